@@ -1,0 +1,191 @@
+// The composition root: builds every part by hand, in start order, and stops them in reverse. The order of a start is what makes it safe:
+// the kernel is closed first (ruleset, routes), then our sockets open, then we say that we are ready (I5).
+import { AuditDrain } from '../audit/drain.ts';
+import { StreamSink } from '../audit/sinks/stream.ts';
+import type { Problem } from '../base/errors.ts';
+import { parseAddress } from '../base/ip.ts';
+import type { Logger } from '../base/log.ts';
+import type { DatapathSettings } from '../datapath/settings.ts';
+import { applyText, listObjects, tableExists } from '../kernel/apply.ts';
+import { protectedRanges } from '../kernel/protected.ts';
+import { ensureRoutes } from '../kernel/routes.ts';
+import { rulesetText, staleSetsText } from '../kernel/ruleset.ts';
+import { chooseStrategy } from '../kernel/self-test.ts';
+import type { RefreshStrategy } from '../kernel/set-writer.ts';
+import { EMPTY_REGISTRY } from '../pods/registry.ts';
+import { watchFiles } from '../policy/sources/watch.ts';
+import type { FileWatch } from '../policy/sources/watch.ts';
+import type { Sys } from '../sys/sys.ts';
+import { TABLE } from './config.ts';
+import type { Config } from './config.ts';
+import { DatapathHost } from './datapath-host.ts';
+import { die } from './die.ts';
+import { Memory } from './memory.ts';
+import { interceptedAddresses, loadState, rulesetPods, snapshotOf } from './state.ts';
+import type { State } from './state.ts';
+
+const DNS_PORT = 53;
+
+export class Agent {
+  readonly #config: Config;
+  readonly #log: Logger;
+  readonly #memory = new Memory();
+  readonly #datapath: DatapathHost;
+  readonly #drain: AuditDrain;
+  #state: State;
+  #watches: FileWatch[] = [];
+  #reloading: Promise<void> = Promise.resolve();
+
+  private constructor(config: Config, log: Logger, state: State, datapath: DatapathHost) {
+    this.#config = config;
+    this.#log = log;
+    this.#state = state;
+    this.#datapath = datapath;
+    this.#memory.remember(state);
+    const sink = openSink(config, log);
+    this.#drain = new AuditDrain(datapath.ring, datapath.counters, this.#memory, sink);
+  }
+
+  /** Resolves when it enforces and answers. Rejects with KernelError, SysError, DatapathError, or StartError for wrong files. */
+  static async start(config: Config, sys: Sys, log: Logger): Promise<Agent> {
+    const loaded = await loadState(config, undefined, EMPTY_REGISTRY);
+    if (!loaded.ok) throw new StartError(loaded.problems);
+    const state = loaded.value;
+    const strategy: RefreshStrategy = config.refresh === 'auto' ? await chooseStrategy(sys) : config.refresh;
+    await applyRuleset(config, state);
+    await ensureRoutes({ mark: config.mark, table: config.routingTable, dnsServers: config.dnsServers });
+    const events = {
+      onKernelDamage: () => void agent?.reportDamage(),
+      onInternalError: (stack: string) => log.error({ stack }, 'One query ended in an exception and got SERVFAIL'),
+      onDeath: (error: Error) => die(log, error),
+    };
+    let agent: Agent | undefined;
+    const datapath = await DatapathHost.start(sys, settingsOf(config, strategy), snapshotOf(state), events);
+    agent = new Agent(config, log, state, datapath);
+    await agent.#begin(strategy);
+    return agent;
+  }
+
+  /** Stops answering. What the kernel holds stays: grants live out their time, and nothing new opens (I5). */
+  async stop(): Promise<void> {
+    for (const watch of this.#watches) watch.close();
+    await this.#reloading;
+    await this.#datapath.stop();
+    await this.#drain.stop();
+    this.#log.info({ counters: this.#datapath.counters.read() }, 'stopped; kernel rules stay in force');
+  }
+
+  /** Makes the loop's thread throw: for the test that the process then ends. */
+  throwInDatapath(): void {
+    this.#datapath.throwOnPurpose();
+  }
+
+  async reportDamage(): Promise<void> {
+    if (await tableExists()) return;
+    this.#log.error(
+      { table: TABLE },
+      'not ready: somebody deleted our nftables table, so nothing is filtered; names that policy grants get SERVFAIL. Restart namewall to restore it',
+    );
+  }
+
+  async #begin(strategy: RefreshStrategy): Promise<void> {
+    const { clients, policies } = this.#config;
+    this.#drain.start();
+    const listener = {
+      changed: () => void (this.#reloading = this.#reloading.then(() => this.#reload())),
+      failed: (error: Error) => this.#log.error({ error: error.message }, 'Cannot watch files: changes need a restart'),
+    };
+    this.#watches = await Promise.all([watchFiles([clients], listener), watchFiles(policies, listener)]);
+    const { registry, policies: loaded, compiled } = this.#state;
+    const counts = { clients: registry.pods.length, policies: loaded.length, programs: compiled.programs.length };
+    this.#log.info({ ...counts, refresh: strategy, servers: this.#config.dnsServers }, 'ready');
+  }
+
+  /** A change of files: applied as a whole, or refused as a whole with the last good state in force. */
+  async #reload(): Promise<void> {
+    const loaded = await loadState(this.#config, this.#state, this.#state.registry);
+    if (!loaded.ok) {
+      for (const { at, code, message } of loaded.problems) this.#log.error({ at, code }, `Change refused: ${message}`);
+      return;
+    }
+    try {
+      await this.#apply(loaded.value);
+    } catch (error) {
+      this.#log.error({ error: String(error) }, 'Cannot apply the change: the last good state stays in force');
+    }
+  }
+
+  /**
+   * The kernel's chains first: what is no longer allowed is closed from here on, and new sets are there before the data plane fills
+   * them. Sets that no class names any more go last, when nothing writes to them.
+   */
+  async #apply(next: State): Promise<void> {
+    const config = this.#config;
+    this.#memory.remember(next);
+    await applyRuleset(config, next);
+    const isComplete = await this.#datapath.adopt(snapshotOf(next));
+    this.#state = next;
+    const stale = staleSetsText(await listObjects(), next.compiled.classes);
+    if (stale !== '') await applyText(stale);
+    const counts = { clients: next.registry.pods.length, policies: next.policies.length };
+    this.#log.info({ ...counts, generation: next.generation }, 'change applied');
+    if (!isComplete) this.#log.error('The kernel refused to change some grants: they stay until they expire');
+  }
+}
+
+/** Clients or policies that cannot be loaded at the start: nothing was changed yet. */
+export class StartError extends Error {
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super('Cannot start: clients or policies are wrong');
+    this.problems = problems;
+  }
+}
+
+async function applyRuleset(config: Config, state: State): Promise<void> {
+  const text = rulesetText({
+    mark: config.mark,
+    dnsServers: config.dnsServers,
+    proxyTcp: false,
+    whenDown: config.whenDown,
+    verdict: config.verdict,
+    interceptedAddresses: interceptedAddresses(state, config.intercept),
+    pods: rulesetPods(state),
+    classes: state.compiled.classes,
+    programs: state.compiled.programs,
+    protectedRanges: protectedRanges(extraRanges(config)),
+    queriesPerSecondPerPod: config.queriesPerSecond,
+    existing: await listObjects(),
+  });
+  await applyText(text);
+}
+
+function settingsOf(config: Config, strategy: RefreshStrategy): DatapathSettings {
+  return {
+    listen: config.dnsServers.flatMap((text) => {
+      const address = parseAddress(text);
+      return address === undefined ? [] : [{ address, port: DNS_PORT }];
+    }),
+    transparent: true,
+    upstreams: config.upstreams,
+    denial: config.denial,
+    lifetimes: config.lifetimes,
+    table: TABLE,
+    strategy,
+    protect: extraRanges(config),
+  };
+}
+
+function extraRanges(config: Config): DatapathSettings['protect'] {
+  return {
+    protect: config.protect.ranges,
+    cidrs: config.protect.cidrs.map((cidr) => ({ cidr, reason: 'configured' })),
+  };
+}
+
+function openSink(config: Config, log: Logger): StreamSink {
+  const onError = (error: Error): void =>
+    log.error({ error: error.message, audit: config.audit }, 'Cannot write the audit log: events are lost and counted');
+  return config.audit === 'stdout' ? StreamSink.toStdout(onError) : StreamSink.toFile(config.audit, onError);
+}

@@ -1,0 +1,171 @@
+// One mapping of the configuration, read key by key: what is missing or wrong becomes a located problem, and a value that can stand
+// in for it, so that the rest is still checked.
+import { isIP } from 'node:net';
+import { canonicalAddress, parseAddress } from '../base/ip.ts';
+import type { PrivateRange } from '../kernel/protected.ts';
+import type { MapNode, Node, Place, ProblemList } from '../policy/dialects/document.ts';
+import type { Endpoint } from '../sys/sys.ts';
+
+const DURATION_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+const RANGES: readonly PrivateRange[] = ['rfc1918', 'ula', 'cgnat'];
+
+export class Fields {
+  readonly #entries: MapNode['entries'];
+  readonly #place: Place;
+  readonly #problems: ProblemList;
+  readonly #path: string;
+
+  constructor(node: Node | undefined, problems: ProblemList, keys: readonly string[], path = '', parent?: Place) {
+    this.#problems = problems;
+    this.#path = path;
+    this.#place = node?.place ?? parent ?? { at: 'configuration', order: 0 };
+    this.#entries = node?.kind === 'map' ? node.entries : new Map();
+    if (node !== undefined && node.kind !== 'map') {
+      problems.add(node.place, 'bad-type', `${path || 'Configuration'} must be a mapping with ${keys.join(', ')}`);
+    }
+    for (const [key, entry] of this.#entries) {
+      if (keys.includes(key)) continue;
+      problems.add(
+        entry.place,
+        'unknown-field',
+        `Unknown key ${JSON.stringify(key)}: ${path || 'the configuration'} has ${keys.join(', ')}`,
+      );
+    }
+  }
+
+  isMap(key: string): boolean {
+    return this.#entries.get(key)?.value.kind === 'map';
+  }
+
+  map(key: string, keys: readonly string[]): Fields {
+    return new Fields(this.#entries.get(key)?.value, this.#problems, keys, this.#name(key), this.#place);
+  }
+
+  /** A text; without `fallback` it must be there. */
+  text(key: string, fallback?: string): string {
+    const node = this.#required(key, fallback !== undefined);
+    if (node === undefined) return fallback ?? '';
+    if (node.kind === 'scalar' && typeof node.value === 'string' && node.value !== '') return node.value;
+    return this.#wrong(node, key, 'must be a text', '');
+  }
+
+  /** A text or a list of texts, at least one. */
+  texts(key: string): string[] {
+    const node = this.#required(key, false);
+    if (node === undefined) return [];
+    const items = node.kind === 'list' ? node.items : [node];
+    if (items.length === 0) return this.#wrong(node, key, 'must not be empty', []);
+    return items.map((item) => {
+      if (item.kind === 'scalar' && typeof item.value === 'string' && item.value !== '') return item.value;
+      return this.#wrong(item, key, 'must hold texts', '');
+    });
+  }
+
+  /** One of `choices`; the first is the default. */
+  choice<T extends string>(key: string, choices: readonly [T, ...T[]]): T {
+    const node = this.#entries.get(key)?.value;
+    if (node === undefined) return choices[0];
+    const found = node.kind === 'scalar' ? choices.find((choice) => choice === node.value) : undefined;
+    return found ?? this.#wrong(node, key, `must be one of ${choices.join(', ')}`, choices[0]);
+  }
+
+  integer(key: string, fallback: number, least: number, most: number): number {
+    const node = this.#entries.get(key)?.value;
+    if (node === undefined) return fallback;
+    const value = node.kind === 'scalar' ? node.value : null;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+    return this.#wrong(node, key, `must be a whole number from ${least} to ${most}`, fallback);
+  }
+
+  singleBit(key: string, fallback: number): number {
+    const value = this.integer(key, fallback, 1, 0x8000_0000);
+    if (Math.log2(value) % 1 === 0) return value;
+    const node = this.#entries.get(key)?.value;
+    return node === undefined ? fallback : this.#wrong(node, key, 'must have exactly one bit set', fallback);
+  }
+
+  /** `500ms`, `5s`, `10m`, `1h`, or a number of seconds. */
+  durationMs(key: string, fallback: number, least: number, most: number): number {
+    const node = this.#entries.get(key)?.value;
+    if (node === undefined) return fallback;
+    const value = node.kind === 'scalar' ? node.value : null;
+    const parts = typeof value === 'string' ? /^(\d{1,9})(ms|s|m|h)$/.exec(value) : null;
+    const unit = DURATION_MS[(parts?.[2] ?? 's') as keyof typeof DURATION_MS]; // the pattern admits these only
+    const amount = typeof value === 'number' ? value : Number(parts?.[1] ?? Number.NaN);
+    const ms = amount * unit;
+    if (ms >= least && ms <= most) return ms;
+    const range = `${least / 1000}s to ${most / 1000}s`;
+    return this.#wrong(node, key, `must be a duration such as 500ms, 5s, 10m or 1h, from ${range}`, fallback);
+  }
+
+  addresses(key: string): string[] {
+    const found = this.texts(key).map((text) => {
+      const address = canonicalAddress(text);
+      return address ?? this.#wrongValue(key, text, 'is not an IPv4 or IPv6 address');
+    });
+    const twice = found.find((address, i) => address !== '' && found.indexOf(address) !== i);
+    if (twice !== undefined) this.#wrongValue(key, twice, 'stands twice');
+    return found;
+  }
+
+  /** `ADDRESS`, `ADDRESS:PORT`, `[V6]:PORT`. */
+  endpoints(key: string, defaultPort: number): Endpoint[] {
+    return this.texts(key).flatMap((text) => {
+      const endpoint = parseEndpoint(text, defaultPort);
+      if (endpoint !== undefined) return [endpoint];
+      this.#wrongValue(key, text, 'is not ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT');
+      return [];
+    });
+  }
+
+  /** Names of ranges (kernel/protected.ts) and CIDRs that are never granted. */
+  protections(key: string): { ranges: PrivateRange[]; cidrs: string[] } {
+    if (!this.#entries.has(key)) return { ranges: [], cidrs: [] };
+    const texts = this.texts(key);
+    const ranges = RANGES.filter((range) => texts.includes(range));
+    const cidrs = texts.filter((text) => !RANGES.some((range) => range === text));
+    for (const text of cidrs.filter((each) => !isCidr(each))) {
+      this.#wrongValue(key, text, `is neither ${RANGES.join(', ')} nor a CIDR such as 10.0.0.0/8`);
+    }
+    return { ranges, cidrs };
+  }
+
+  #required(key: string, isOptional: boolean): Node | undefined {
+    const node = this.#entries.get(key)?.value;
+    if (node === undefined && !isOptional) {
+      this.#problems.add(this.#place, 'missing-field', `Add ${this.#name(key)}: it has no default`);
+    }
+    return node;
+  }
+
+  #wrong<T>(node: Node, key: string, rule: string, standIn: T): T {
+    const value = node.kind === 'scalar' ? JSON.stringify(node.value) : `a ${node.kind}`;
+    this.#problems.add(node.place, 'bad-value', `${this.#name(key)} is ${value}: it ${rule}`);
+    return standIn;
+  }
+
+  #wrongValue(key: string, value: string, why: string): string {
+    const node = this.#entries.get(key)?.value;
+    const items = node?.kind === 'list' ? node.items : [];
+    const place = items.find((item) => item.kind === 'scalar' && item.value === value)?.place ?? node?.place;
+    this.#problems.add(place ?? this.#place, 'bad-value', `${this.#name(key)}: ${JSON.stringify(value)} ${why}`);
+    return '';
+  }
+
+  #name(key: string): string {
+    return this.#path === '' ? key : `${this.#path}.${key}`;
+  }
+}
+
+function parseEndpoint(text: string, defaultPort: number): Endpoint | undefined {
+  const parts = isIP(text) > 0 ? [text, text] : /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text);
+  const address = parseAddress(parts?.[1] ?? parts?.[2] ?? '');
+  const port = Number(parts?.[3] ?? defaultPort);
+  return address !== undefined && port >= 1 && port <= 65_535 ? { address, port } : undefined;
+}
+
+function isCidr(text: string): boolean {
+  const [address = '', length = '', more] = text.split('/');
+  const family = isIP(address);
+  return family > 0 && more === undefined && /^\d{1,3}$/.test(length) && Number(length) <= (family === 4 ? 32 : 128);
+}

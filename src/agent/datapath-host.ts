@@ -1,0 +1,125 @@
+// The data plane's thread as the main thread sees it: start it, hand it snapshots, learn that it died, stop it.
+import { Worker } from 'node:worker_threads';
+import { AuditRing } from '../bridge/audit-ring.ts';
+import { Control } from '../bridge/control.ts';
+import { Counters } from '../bridge/counters.ts';
+import type { DatapathStart, FromDatapath, ToDatapath } from '../bridge/protocol.ts';
+import type { Snapshot } from '../bridge/snapshot.ts';
+import { assertNever, CodedError } from '../base/errors.ts';
+import type { DatapathSettings } from '../datapath/settings.ts';
+import type { Fd, Sys } from '../sys/sys.ts';
+
+/** The thread could not open its sockets (`code` is the errno's name), or ended. */
+export class DatapathError extends CodedError {}
+
+export interface DatapathEvents {
+  onKernelDamage(): void;
+  onInternalError(stack: string): void;
+  /** The thread is gone after it had started: nothing answers any more. */
+  onDeath(error: DatapathError): void;
+}
+
+/** The loop looks at the stop word at least every 100 ms; ten times that is a hang. */
+const STOP_PATIENCE_MS = 1_000;
+
+export class DatapathHost {
+  readonly counters = new Counters();
+  readonly ring = new AuditRing();
+  readonly #control = new Control();
+  readonly #sys: Sys;
+  readonly #worker: Worker;
+  readonly #events: DatapathEvents;
+  readonly #adoptions = new Map<number, (isComplete: boolean) => void>();
+  readonly #listening = Promise.withResolvers<void>();
+  readonly #exited = Promise.withResolvers<void>();
+  #wakeFd: Fd | undefined;
+  #isStopping = false;
+
+  private constructor(sys: Sys, settings: DatapathSettings, snapshot: Snapshot, events: DatapathEvents) {
+    this.#sys = sys;
+    this.#events = events;
+    const workerData: DatapathStart = {
+      settings,
+      snapshot,
+      controlBuffer: this.#control.buffer,
+      countersBuffer: this.counters.buffer,
+      ringBuffer: this.ring.buffer,
+    };
+    this.#worker = new Worker(new URL('../datapath/worker.ts', import.meta.url), { workerData, name: 'datapath' });
+    this.#worker.on('message', (message: FromDatapath) => this.#onMessage(message));
+    this.#worker.on('error', (error) =>
+      this.#onEnd(new DatapathError('internal-error', String(error), { cause: error })),
+    );
+    this.#worker.on('exit', () => {
+      this.#exited.resolve();
+      if (!this.#isStopping) this.#onEnd(new DatapathError('ended', 'The data plane ended by itself'));
+    });
+  }
+
+  /** Resolves when every socket is open and `snapshot` is in force. Rejects with DatapathError. */
+  static async start(
+    sys: Sys,
+    settings: DatapathSettings,
+    snapshot: Snapshot,
+    events: DatapathEvents,
+  ): Promise<DatapathHost> {
+    const host = new DatapathHost(sys, settings, snapshot, events);
+    await host.#listening.promise;
+    return host;
+  }
+
+  /** Resolves when every later query is judged by `snapshot`; false when some change of grants failed. */
+  adopt(snapshot: Snapshot): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#adoptions.set(snapshot.generation, resolve);
+    this.#send({ kind: 'snapshot', snapshot });
+    return promise;
+  }
+
+  /** For the test that an exception in the loop ends the process. */
+  throwOnPurpose(): void {
+    this.#send({ kind: 'throw' });
+  }
+
+  /** Ends the loop after its current turn. Resolves when the thread is gone, or gives up after a second. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#control.requestStop();
+    if (this.#wakeFd !== undefined) this.#sys.eventSignal(this.#wakeFd);
+    const patience = Promise.withResolvers<void>();
+    const timer = setTimeout(patience.resolve, STOP_PATIENCE_MS);
+    await Promise.race([this.#exited.promise, patience.promise]);
+    clearTimeout(timer);
+  }
+
+  #send(message: ToDatapath): void {
+    this.#worker.postMessage(message);
+    if (this.#wakeFd !== undefined) this.#sys.eventSignal(this.#wakeFd);
+  }
+
+  #onMessage(message: FromDatapath): void {
+    switch (message.kind) {
+      case 'listening':
+        this.#wakeFd = message.wakeFd as Fd; // a descriptor of this process, opened by the other thread
+        this.#listening.resolve();
+        return;
+      case 'adopted':
+        this.#adoptions.get(message.generation)?.(message.isComplete);
+        this.#adoptions.delete(message.generation);
+        return;
+      case 'kernel-damage':
+        return this.#events.onKernelDamage();
+      case 'internal-error':
+        return this.#events.onInternalError(message.stack);
+      case 'fatal':
+        return this.#onEnd(new DatapathError(message.code, message.message, { cause: message.stack }));
+      default:
+        assertNever(message);
+    }
+  }
+
+  #onEnd(error: DatapathError): void {
+    if (this.#wakeFd === undefined) this.#listening.reject(error);
+    else this.#events.onDeath(error);
+  }
+}

@@ -1,0 +1,10 @@
+// The end of the process after a fault that is our bug. An ordinary exit would wait for a thread that sits in a system call, and for that
+// long its sockets would swallow queries (V23); SIGKILL closes them at once, and the kernel takes the whenDown path.
+import type { Logger } from '../base/log.ts';
+
+export function die(log: Logger, error: unknown): never {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  log.fatal({ stack }, 'namewall ends: the kernel keeps denying what is not granted, DNS takes the whenDown path');
+  process.kill(process.pid, 'SIGKILL');
+  throw error; // not reached: a process cannot refuse SIGKILL
+}

@@ -1,0 +1,77 @@
+// What the agent knows at one moment: the clients, the policies and what they compile to. Replaced as a whole by each accepted change;
+// a change that is wrong in any part leaves the last one in force.
+import { parseAddress } from '../base/ip.ts';
+import type { Parsed } from '../base/errors.ts';
+import type { Snapshot } from '../bridge/snapshot.ts';
+import type { RulesetPod } from '../kernel/ruleset.ts';
+import type { RegisteredPod, Registry } from '../pods/registry.ts';
+import { updateRegistry } from '../pods/registry.ts';
+import { loadClients } from '../pods/sources/file.ts';
+import { compile } from '../policy/compile.ts';
+import type { CompiledPolicy } from '../policy/compiled.ts';
+import { loadPolicies } from '../policy/sources/files.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { Config } from './config.ts';
+
+export interface State {
+  readonly generation: number;
+  readonly registry: Registry;
+  readonly policies: readonly Policy[];
+  readonly compiled: CompiledPolicy;
+}
+
+/** Reads both files anew and compiles them as the state after `before`. All problems of both are reported. */
+export async function loadState(config: Config, before: State | undefined, registry: Registry): Promise<Parsed<State>> {
+  const [clients, policies] = await Promise.all([loadClients(config.clients), loadPolicies(config.policies)]);
+  if (!clients.ok || !policies.ok) {
+    return {
+      ok: false,
+      problems: [...(clients.ok ? [] : clients.problems), ...(policies.ok ? [] : policies.problems)],
+    };
+  }
+  const { registry: next } = updateRegistry(registry, clients.value);
+  const compiled = compile(
+    policies.value,
+    next.pods.map(({ pod }) => pod),
+  );
+  const generation = (before?.generation ?? 0) + 1;
+  return { ok: true, value: { generation, registry: next, policies: policies.value, compiled } };
+}
+
+export function snapshotOf(state: State): Snapshot {
+  const { compiled, registry } = state;
+  return {
+    generation: state.generation,
+    pods: registry.pods.map(({ id, pod }, i) => ({
+      id,
+      addresses: pod.addresses.flatMap((address) => parseAddress(address) ?? []),
+      program: compiled.programOfPod[i] ?? -1,
+    })),
+    programs: compiled.programs.map(({ id, names }) => ({ id, names })),
+    classIds: compiled.classes.map(({ id }) => id),
+  };
+}
+
+/** Pods as the ruleset wants them: with the chain that judges their packets. */
+export function rulesetPods(state: State): RulesetPod[] {
+  return state.registry.pods.map(({ pod }, i) => {
+    const program = state.compiled.programs[state.compiled.programOfPod[i] ?? -1];
+    return {
+      addresses: pod.addresses,
+      ...(pod.interface === undefined ? {} : { interface: pod.interface }),
+      ...(program === undefined ? {} : { programId: program.id }),
+    };
+  });
+}
+
+/** Addresses whose DNS is taken (design §3, "Which pods"). */
+export function interceptedAddresses(state: State, intercept: Config['intercept']): string[] {
+  const namespaces = new Set(state.policies.map(({ namespace }) => namespace));
+  const isEverywhere = namespaces.has(''); // a cluster-wide policy holds for every namespace
+  const isIntercepted = ({ pod }: RegisteredPod, i: number): boolean => {
+    const isSelected = (state.compiled.programOfPod[i] ?? -1) >= 0;
+    if (intercept === 'all' || isSelected) return true;
+    return intercept === 'namespaces' && (isEverywhere || namespaces.has(pod.namespace));
+  };
+  return state.registry.pods.filter(isIntercepted).flatMap(({ pod }) => pod.addresses);
+}

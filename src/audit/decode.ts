@@ -1,0 +1,73 @@
+// Bytes of the ring → AuditEvent. Numbers become names here: pods by id, rules and classes by the generation that judged.
+import { formatAddress } from '../base/ip.ts';
+import { AUDIT_FIELD, AUDIT_FLAG, AUDIT_HEAD_BYTES, AUDIT_KIND, AUDIT_REASON } from '../bridge/audit-record.ts';
+import { rcodeName, typeName } from '../dns/codes.ts';
+import { formatName } from '../dns/name.ts';
+import type { Pod } from '../pods/pod.ts';
+import type { PortClass, RuleRef } from '../policy/compiled.ts';
+import type { AuditEvent, AuditPolicy, DnsEvent } from './event.ts';
+
+const ADDRESS_BYTES = 16;
+const KIND_NAMES: Readonly<Record<number, DnsEvent['event']>> = {
+  [AUDIT_KIND.Allowed]: 'dns.allowed',
+  [AUDIT_KIND.Denied]: 'dns.denied',
+  [AUDIT_KIND.Failed]: 'dns.failed',
+};
+
+/** What the numbers of a record mean. */
+export interface AuditNames {
+  pod(id: number): Pod | undefined;
+  rule(generation: number, index: number): RuleRef | undefined;
+  portClass(generation: number, index: number): PortClass | undefined;
+}
+
+/** `offset` is where the record begins in `bytes`. */
+export function decode(view: DataView, bytes: Uint8Array, offset: number, names: AuditNames): AuditEvent {
+  const kind = view.getUint8(offset + AUDIT_FIELD.kind);
+  const nameBytes = view.getUint8(offset + AUDIT_FIELD.nameBytes);
+  const generation = view.getUint32(offset + AUDIT_FIELD.generation, true);
+  const pod = names.pod(view.getUint32(offset + AUDIT_FIELD.podId, true));
+  const time = new Date(view.getFloat64(offset + AUDIT_FIELD.wallMs, true)).toISOString();
+  const asker = {
+    pod: pod === undefined ? null : { namespace: pod.namespace, name: pod.name, uid: pod.uid },
+    client: formatAddress(bytes, offset + AUDIT_FIELD.client),
+    qname: formatName(bytes, offset + AUDIT_HEAD_BYTES),
+    qtype: typeName(view.getUint16(offset + AUDIT_FIELD.qtype, true)),
+  };
+  const addresses = readAddresses(view, bytes, offset, nameBytes);
+  const policy = policyOf(names.rule(generation, view.getInt32(offset + AUDIT_FIELD.rule, true)));
+  const seconds = view.getUint32(offset + AUDIT_FIELD.ttlSeconds, true);
+  const micros = view.getUint32(offset + AUDIT_FIELD.latencyMicros, true);
+  if (kind === AUDIT_KIND.Grant) {
+    const ports = names.portClass(generation, view.getInt16(offset + AUDIT_FIELD.classIndex, true))?.id ?? '';
+    const grant = { addresses, ports, lifetimeSeconds: seconds, policy, commitMicros: micros };
+    return { time, event: 'grant', ...asker, ...grant };
+  }
+  const flags = view.getUint8(offset + AUDIT_FIELD.flags);
+  const reason = AUDIT_REASON[view.getUint8(offset + AUDIT_FIELD.reason)] ?? 'none';
+  return {
+    time,
+    event: KIND_NAMES[kind] ?? 'dns.failed',
+    ...asker,
+    rcode: rcodeName(view.getUint16(offset + AUDIT_FIELD.rcode, true)),
+    ...(reason === 'none' ? {} : { reason }),
+    addresses,
+    ttlSeconds: seconds,
+    cached: (flags & AUDIT_FLAG.Cached) !== 0,
+    merged: (flags & AUDIT_FLAG.Merged) !== 0,
+    withheld: (flags & AUDIT_FLAG.Withheld) !== 0,
+    policy,
+    latencyMicros: micros,
+  };
+}
+
+function readAddresses(view: DataView, bytes: Uint8Array, offset: number, nameBytes: number): string[] {
+  const shown = view.getUint16(offset + AUDIT_FIELD.addressCount, true);
+  const first = offset + AUDIT_HEAD_BYTES + nameBytes;
+  return Array.from({ length: Math.min(shown, 64) }, (_, i) => formatAddress(bytes, first + i * ADDRESS_BYTES));
+}
+
+function policyOf(rule: RuleRef | undefined): AuditPolicy | null {
+  if (rule === undefined) return null;
+  return { kind: rule.kind, namespace: rule.namespace, name: rule.name, rule: rule.at };
+}

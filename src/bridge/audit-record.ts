@@ -1,0 +1,63 @@
+// The bytes of one audit record in the ring: what the data plane writes (datapath/audit.ts) and the main thread reads (audit/drain.ts).
+// Little-endian, fixed head, then the folded wire name, then the addresses, 16 bytes each.
+
+export const AUDIT_KIND = { Allowed: 1, Denied: 2, Failed: 3, Grant: 4, Revoke: 5 } as const;
+
+/** Bits of the flags byte. */
+export const AUDIT_FLAG = {
+  Cached: 1,
+  /** Waited for the same question of another query. */
+  Merged: 2,
+  /** At least one address was withheld: it lies in a never-granted range. */
+  Withheld: 4,
+} as const;
+
+/** Why a query was not answered with what upstream has; a closed set, also used as a metric label. */
+export const AUDIT_REASON = [
+  'none',
+  'no-rule', // no rule of the pod's policies allows the name
+  'unknown-client',
+  'not-forwarded', // opcode, class or type that namewall never forwards
+  'malformed',
+  'upstream-timeout',
+  'upstream-failed',
+  'upstream-malformed',
+  'kernel-refused', // the grant was not acknowledged
+  'quota', // too many grants or queries in flight of this pod
+  'protected-address', // every address lies in a never-granted range
+  'internal-error',
+] as const;
+
+export type AuditReason = (typeof AUDIT_REASON)[number];
+
+/** Index of each reason in AUDIT_REASON. */
+export const REASON = Object.fromEntries(AUDIT_REASON.map((reason, i) => [reason, i])) as Record<AuditReason, number>;
+
+/** Byte offsets of the head. */
+export const AUDIT_FIELD = {
+  kind: 0,
+  flags: 1,
+  reason: 2,
+  nameBytes: 3,
+  qtype: 4,
+  rcode: 6,
+  /** uint32; 0: not a known pod. */
+  podId: 8,
+  /** int32; index into the rules of the generation, -1: none. */
+  rule: 12,
+  generation: 16,
+  /** uint32, seconds: TTL of the reply, or lifetime of the grant. */
+  ttlSeconds: 20,
+  /** float64, ms since 1970. */
+  wallMs: 24,
+  /** uint32: from arrival to reply, or of the commit. */
+  latencyMicros: 32,
+  addressCount: 36,
+  /** int16: index into the classes of the generation, for grants; else -1. */
+  classIndex: 38,
+  client: 40,
+} as const;
+
+export const AUDIT_HEAD_BYTES = 56;
+/** Addresses one record carries at most; `addressCount` tells the true number. */
+export const AUDIT_ADDRESSES = 64;

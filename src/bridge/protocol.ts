@@ -1,0 +1,29 @@
+// Every message between the threads, each with one direction. Messages to the data plane are followed by a signal on its eventfd, since
+// a thread that sits in epoll_wait has no event loop to be woken by.
+import type { DatapathSettings } from '../datapath/settings.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** What the data plane's thread is started with. */
+export interface DatapathStart {
+  readonly settings: DatapathSettings;
+  readonly snapshot: Snapshot;
+  readonly controlBuffer: SharedArrayBuffer;
+  readonly countersBuffer: SharedArrayBuffer;
+  readonly ringBuffer: SharedArrayBuffer;
+}
+
+/** Main thread → data plane. `throw` is for the test that an exception there ends the process. */
+export type ToDatapath = { readonly kind: 'snapshot'; readonly snapshot: Snapshot } | { readonly kind: 'throw' };
+
+/** Data plane → main thread. */
+export type FromDatapath =
+  /** Every socket is open and the first snapshot is in force. `wakeFd` is the eventfd to signal. */
+  | { readonly kind: 'listening'; readonly wakeFd: number }
+  /** The snapshot is in force; `isComplete` is false when the kernel refused a change of grants that belongs to it. */
+  | { readonly kind: 'adopted'; readonly generation: number; readonly isComplete: boolean }
+  /** The table or its sets were deleted by somebody else. */
+  | { readonly kind: 'kernel-damage' }
+  /** One query ended in an exception and got SERVFAIL. */
+  | { readonly kind: 'internal-error'; readonly stack: string }
+  /** The loop cannot start or go on. */
+  | { readonly kind: 'fatal'; readonly code: string; readonly message: string; readonly stack: string };

@@ -1,0 +1,26 @@
+// The policy and the pods of one moment, as the main thread posts them to the data plane. Replaced as a whole, never changed.
+import type { NameRule } from '../policy/compiled.ts';
+
+/** One pod as the data plane knows it. `id` is never reused within a process, so that a late audit record cannot name another pod. */
+export interface SnapshotPod {
+  readonly id: number;
+  /** 16 byte addresses (base/ip.ts). */
+  readonly addresses: readonly Uint8Array[];
+  /** Index into `programs`, or -1: no policy selects it, so it may ask every name and is granted nothing. */
+  readonly program: number;
+}
+
+export interface SnapshotProgram {
+  readonly id: string;
+  /** `rule` and `classes` of each are numbers of this snapshot: `firstRule + rule` is the audit's number (see main thread). */
+  readonly names: readonly NameRule[];
+}
+
+export interface Snapshot {
+  /** 1, 2, 3, … within a process. */
+  readonly generation: number;
+  readonly pods: readonly SnapshotPod[];
+  readonly programs: readonly SnapshotProgram[];
+  /** Ids of the port classes; class K's elements go into the sets grants4_<id> and grants6_<id>. */
+  readonly classIds: readonly string[];
+}

@@ -1,0 +1,90 @@
+// `namewall check`: reads policies and clients files as the agent would, and reports every problem of all of them.
+import { parseArgs } from 'node:util';
+import type { Parsed, Problem } from '../base/errors.ts';
+import type { Pod } from '../pods/pod.ts';
+import { isClientsDocument, readClientDocuments } from '../pods/sources/file.ts';
+import { ProblemList, readDocuments } from '../policy/dialects/document.ts';
+import { readPolicyDocuments } from '../policy/dialects/read-policies.ts';
+import type { Policy } from '../policy/policy.ts';
+import { collectPolicies, readTextFile } from '../policy/sources/files.ts';
+import { expandPaths } from '../policy/sources/paths.ts';
+
+const HELP = `Usage: namewall check PATH…
+
+Checks policy files, and clients files (those that begin with "clients:"). A PATH is a file, a folder (its *.yaml, *.yml
+and *.json files, not its subfolders) or a glob. Prints one line for each problem, as FILE:LINE:COL: error[CODE]: MESSAGE,
+to standard error, and a summary to standard output. Changes nothing and needs no privileges.
+
+Options:
+  --help   print this text
+
+Exit codes:
+  0  no problem
+  1  at least one problem
+  2  the command line is wrong
+
+Examples:
+  namewall check policies
+  namewall check clients.yaml 'policies/*.yaml'
+`;
+
+interface Io {
+  out(text: string): void;
+  err(text: string): void;
+}
+
+type FileContent =
+  | { readonly kind: 'policies'; readonly read: Parsed<readonly Policy[]> }
+  | { readonly kind: 'clients'; readonly read: Parsed<readonly Pod[]> };
+
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  let args;
+  try {
+    args = parseArgs({ args: [...argv], allowPositionals: true, options: { help: { type: 'boolean' } } });
+  } catch (error) {
+    return misused(io, error instanceof Error ? error.message : String(error));
+  }
+  if (args.values.help === true) {
+    io.out(HELP);
+    return 0;
+  }
+  if (args.positionals.length === 0) return misused(io, 'write at least one file, folder or glob');
+
+  const { files, problems: pathProblems } = await expandPaths(args.positionals);
+  const contents = await Promise.all(files.map(readAny));
+  const policies = collectPolicies(contents.flatMap((content) => (content.kind === 'policies' ? [content.read] : [])));
+  const clients = contents.flatMap((content) => (content.kind === 'clients' ? [content.read] : []));
+  const problems = [...pathProblems, ...[policies, ...clients].flatMap((read) => (read.ok ? [] : read.problems))];
+  for (const problem of problems) io.err(`${formatProblem(problem)}\n`);
+
+  const clientCount = clients.reduce((sum, read) => sum + (read.ok ? read.value.length : 0), 0);
+  const counts = [count(files.length, 'file', 'files')];
+  if (policies.ok) counts.push(count(policies.value.length, 'policy', 'policies'));
+  if (clients.length > 0) counts.push(count(clientCount, 'client', 'clients'));
+  counts.push(problems.length === 0 ? 'no problems' : count(problems.length, 'problem', 'problems'));
+  io.out(`${counts.join(', ')}\n`);
+  return problems.length === 0 ? 0 : 1;
+}
+
+export function formatProblem({ at, code, message }: Problem): string {
+  return `${at}: error[${code}]: ${message}`;
+}
+
+async function readAny(file: string): Promise<FileContent> {
+  const text = await readTextFile(file);
+  if (!text.ok) return { kind: 'policies', read: text };
+  const problems = new ProblemList();
+  const documents = readDocuments(text.value, file, problems);
+  if (documents.some(isClientsDocument))
+    return { kind: 'clients', read: readClientDocuments(documents, file, problems) };
+  return { kind: 'policies', read: readPolicyDocuments(documents, file, problems) };
+}
+
+function misused(io: Io, why: string): number {
+  io.err(`namewall check: ${why}\nTry "namewall check --help"\n`);
+  return 2;
+}
+
+function count(n: number, one: string, many: string): string {
+  return `${n} ${n === 1 ? one : many}`;
+}

@@ -1,0 +1,16 @@
+// For people in a demo that was kept: `node try.ts NAME [PORT]`, run in a pod's namespace, asks for NAME and connects.
+import { describeAsked, describeConnected } from './observe.ts';
+import { ask } from './probe-dns.ts';
+import { closeConnection, openConnection } from './probe-tcp.ts';
+
+const [name = 'api.example.org', port = '443'] = process.argv.slice(2);
+
+for (const type of ['A', 'AAAA']) {
+  const asked = await ask({ name, type });
+  console.log(`${type} ${name} → ${describeAsked(asked)}`);
+  for (const ip of asked.outcome === 'answered' ? asked.addresses : []) {
+    const seen = await openConnection({ ip, port: Number(port) });
+    console.log(`  ${ip} port ${port} → ${describeConnected(seen)}`);
+    if (seen.outcome === 'connected') closeConnection(seen.connection);
+  }
+}

@@ -1,0 +1,126 @@
+// `namewall run`: the agent in the foreground, until SIGTERM or Ctrl-C.
+import { parseArgs } from 'node:util';
+import { Agent, StartError } from '../agent/agent.ts';
+import { DEFAULT_MARK, DEFAULT_ROUTING_TABLE, readConfig } from '../agent/config.ts';
+import type { Config } from '../agent/config.ts';
+import { die } from '../agent/die.ts';
+import { CodedError } from '../base/errors.ts';
+import { openLog } from '../base/log.ts';
+import type { Logger } from '../base/log.ts';
+import { cleanup } from '../kernel/cleanup.ts';
+import { LinuxSys } from '../sys/linux.ts';
+import type { CliIo } from './io.ts';
+import { printProblems } from './render.ts';
+
+const HELP = `Usage: namewall run --config FILE
+       namewall run --cleanup [--config FILE]
+
+Intercepts the DNS of the clients in FILE, answers the names that their policies allow, and lets them connect only
+to the addresses that those names resolved to. Runs in the foreground. The log goes to standard error, the audit
+log to standard output unless FILE names a file. Clients and policies are watched: a change is applied at once, or
+refused as a whole with the last good one in force.
+
+Stopping it, by a signal or by a crash, leaves the kernel's rules in place: what is granted works until it expires,
+nothing new opens. --cleanup takes them away, and with them all enforcement.
+
+Options:
+  -c, --config FILE  the configuration (README.md lists its keys)
+      --cleanup      remove the nftables table, the ip rules and the routes, also after a crash or when half of it
+                     is gone; FILE is needed only where it sets mark or routingTable
+  -h, --help         this text
+
+Needs CAP_NET_ADMIN and CAP_NET_BIND_SERVICE.
+
+Exit codes:
+  0    stopped by SIGTERM or SIGINT; or cleaned up
+  1    cannot start, or cannot clean up: standard error says why
+  2    wrong usage, or a wrong configuration, client or policy file (FILE:LINE:COL of each problem)
+  137  ended itself after an internal error
+`;
+
+const OPTIONS = {
+  config: { type: 'string', short: 'c' },
+  cleanup: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+export async function run(argv: readonly string[], io: CliIo): Promise<number> {
+  const options = parse(argv, io);
+  if (options === undefined) return 2;
+  if (options.help === true) {
+    io.out(HELP);
+    return 0;
+  }
+  const config = options.config === undefined ? undefined : readConfig(options.config);
+  if (config?.ok === false) {
+    printProblems(config.problems, io);
+    return 2;
+  }
+  if (options.cleanup === true) return cleanUp(config?.value, io);
+  if (config === undefined) {
+    io.err('namewall run: --config FILE is missing; see namewall run --help\n');
+    return 2;
+  }
+  return serve(config.value, io);
+}
+
+async function serve(config: Config, io: CliIo): Promise<number> {
+  const log = openLog(config.logLevel);
+  process.on('uncaughtException', (error) => die(log, error));
+  process.on('unhandledRejection', (error) => die(log, error));
+  // Before anything takes time: a signal during the start must end it, too.
+  const signal = firstSignal();
+  try {
+    const agent = await Agent.start(config, LinuxSys.open(), log);
+    throwOnPurpose(agent, log);
+    log.info({ signal: await signal }, 'stopping');
+    await agent.stop();
+    return 0;
+  } catch (error) {
+    if (error instanceof StartError) {
+      printProblems(error.problems, io);
+      return 2;
+    }
+    if (!(error instanceof CodedError)) throw error;
+    io.err(`namewall run: ${error.message}\n`);
+    return 1;
+  }
+}
+
+async function cleanUp(config: Config | undefined, io: CliIo): Promise<number> {
+  try {
+    await cleanup({ mark: config?.mark ?? DEFAULT_MARK, table: config?.routingTable ?? DEFAULT_ROUTING_TABLE });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
+    io.err(`namewall run --cleanup: ${error.message}\n`);
+    return 1;
+  }
+}
+
+function firstSignal(): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  process.once('SIGTERM', resolve);
+  process.once('SIGINT', resolve);
+  return promise;
+}
+
+/** NAMEWALL_THROW=main or datapath throws on SIGUSR2: how the tests see that an exception anywhere ends the process. */
+function throwOnPurpose(agent: Agent, log: Logger): void {
+  const where = process.env['NAMEWALL_THROW'];
+  if (where === undefined) return;
+  log.warn({ where }, 'SIGUSR2 will throw an exception on purpose');
+  process.on('SIGUSR2', () => {
+    if (where === 'datapath') agent.throwInDatapath();
+    else throw new Error('Thrown on purpose in the main thread');
+  });
+}
+
+function parse(argv: readonly string[], io: CliIo) {
+  try {
+    return parseArgs({ args: [...argv], options: OPTIONS, strict: true }).values;
+  } catch (error) {
+    io.err(`namewall run: ${error instanceof Error ? error.message : String(error)}; see namewall run --help\n`);
+    return undefined;
+  }
+}

@@ -1,0 +1,137 @@
+// Stage 4b: ask an upstream, and tell its answer from everything else that arrives (RFC 5452). A query never waits twice for one
+// question: identical ones are chained to the slot that asked.
+import { COUNT } from '../bridge/counters.ts';
+import { buildQuery } from '../dns/build-reply.ts';
+import { questionMatches } from '../dns/answer.ts';
+import { readId, readFlags } from '../dns/header.ts';
+import { FLAG, HEADER_BYTES } from '../dns/codes.ts';
+import { equalNames } from '../dns/name.ts';
+import { BATCH } from './plane.ts';
+import type { Plane } from './plane.ts';
+import { NAME_BYTES, NO_SLOT, QUESTION_BYTES, STATE } from './state/query-slots.ts';
+import type { UpstreamSocket } from './state/upstreams.ts';
+
+/** Queries of one pod that may wait at a time: an eighth of all slots, so that eight greedy pods do not starve a ninth. */
+const IN_FLIGHT_PER_POD = 2048;
+
+export const FORWARD = { Sent: 0, Merged: 1, OverBudget: 2 } as const;
+
+/** Sends the slot's question upstream, or lets it wait for the same question of another slot. A code of FORWARD. */
+export function forward(plane: Plane, slot: number, key: number): number {
+  const { slots, pods } = plane;
+  const pod = slots.pod[slot]!;
+  if (pods.inFlight[pod]! >= IN_FLIGHT_PER_POD) return FORWARD.OverBudget;
+  const leader = plane.asking.get(key) ?? NO_SLOT;
+  if (leader !== NO_SLOT && isSameQuestion(plane, leader, slot)) {
+    slots.nextWaiter[slot] = slots.nextWaiter[leader]!;
+    slots.nextWaiter[leader] = slot;
+  } else {
+    slots.server[slot] = plane.upstreams.preferred;
+    if (!send(plane, slot)) return FORWARD.OverBudget;
+    // A leader with another question but the same hash keeps the entry; this one then merges with nobody.
+    if (leader === NO_SLOT) plane.asking.set(key, slot);
+  }
+  slots.state[slot] = STATE.Upstream;
+  pods.inFlight[pod]!++;
+  return leader !== NO_SLOT && slots.attempts[slot] === 0 ? FORWARD.Merged : FORWARD.Sent;
+}
+
+/** Asks the next server, or the same one from another port when there is only one. False when nothing could be sent. */
+export function retry(plane: Plane, slot: number): boolean {
+  const { slots, upstreams } = plane;
+  releaseId(plane, slot);
+  const failed = slots.server[slot]!;
+  slots.server[slot] = upstreams.after(failed);
+  // Later questions start with a server that may be alive; the failed one gets its turn when this one fails too.
+  if (upstreams.preferred === failed) upstreams.preferred = slots.server[slot]!;
+  return send(plane, slot);
+}
+
+/** The slot whose answer datagram `i` of plane.answers is, or NO_SLOT when it answers nothing that was asked from this socket. */
+export function findAsker(plane: Plane, socket: UpstreamSocket, i: number): number {
+  const { answers, slots, askedQuestion } = plane;
+  const start = answers.start(i);
+  const length = answers.received(i);
+  const { bytes } = answers;
+  if (length < HEADER_BYTES || (readFlags(bytes, start) & FLAG.QR) === 0) return NO_SLOT;
+  const slot = socket.slotOf(readId(bytes, start));
+  if (slot === NO_SLOT) return NO_SLOT;
+  askedQuestion.qnameLength = slots.qnameLength[slot]!;
+  askedQuestion.qtype = slots.qtype[slot]!;
+  const at = slot * NAME_BYTES;
+  for (let b = 0; b < askedQuestion.qnameLength; b++) askedQuestion.folded[b] = slots.folded[at + b]!;
+  return questionMatches(bytes, start, start + length, askedQuestion) ? slot : NO_SLOT;
+}
+
+/** Ends the waiting of `slot` and of all that wait with it: from here on they are handled one by one. */
+export function stopAsking(plane: Plane, slot: number, key: number): void {
+  releaseId(plane, slot);
+  if (plane.asking.get(key) === slot) plane.asking.delete(key);
+}
+
+/** Sends the questions that are written but not sent. They go out of one socket, chosen at random for each batch. */
+export function flushQuestions(plane: Plane): void {
+  const { outgoing, outgoingSocket: socket } = plane;
+  const count = outgoing.count;
+  if (count === 0 || socket === undefined) return;
+  let first = 0;
+  while (first < count) {
+    const sent = plane.sys.sendBatch(socket.fd, outgoing, first, count - first);
+    if (sent > 0) plane.counters[COUNT.upstream_sent]! += sent;
+    else plane.count(COUNT.upstream_errors); // ICMP of an earlier datagram, or no buffer: its deadline asks again
+    first += Math.max(sent, 1);
+  }
+  outgoing.count = 0;
+  plane.outgoingSocket = undefined;
+}
+
+function send(plane: Plane, slot: number): boolean {
+  const { slots, outgoing, room, asked } = plane;
+  const socket = socketFor(plane, slots.server[slot]!);
+  slots.attempts[slot]!++;
+  if (!plane.deadlines.push(slots, slot, plane.nowMs)) return false;
+  const id = socket.reserveId(plane.random, slot);
+  if (id < 0) return false;
+  slots.socket[slot] = socket.index;
+  slots.upstreamId[slot] = id;
+  const i = outgoing.count++;
+  const start = slot * QUESTION_BYTES;
+  asked.id = id;
+  // AD is always asked for: whoever else gets this answer may want it (RFC 6840 §5.7); CD is part of the question.
+  asked.flags = slots.flags[slot]! | FLAG.AD;
+  asked.dnssecOk = slots.dnssecOk[slot] !== 0;
+  asked.questionLength = slots.qnameLength[slot]! + 4;
+  for (let b = 0; b < asked.questionLength; b++) asked.qname[b] = slots.question[start + b]!;
+  room.bytes = outgoing.bytes;
+  room.at = outgoing.start(i);
+  room.limit = room.at + outgoing.packetBytes;
+  outgoing.setLength(i, buildQuery(room, asked));
+  if (outgoing.count === BATCH) flushQuestions(plane);
+  return true;
+}
+
+/** The socket of the batch being written, when it is towards `server`; else that batch is sent and a new socket drawn. */
+function socketFor(plane: Plane, server: number): UpstreamSocket {
+  if (plane.outgoingSocket?.server !== server) {
+    flushQuestions(plane);
+    plane.outgoingSocket = plane.upstreams.pick(server);
+  }
+  return plane.outgoingSocket!;
+}
+
+function releaseId(plane: Plane, slot: number): void {
+  const { slots, upstreams } = plane;
+  upstreams.sockets[slots.socket[slot]!]?.releaseId(slots.upstreamId[slot]!, slot);
+}
+
+function isSameQuestion(plane: Plane, a: number, b: number): boolean {
+  const { slots } = plane;
+  const length = slots.qnameLength[a]!;
+  return (
+    slots.qtype[a] === slots.qtype[b] &&
+    slots.dnssecOk[a] === slots.dnssecOk[b] &&
+    ((slots.flags[a]! ^ slots.flags[b]!) & FLAG.CD) === 0 &&
+    length === slots.qnameLength[b] &&
+    equalNames(slots.folded, a * NAME_BYTES, slots.folded, b * NAME_BYTES, length)
+  );
+}

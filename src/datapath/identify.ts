@@ -1,0 +1,12 @@
+// Stage 2: source address → pod. The kernel has already dropped what did not come from the pod's own interface (I10).
+import type { Plane } from './plane.ts';
+import { NO_POD } from './state/pod-table.ts';
+
+/** False when no pod has this address: the query is refused, since whose policy should allow it? */
+export function identify(plane: Plane, slot: number): boolean {
+  const { slots, pods } = plane;
+  const pod = pods.find(slots.clientAddress, slot * 16);
+  slots.pod[slot] = pod;
+  slots.podId[slot] = pod === NO_POD ? 0 : pods.ids[pod]!;
+  return pod !== NO_POD;
+}

@@ -1,0 +1,205 @@
+// The events of the data plane: epoll → client queries, upstream answers, kernel events, messages of the main thread, time. A turn reads
+// what is there, judges it, commits all its grants at once and sends all its replies at once. It never awaits and never blocks longer
+// than MAX_WAIT_MS (V23).
+import type { AuditRing } from '../bridge/audit-ring.ts';
+import type { Control } from '../bridge/control.ts';
+import { COUNT } from '../bridge/counters.ts';
+import type { Counters } from '../bridge/counters.ts';
+import type { Snapshot } from '../bridge/snapshot.ts';
+import { QUERY } from '../dns/query.ts';
+import type { Fd, Sys } from '../sys/sys.ts';
+import { adopt } from './adopt.ts';
+import { INTERNAL, OVER_QUOTA, REFUSALS } from './denials.ts';
+import { findAsker, flushQuestions } from './forward.ts';
+import { KernelWatch } from './kernel-watch.ts';
+import { Plane } from './plane.ts';
+import { parse, receiveBatch, takeSlot } from './receive.ts';
+import { flushReplies, replyToQuery } from './reply.ts';
+import { Server } from './serve.ts';
+import type { DatapathSettings } from './settings.ts';
+import { NO_SLOT } from './state/query-slots.ts';
+
+const MAX_WAIT_MS = 100;
+/** Places of the grant table looked at per turn and, when idle, per 100 ms: all of them within a few minutes either way. */
+const SWEEP_PLACES = 256;
+const LOOKUP_SWEEP_MS = 60_000;
+/** Exceptions in queries are our bugs; one may be answered with SERVFAIL, this many in a minute mean that nothing can be trusted (M97). */
+const FATAL_ERRORS_PER_MINUTE = 10;
+
+/** What the loop tells its owner; the owner may be a worker's port or a scenario. */
+export interface LoopEvents {
+  /** Messages may be waiting (the eventfd was signalled). */
+  onWake(): void;
+  /** Our table or sets were deleted by somebody else. */
+  onKernelDamage(): void;
+  /** An exception in one query, answered with SERVFAIL. */
+  onInternalError(error: unknown): void;
+}
+
+export class Loop {
+  readonly plane: Plane;
+  /** Signal it to wake the loop. */
+  readonly wakeFd: Fd;
+  readonly #sys: Sys;
+  readonly #control: Control;
+  readonly #events: LoopEvents;
+  readonly #server: Server;
+  readonly #watch: KernelWatch;
+  readonly #epoll: Fd;
+  readonly #ready = new Int32Array(64);
+  readonly #listenerOfFd: number[] = [];
+  readonly #socketOfFd: number[] = [];
+  #errorsSince = 0;
+  #errors = 0;
+  #lookupsSweptMs = 0;
+
+  /** Opens everything. Throws SysError. */
+  constructor(sys: Sys, settings: DatapathSettings, shared: Shared, events: LoopEvents) {
+    this.#sys = sys;
+    this.#control = shared.control;
+    this.#events = events;
+    this.plane = new Plane(sys, settings, shared.counters, shared.ring);
+    this.#server = new Server(this.plane);
+    this.#watch = KernelWatch.open(sys, settings.table);
+    this.wakeFd = sys.eventOpen();
+    this.#epoll = sys.epollOpen();
+    sys.epollAdd(this.#epoll, this.wakeFd);
+    sys.epollAdd(this.#epoll, this.#watch.fd);
+    this.plane.listeners.forEach(({ fd }, l) => {
+      this.#listenerOfFd[fd] = l;
+      sys.epollAdd(this.#epoll, fd);
+    });
+    this.plane.upstreams.sockets.forEach(({ fd, index }) => {
+      this.#socketOfFd[fd] = index;
+      sys.epollAdd(this.#epoll, fd);
+    });
+  }
+
+  /** One turn: waits for events at most until something is due, then handles all of them. */
+  turn(): void {
+    const { plane } = this;
+    const waitMs = plane.deadlines.waitMs(this.#sys.nowMs(), MAX_WAIT_MS);
+    const count = this.#sys.epollWait(this.#epoll, this.#ready, waitMs);
+    plane.nowMs = this.#sys.nowMs();
+    plane.wallMs = this.#sys.wallMs();
+    // Kernel events first: a hit of this very turn must not be answered out of a mirror that is wrong.
+    for (let i = 0; i < count; i++) if (this.#ready[i] === this.#watch.fd) this.#onKernelEvent();
+    for (let i = 0; i < count; i++) this.#onReady(this.#ready[i]!);
+    this.#onTick();
+    this.#flush();
+    this.#control.countTurn();
+  }
+
+  /** Judges by `snapshot` from now on. False when the kernel did not take the changes of grants that come with it. */
+  adopt(snapshot: Snapshot): boolean {
+    this.#flush();
+    this.plane.nowMs = this.#sys.nowMs();
+    const isDone = adopt(this.plane, snapshot);
+    this.#control.applied(snapshot.generation);
+    return isDone;
+  }
+
+  #onReady(fd: number): void {
+    const l = this.#listenerOfFd[fd];
+    if (l !== undefined) return this.#onClients(l);
+    const socket = this.#socketOfFd[fd];
+    if (socket !== undefined) return this.#onUpstream(socket);
+    if (fd !== this.wakeFd) return;
+    this.#sys.eventDrain(this.wakeFd);
+    this.#events.onWake();
+  }
+
+  #onClients(l: number): void {
+    const received = receiveBatch(this.plane, l);
+    for (let i = 0; i < received; i++) this.#onDatagram(l, i);
+  }
+
+  #onDatagram(l: number, i: number): void {
+    const { plane } = this;
+    const code = parse(plane, i);
+    if (code === QUERY.Drop) return plane.count(COUNT.queries_dropped);
+    const refusal = REFUSALS[code];
+    if (refusal !== undefined) {
+      plane.count(code === QUERY.FormErr ? COUNT.queries_malformed : COUNT.queries_refused);
+      return replyToQuery(plane, l, i, refusal);
+    }
+    const slot = takeSlot(plane, l, i);
+    if (slot === NO_SLOT) {
+      plane.count(COUNT.queries_over_budget);
+      return replyToQuery(plane, l, i, OVER_QUOTA);
+    }
+    try {
+      this.#server.onClientQuery(slot);
+    } catch (error) {
+      this.#onError(slot, error);
+    }
+  }
+
+  #onUpstream(index: number): void {
+    const { plane } = this;
+    const socket = plane.upstreams.sockets[index]!;
+    const received = this.#sys.receiveBatch(socket.fd, plane.answers);
+    if (received < 0) return plane.count(COUNT.upstream_errors);
+    for (let i = 0; i < received; i++) {
+      const slot = findAsker(plane, socket, i);
+      if (slot === NO_SLOT) {
+        plane.count(COUNT.upstream_foreign);
+        continue;
+      }
+      try {
+        this.#server.onUpstreamAnswer(slot, i);
+      } catch (error) {
+        this.#onError(slot, error);
+      }
+    }
+  }
+
+  #onKernelEvent(): void {
+    if (!this.#watch.wasDamaged()) return;
+    this.plane.grants.clear();
+    this.plane.count(COUNT.kernel_changed);
+    this.#events.onKernelDamage();
+  }
+
+  #onTick(): void {
+    const { plane } = this;
+    for (;;) {
+      const slot = plane.deadlines.popOverdue(plane.slots, plane.nowMs);
+      if (slot === NO_SLOT) break;
+      this.#server.onTimeout(slot);
+    }
+    plane.grants.sweep(plane.nowMs, SWEEP_PLACES);
+    if (plane.nowMs - this.#lookupsSweptMs < LOOKUP_SWEEP_MS) return;
+    this.#lookupsSweptMs = plane.nowMs;
+    plane.lookups.sweep(plane.nowMs);
+  }
+
+  /** Hits first: they need no commit and must not wait for one (V24). Then the commit, then those it was for. */
+  #flush(): void {
+    const { plane } = this;
+    for (let l = 0; l < plane.listeners.length; l++) flushReplies(plane, l);
+    flushQuestions(plane);
+    if (plane.admittedCount === 0) return;
+    this.#server.commit();
+    for (let l = 0; l < plane.listeners.length; l++) flushReplies(plane, l);
+  }
+
+  #onError(slot: number, error: unknown): void {
+    const { plane } = this;
+    plane.count(COUNT.internal_errors);
+    this.#server.abandon(slot, INTERNAL);
+    if (plane.nowMs - this.#errorsSince > 60_000) {
+      this.#errorsSince = plane.nowMs;
+      this.#errors = 0;
+      this.#events.onInternalError(error);
+    }
+    if (++this.#errors >= FATAL_ERRORS_PER_MINUTE) throw error;
+  }
+}
+
+/** The memory that the loop shares with the main thread. */
+export interface Shared {
+  readonly control: Control;
+  readonly counters: Counters;
+  readonly ring: AuditRing;
+}

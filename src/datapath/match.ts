@@ -1,0 +1,33 @@
+// Stage 3: pod and name → verdict. May the name be asked, and what will its addresses open?
+import { TYPE } from '../dns/codes.ts';
+import type { Plane } from './plane.ts';
+import { UNSELECTED } from './state/programs.ts';
+import type { Verdict } from './state/programs.ts';
+import { NAME_BYTES } from './state/query-slots.ts';
+
+/** What becomes of a query whose pod is known. */
+export const MATCH = { Allowed: 0, Denied: 1, Refused: 2, NoData: 3 } as const;
+
+/** Puts the verdict into plane.verdicts[slot] and answers a code of MATCH. */
+export function match(plane: Plane, slot: number): number {
+  const { slots, pods, verdicts } = plane;
+  const qtype = slots.qtype[slot]!;
+  const program = pods.programs[slots.pod[slot]!]!;
+  const verdict: Verdict =
+    program < 0
+      ? UNSELECTED
+      : plane.programs.judge(
+          program,
+          slots.folded,
+          slot * NAME_BYTES,
+          slots.qnameLength[slot]!,
+          slots.hash[slot]! ^ Math.imul(qtype, 0x9e3779b1),
+        );
+  verdicts[slot] = verdict;
+  if (!verdict.mayAsk) return MATCH.Denied;
+  // RFC 8482: ANY need not be answered. An answer of every type could not be judged record by record.
+  if (qtype === TYPE.ANY) return MATCH.Refused;
+  // Their address hints would be shown without being granted (I3); with NODATA clients ask for A and AAAA, which they do anyway.
+  if (verdict.classes.length > 0 && (qtype === TYPE.HTTPS || qtype === TYPE.SVCB)) return MATCH.NoData;
+  return MATCH.Allowed;
+}

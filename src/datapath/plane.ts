@@ -1,0 +1,158 @@
+// All state of the data plane, made once. Stages get it and a slot; nothing here decides anything.
+import { AuditRing } from '../bridge/audit-ring.ts';
+import type { Counters } from '../bridge/counters.ts';
+import { Answer } from '../dns/answer.ts';
+import { Chain } from '../dns/chain.ts';
+import { ReplyWriter } from '../dns/reply-writer.ts';
+import { Query } from '../dns/query.ts';
+import { familyOf } from '../base/ip.ts';
+import { NetlinkSetWriter } from '../kernel/set-writer.ts';
+import { RangeMatcher, protectedRanges } from '../kernel/protected.ts';
+import { PacketBatch } from '../sys/packet-batch.ts';
+import type { Fd, Sys } from '../sys/sys.ts';
+import { AuditDetail } from './audit.ts';
+import type { DatapathSettings } from './settings.ts';
+import { AnswerStore } from './state/answer-store.ts';
+import type { StoredAnswer } from './state/answer-store.ts';
+import { Deadlines } from './state/deadlines.ts';
+import { Grants } from './state/grants.ts';
+import { Lookups } from './state/lookups.ts';
+import { MAX_PODS, PodTable } from './state/pod-table.ts';
+import { Programs, UNSELECTED } from './state/programs.ts';
+import type { Verdict } from './state/programs.ts';
+import { NAME_BYTES, QUESTION_BYTES, QuerySlots } from './state/query-slots.ts';
+import { RandomPool } from './state/random.ts';
+import { Upstreams } from './state/upstreams.ts';
+import type { UpstreamSocket } from './state/upstreams.ts';
+
+/** recvmmsg of more gains less than 1 % (design §1). */
+export const BATCH = 64;
+/** A query fits the smallest EDNS payload; a longer datagram is cut by the kernel and then malformed. */
+const QUERY_BYTES = 2048;
+/** We advertise 1,232 (RFC 9715); a server that sends more is read up to here. */
+const ANSWER_BYTES = 4096;
+/** Rewriting expands compressed rdata that came compressed where we may not; twice the answer and then some. */
+const REWRITTEN_BYTES = 3 * ANSWER_BYTES;
+/** Replies never exceed EDNS_PAYLOAD_BYTES. */
+const REPLY_BYTES = 1280;
+/** Half a second of answers at 83,000 a second times 300 bytes. */
+const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
+/** Between the client's own 5 s (resolv.conf(5)) there is room for three attempts. */
+export const ATTEMPT_MS = 1_200;
+export const MAX_ATTEMPTS = 3;
+
+/** The fields of a slot that build-reply.ts wants in one place (its Asked and UpstreamQuestion). */
+export class AskedSlot {
+  id = 0;
+  flags = 0;
+  qname = new Uint8Array(QUESTION_BYTES);
+  questionLength = 0;
+  hasOpt = false;
+  dnssecOk = false;
+}
+
+/** build-reply.ts's Room, to be pointed at one packet after the other. */
+export class WritableRoom {
+  bytes: Uint8Array = new Uint8Array(0);
+  at = 0;
+  limit = 0;
+}
+
+export interface Listener {
+  readonly fd: Fd;
+  readonly family: 4 | 6;
+  /** Replies that wait to be sent from this address. */
+  readonly replies: PacketBatch;
+}
+
+export class Plane {
+  readonly sys: Sys;
+  readonly settings: DatapathSettings;
+  readonly counters: Float64Array;
+  readonly audit: AuditRing;
+
+  readonly query = new Query();
+  readonly answer = new Answer();
+  readonly chain = new Chain();
+  readonly replyWriter = new ReplyWriter();
+  /** Whom the reply at hand is for, and where it is written: filled in anew for each. */
+  readonly asked = new AskedSlot();
+  readonly room = new WritableRoom();
+  readonly detail = new AuditDetail();
+  /** The question that a datagram from upstream is compared with (dns/answer.ts, Question). */
+  readonly askedQuestion = { folded: new Uint8Array(NAME_BYTES), qnameLength: 0, qtype: 0 };
+  /** The socket that the questions in `outgoing` will leave by. */
+  outgoingSocket: UpstreamSocket | undefined;
+  /** Address of a peer that has no slot. */
+  readonly peer = new Uint8Array(16);
+  /** Where an upstream's answer is rewritten before it is stored. */
+  readonly rewritten = new Uint8Array(REWRITTEN_BYTES);
+  /** Slots whose grants are in the batch that the next commit sends. */
+  readonly admitted: Int32Array;
+  admittedCount = 0;
+  readonly queries: PacketBatch;
+  readonly answers: PacketBatch;
+  readonly outgoing: PacketBatch;
+
+  readonly slots = new QuerySlots();
+  readonly pods = new PodTable();
+  readonly store = new AnswerStore();
+  readonly lookups = new Lookups();
+  readonly deadlines: Deadlines;
+  readonly random: RandomPool;
+  readonly grants: Grants;
+  readonly upstreams: Upstreams;
+  readonly listeners: readonly Listener[];
+  readonly writer: NetlinkSetWriter;
+  readonly neverGranted: RangeMatcher;
+  /** Secret seed of every hash over names. */
+  readonly seed: number;
+  /** Slots that wait for one answer, by the hash of their question: the first of them asked upstream. */
+  readonly asking = new Map<number, number>();
+  /** What each slot in state Commit or Judging is to be answered with. */
+  readonly stored: (StoredAnswer | undefined)[];
+  readonly verdicts: Verdict[];
+
+  programs = new Programs([]);
+  /** Content id of the program that each pod's grants were made under, by pod index; '' for none. */
+  readonly programIds: string[] = [];
+  generation = 0;
+  /** Class ids of the snapshot in force. */
+  classIds: readonly string[] = [];
+  /** Time of this turn. */
+  nowMs = 0;
+  wallMs = 0;
+
+  /** Opens every socket. Throws SysError. */
+  constructor(sys: Sys, settings: DatapathSettings, counters: Counters, ring: AuditRing) {
+    this.sys = sys;
+    this.settings = settings;
+    this.counters = counters.words;
+    this.audit = ring;
+    this.random = new RandomPool(sys);
+    this.seed = this.random.next32();
+    this.grants = new Grants(this.random.next32(), MAX_PODS);
+    this.admitted = new Int32Array(this.slots.capacity);
+    this.deadlines = new Deadlines(ATTEMPT_MS, this.slots.capacity * 4);
+    this.stored = Array.from({ length: this.slots.capacity }, () => undefined);
+    this.verdicts = Array.from({ length: this.slots.capacity }, () => UNSELECTED);
+    this.neverGranted = new RangeMatcher(protectedRanges(settings.protect));
+    this.queries = new PacketBatch(sys, BATCH, QUERY_BYTES);
+    this.answers = new PacketBatch(sys, BATCH, ANSWER_BYTES);
+    this.outgoing = new PacketBatch(sys, BATCH, QUERY_BYTES);
+    this.queries.prepareReceive();
+    this.answers.prepareReceive();
+    this.outgoing.useConnectedPeer();
+    this.listeners = settings.listen.map((endpoint) => ({
+      fd: sys.udpListen(endpoint, { receiveBufferBytes: RECEIVE_BUFFER_BYTES, transparent: settings.transparent }),
+      family: familyOf(endpoint.address),
+      replies: new PacketBatch(sys, BATCH, REPLY_BYTES),
+    }));
+    this.upstreams = Upstreams.open(sys, settings.upstreams, this.random);
+    this.writer = NetlinkSetWriter.open(sys, { table: settings.table, strategy: settings.strategy });
+  }
+
+  count(word: number): void {
+    this.counters[word]!++;
+  }
+}

@@ -1,0 +1,159 @@
+// Stage 7: what is known about a slot → a datagram in its listener's batch, with the client's own id, casing and size limit. Nothing is
+// decided here, and nothing with an address comes here before admit.ts says so.
+import { AUDIT_FLAG } from '../bridge/audit-record.ts';
+import { COUNT } from '../bridge/counters.ts';
+import { EDNS_DO, EDNS_PAYLOAD_BYTES, FLAG, HEADER_BYTES } from '../dns/codes.ts';
+import { OPT_BYTES, appendOpt, buildDenial, buildTruncated } from '../dns/build-reply.ts';
+import type { Asked, Denial } from '../dns/build-reply.ts';
+import { additionalCount, readFlags, writeAdditionalCount, writeFlags, writeId, writeUint32 } from '../dns/header.ts';
+import type { Plane } from './plane.ts';
+import { ageSeconds } from './state/answer-store.ts';
+import type { ReplyBody, StoredAnswer } from './state/answer-store.ts';
+import { QUESTION_BYTES } from './state/query-slots.ts';
+import { ERRNO } from '../sys/sys.ts';
+
+const NO_ERROR: Denial = { rcode: 0, ede: undefined };
+/** A full send buffer empties within microseconds on a local link; then the reply is lost as any datagram may be, and counted. */
+const SEND_TRIES = 3;
+
+/** A reply without records to the query in slot. */
+export function replyWithout(plane: Plane, slot: number, denial: Denial): void {
+  const i = openSlot(plane, slot);
+  close(plane, slot, i, buildDenial(plane.room, plane.asked, denial));
+}
+
+/** TC=1 and nothing else: the client asks again over TCP. */
+export function replyTruncated(plane: Plane, slot: number): void {
+  const i = openSlot(plane, slot);
+  close(plane, slot, i, buildTruncated(plane.room, plane.asked));
+}
+
+/** For names that may only be asked: what upstream said. */
+export function replyPlain(plane: Plane, slot: number, stored: StoredAnswer): void {
+  replyWithBody(plane, slot, stored, stored.plain);
+}
+
+/** For names that a rule grants: only what was admitted (I3). */
+export function replyJudged(plane: Plane, slot: number, stored: StoredAnswer): void {
+  replyWithBody(plane, slot, stored, stored.judged);
+}
+
+/** Answers a message that got no slot: plane.query as datagram `i` of plane.queries. */
+export function replyToQuery(plane: Plane, l: number, i: number, denial: Denial): void {
+  const { queries, query } = plane;
+  const r = openPacket(plane, l);
+  plane.room.limit = plane.room.at + Math.min(query.payloadBytes, EDNS_PAYLOAD_BYTES);
+  const length = buildDenial(plane.room, query, denial);
+  queries.readPeerAddress(i, plane.peer, 0);
+  const listener = plane.listeners[l]!;
+  listener.replies.setPeer(r, listener.family, plane.peer, 0, queries.peerPort(i));
+  commitPacket(plane, l, r, length);
+}
+
+/** Sends what waits at listener `l`. */
+export function flushReplies(plane: Plane, l: number): void {
+  const { fd, replies } = plane.listeners[l]!;
+  const count = replies.count;
+  let first = 0;
+  for (let tries = 0; first < count;) {
+    const sent = plane.sys.sendBatch(fd, replies, first, count - first);
+    if (sent > 0) {
+      first += sent;
+      plane.counters[COUNT.replies_sent]! += sent;
+      continue;
+    }
+    if (sent === -ERRNO.EAGAIN && ++tries < SEND_TRIES) continue;
+    first++; // this one cannot be sent (its peer is gone, a rule of somebody forbids it); the others still can
+    tries = 0;
+    plane.count(COUNT.replies_failed);
+  }
+  replies.count = 0;
+}
+
+function replyWithBody(plane: Plane, slot: number, stored: StoredAnswer, body: ReplyBody): void {
+  const { room, asked } = plane;
+  const i = openSlot(plane, slot);
+  const length = body.bytes.length;
+  if (room.at + length + (asked.hasOpt ? OPT_BYTES : 0) > room.limit) {
+    close(plane, slot, i, buildTruncated(room, asked));
+    return;
+  }
+  const { bytes, at } = room;
+  copy(body.bytes, 0, bytes, at, length);
+  // The client's own spelling of the question: same length, and every pointer to it stays right (R1, 0x20).
+  copy(asked.qname, 0, bytes, at + HEADER_BYTES, asked.questionLength);
+  writeId(bytes, at, asked.id);
+  const isFresh = (plane.slots.auditFlags[slot]! & AUDIT_FLAG.Cached) === 0;
+  writeFlags(bytes, at, replyFlags(readFlags(body.bytes, 0), asked, isFresh));
+  const elapsedSeconds = ageSeconds(stored, plane.nowMs);
+  if (elapsedSeconds > 0) countDown(bytes, at, body, elapsedSeconds);
+  close(plane, slot, i, asked.hasOpt ? appendClientOpt(plane, length, stored.rcode) : length);
+}
+
+/** RFC 6891 §6.1.1: OPT in the reply if and only if it was in the query. The length of the whole message. */
+function appendClientOpt(plane: Plane, length: number, rcode: number): number {
+  const { room, asked } = plane;
+  const outcome = rcode > 0xf ? { rcode, ede: undefined } : NO_ERROR;
+  const end = appendOpt(room, room.at + length, asked.dnssecOk ? EDNS_DO : 0, outcome);
+  writeAdditionalCount(room.bytes, room.at, additionalCount(room.bytes, room.at) + 1);
+  return end - room.at;
+}
+
+/** Points plane.room at a free packet of the slot's listener and plane.asked at its question. */
+function openSlot(plane: Plane, slot: number): number {
+  const { slots, asked, room } = plane;
+  const l = slots.listener[slot]!;
+  const i = openPacket(plane, l);
+  room.limit = room.at + Math.min(slots.payloadBytes[slot]!, EDNS_PAYLOAD_BYTES);
+  asked.id = slots.queryId[slot]!;
+  asked.flags = slots.flags[slot]!;
+  asked.hasOpt = slots.hasOpt[slot] !== 0;
+  asked.dnssecOk = slots.dnssecOk[slot] !== 0;
+  asked.questionLength = slots.qnameLength[slot]! + 4;
+  copy(slots.question, slot * QUESTION_BYTES, asked.qname, 0, asked.questionLength);
+  return i;
+}
+
+function openPacket(plane: Plane, l: number): number {
+  const { replies } = plane.listeners[l]!;
+  if (replies.count === replies.capacity) flushReplies(plane, l);
+  plane.room.bytes = replies.bytes;
+  plane.room.at = replies.start(replies.count);
+  return replies.count;
+}
+
+function close(plane: Plane, slot: number, i: number, lengthBytes: number): void {
+  const { slots } = plane;
+  const l = slots.listener[slot]!;
+  const listener = plane.listeners[l]!;
+  listener.replies.setPeer(i, listener.family, slots.clientAddress, slot * 16, slots.clientPort[slot]!);
+  commitPacket(plane, l, i, lengthBytes);
+}
+
+function commitPacket(plane: Plane, l: number, i: number, lengthBytes: number): void {
+  if (lengthBytes <= 0) {
+    plane.count(COUNT.replies_failed);
+    return;
+  }
+  const { replies } = plane.listeners[l]!;
+  replies.setLength(i, lengthBytes);
+  replies.count = i + 1;
+}
+
+/** AA only from its source and never from the cache; AD only for who asked for it (RFC 6840 §5.7); RD and CD are the client's (R1). */
+function replyFlags(stored: number, asked: Asked, isFresh: boolean): number {
+  const wantsAd = asked.dnssecOk || (asked.flags & FLAG.AD) !== 0;
+  const kept = FLAG.QR | FLAG.RA | FLAG.RcodeMask | (isFresh ? FLAG.AA : 0) | (wantsAd ? FLAG.AD : 0);
+  return (stored & kept) | (asked.flags & (FLAG.RD | FLAG.CD));
+}
+
+function countDown(bytes: Uint8Array, at: number, body: ReplyBody, elapsedSeconds: number): void {
+  const { ttlOffsets, ttls } = body;
+  for (let i = 0; i < ttls.length; i++) {
+    writeUint32(bytes, at + ttlOffsets[i]!, Math.max(0, ttls[i]! - elapsedSeconds));
+  }
+}
+
+function copy(from: Uint8Array, fromAt: number, to: Uint8Array, toAt: number, length: number): void {
+  for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i]!;
+}

@@ -1,0 +1,252 @@
+// The way of one query through its states, Judging → (Upstream →) (Commit →) answered. With loop.ts the only place that calls stages;
+// read onClientQuery first: it is the product in one paragraph.
+import { AUDIT_FLAG, AUDIT_KIND, REASON } from '../bridge/audit-record.ts';
+import { COUNT } from '../bridge/counters.ts';
+import { ANSWER, parseAnswer } from '../dns/answer.ts';
+import type { Denial as Reply } from '../dns/build-reply.ts';
+import { RCODE } from '../dns/codes.ts';
+import { ADMIT, admit, commit, grantLifetimeMs } from './admit.ts';
+import { audit } from './audit.ts';
+import { answerFromCache, cacheKey } from './cache.ts';
+import {
+  BAD_UPSTREAM,
+  denialFor,
+  NO_RECORDS,
+  NO_UPSTREAM,
+  NOT_A_POD,
+  NOT_FORWARDED,
+  NOT_GRANTED,
+  OVER_QUOTA,
+  PROTECTED,
+} from './denials.ts';
+import { extract, isCacheable } from './extract.ts';
+import { FORWARD, forward, retry, stopAsking } from './forward.ts';
+import { identify } from './identify.ts';
+import { MATCH, match } from './match.ts';
+import { MAX_ATTEMPTS } from './plane.ts';
+import type { Plane } from './plane.ts';
+import { replyJudged, replyPlain, replyTruncated, replyWithout } from './reply.ts';
+import type { StoredAnswer } from './state/answer-store.ts';
+import { NO_POD } from './state/pod-table.ts';
+import { NO_SLOT, STATE } from './state/query-slots.ts';
+
+export class Server {
+  readonly #plane: Plane;
+  readonly #denial: Reply | undefined;
+  readonly #settle = (slot: number, isGranted: boolean): void => this.#settled(slot, isGranted);
+
+  constructor(plane: Plane) {
+    this.#plane = plane;
+    this.#denial = denialFor(plane.settings.denial);
+  }
+
+  onClientQuery(slot: number): void {
+    const plane = this.#plane;
+    if (!identify(plane, slot)) return this.#refuse(slot, NOT_A_POD, REASON['unknown-client']);
+    if (!this.#mayAsk(slot)) return;
+    const cached = answerFromCache(plane, slot);
+    if (cached === undefined) return this.#ask(slot);
+    plane.slots.auditFlags[slot]! |= AUDIT_FLAG.Cached;
+    plane.count(COUNT.cache_hits);
+    this.#admitThenReply(slot, cached); // never the other way round: see the race drawn in admit.ts
+  }
+
+  /** Datagram `i` of plane.answers answers the question of `slot`. */
+  onUpstreamAnswer(slot: number, i: number): void {
+    const plane = this.#plane;
+    const { answers, answer, slots } = plane;
+    const start = answers.start(i);
+    const code = parseAnswer(answers.bytes, start, start + answers.received(i), answer);
+    plane.count(COUNT.upstream_received);
+    if (code === ANSWER.Truncated) return this.#forEachWaiter(slot, this.#answerTruncated);
+    if (code !== ANSWER.Ok) return this.#unusable(slot);
+    const isRefusal = answer.rcode === RCODE.ServFail || answer.rcode === RCODE.Refused;
+    const hasOther = plane.upstreams.servers.length > 1 && slots.attempts[slot]! < MAX_ATTEMPTS;
+    if (isRefusal && hasOther && retry(plane, slot)) return;
+    const stored = extract(plane, slot, answers.bytes);
+    if (stored === undefined) return this.#unusable(slot);
+    if (isCacheable(plane, stored)) plane.store.put(cacheKey(plane, slot), stored);
+    this.#stored = stored;
+    this.#forEachWaiter(slot, this.#answerStored);
+  }
+
+  /** The attempt of `slot` was not answered in time. */
+  onTimeout(slot: number): void {
+    const plane = this.#plane;
+    if (plane.slots.state[slot] !== STATE.Upstream) return;
+    plane.count(COUNT.upstream_timeouts);
+    if (plane.slots.attempts[slot]! < MAX_ATTEMPTS && retry(plane, slot)) return;
+    this.#forEachWaiter(slot, this.#answerNoUpstream);
+  }
+
+  /** Sends the batch of grants to the kernel and answers everybody who waited for it. */
+  commit(): void {
+    commit(this.#plane, this.#settle);
+  }
+
+  /** After an exception that is our bug: everybody who waits for this slot gets SERVFAIL, nothing is allowed. */
+  abandon(slot: number, reply: Reply): void {
+    const { slots } = this.#plane;
+    if (slots.state[slot] === STATE.Free) return;
+    this.#abandonment = reply;
+    this.#forEachWaiter(slot, this.#answerAbandoned);
+  }
+
+  #mayAsk(slot: number): boolean {
+    switch (match(this.#plane, slot)) {
+      case MATCH.Allowed:
+        return true;
+      case MATCH.Refused:
+        this.#refuse(slot, NOT_FORWARDED, REASON['not-forwarded']);
+        return false;
+      case MATCH.NoData:
+        this.#plane.detail.reset(AUDIT_KIND.Allowed, RCODE.NoError).reason = REASON['not-forwarded'];
+        this.#finish(slot, NO_RECORDS);
+        return false;
+      default:
+        this.#plane.count(COUNT.queries_denied);
+        this.#plane.detail.reset(AUDIT_KIND.Denied, this.#denial?.rcode ?? 0).reason = REASON['no-rule'];
+        this.#finish(slot, this.#denial);
+        return false;
+    }
+  }
+
+  #ask(slot: number): void {
+    const plane = this.#plane;
+    plane.count(COUNT.cache_misses);
+    const outcome = forward(plane, slot, cacheKey(plane, slot));
+    if (outcome === FORWARD.OverBudget) {
+      plane.count(COUNT.queries_over_budget);
+      return this.#fail(slot, OVER_QUOTA, REASON.quota);
+    }
+    if (outcome === FORWARD.Sent) return;
+    plane.slots.auditFlags[slot]! |= AUDIT_FLAG.Merged;
+    plane.count(COUNT.merged);
+  }
+
+  #admitThenReply(slot: number, stored: StoredAnswer): void {
+    const plane = this.#plane;
+    let outcome = admit(plane, slot, stored);
+    if (outcome === ADMIT.BatchFull) {
+      this.commit();
+      outcome = admit(plane, slot, stored);
+    }
+    switch (outcome) {
+      case ADMIT.Granted:
+        return this.#answer(slot, stored);
+      case ADMIT.Pending:
+        return;
+      case ADMIT.NoFamily:
+        plane.detail.reset(AUDIT_KIND.Allowed, RCODE.NoError);
+        return this.#finish(slot, NO_RECORDS);
+      default:
+        return this.#fail(slot, OVER_QUOTA, REASON.quota);
+    }
+  }
+
+  #settled(slot: number, isGranted: boolean): void {
+    const plane = this.#plane;
+    const stored = plane.stored[slot];
+    if (!isGranted || stored === undefined) return this.#fail(slot, NOT_GRANTED, REASON['kernel-refused']);
+    const verdict = plane.verdicts[slot]!;
+    for (const classIndex of verdict.classes) {
+      const detail = plane.detail.reset(AUDIT_KIND.Grant, RCODE.NoError);
+      detail.classIndex = classIndex;
+      detail.rule = verdict.rule;
+      detail.ttlSeconds = Math.round(grantLifetimeMs(plane, stored) / 1000);
+      detail.addresses = stored.addresses;
+      detail.latencyMs = plane.sys.nowMs() - plane.nowMs;
+      audit(plane, slot, detail);
+    }
+    this.#answer(slot, stored);
+  }
+
+  /** Everything that `stored` shows is granted: say it. */
+  #answer(slot: number, stored: StoredAnswer): void {
+    const plane = this.#plane;
+    const verdict = plane.verdicts[slot]!;
+    const detail = plane.detail.reset(AUDIT_KIND.Allowed, stored.rcode);
+    detail.rule = verdict.rule;
+    detail.ttlSeconds = stored.ttlSeconds;
+    detail.addresses = stored.addresses;
+    if (verdict.classes.length === 0) {
+      replyPlain(plane, slot, stored);
+      return this.#finish(slot);
+    }
+    if (stored.withheld > 0) {
+      detail.flags = AUDIT_FLAG.Withheld;
+      plane.count(COUNT.answers_withheld);
+    }
+    if (stored.withheld > 0 && stored.addresses.length === 0) {
+      detail.reason = REASON['protected-address'];
+      return this.#finish(slot, PROTECTED);
+    }
+    replyJudged(plane, slot, stored);
+    this.#finish(slot);
+  }
+
+  #unusable(slot: number): void {
+    const plane = this.#plane;
+    plane.count(COUNT.upstream_malformed);
+    // Asked again at once, of the next server: a forged or damaged datagram must not be the end of the question (CVE-2023-28452).
+    if (plane.slots.attempts[slot]! < MAX_ATTEMPTS && retry(plane, slot)) return;
+    this.#forEachWaiter(slot, this.#answerUnusable);
+  }
+
+  // What forEachWaiter is to do with each slot; the answer itself is passed beside, so that no closure is made per answer.
+  #stored: StoredAnswer | undefined;
+  #abandonment: Reply = NOT_GRANTED;
+  readonly #answerStored = (slot: number): void => {
+    if (this.#stored !== undefined && this.#mayAsk(slot)) this.#admitThenReply(slot, this.#stored);
+  };
+  readonly #answerTruncated = (slot: number): void => {
+    if (!this.#mayAsk(slot)) return;
+    this.#plane.detail.reset(AUDIT_KIND.Allowed, RCODE.NoError);
+    replyTruncated(this.#plane, slot);
+    this.#finish(slot);
+  };
+  readonly #answerUnusable = (slot: number): void => this.#fail(slot, BAD_UPSTREAM, REASON['upstream-malformed']);
+  readonly #answerNoUpstream = (slot: number): void => this.#fail(slot, NO_UPSTREAM, REASON['upstream-timeout']);
+  readonly #answerAbandoned = (slot: number): void => this.#fail(slot, this.#abandonment, REASON['internal-error']);
+
+  /** Ends the question that `leader` asked and hands each slot that waits for it to `step`, judged by the policy of now, not of then. */
+  #forEachWaiter(leader: number, step: (slot: number) => void): void {
+    const plane = this.#plane;
+    const { slots, pods } = plane;
+    stopAsking(plane, leader, cacheKey(plane, leader));
+    for (let slot = leader; slot !== NO_SLOT;) {
+      const next = slots.nextWaiter[slot]!;
+      const pod = slots.pod[slot]!;
+      const isSamePod = pod !== NO_POD && pods.ids[pod] === slots.podId[slot];
+      if (slots.state[slot] === STATE.Upstream && isSamePod) pods.inFlight[pod]!--;
+      slots.state[slot] = STATE.Judging;
+      slots.nextWaiter[slot] = NO_SLOT;
+      if (isSamePod) step(slot);
+      else this.#refuse(slot, NOT_A_POD, REASON['unknown-client']);
+      slot = next;
+    }
+  }
+
+  #refuse(slot: number, reply: Reply, reason: number): void {
+    this.#plane.count(reply === NOT_A_POD ? COUNT.queries_unknown_client : COUNT.queries_refused);
+    this.#plane.detail.reset(AUDIT_KIND.Denied, reply.rcode).reason = reason;
+    this.#finish(slot, reply);
+  }
+
+  #fail(slot: number, reply: Reply, reason: number): void {
+    this.#plane.count(COUNT.servfail);
+    this.#plane.detail.reset(AUDIT_KIND.Failed, reply.rcode).reason = reason;
+    this.#finish(slot, reply);
+  }
+
+  /** Answers with `reply`, when given, writes plane.detail to the audit and frees the slot. */
+  #finish(slot: number, reply?: Reply): void {
+    const plane = this.#plane;
+    const { detail, slots } = plane;
+    if (reply !== undefined) replyWithout(plane, slot, reply);
+    detail.flags |= slots.auditFlags[slot]!;
+    detail.latencyMs = plane.sys.nowMs() - slots.receivedMs[slot]!;
+    audit(plane, slot, detail);
+    slots.release(slot);
+  }
+}

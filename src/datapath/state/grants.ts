@@ -1,0 +1,180 @@
+// The mirror of the kernel's grant sets: (class, pod, address) → when the element expires. It is what lets a cache hit be answered
+// without a system call. It may know less than the kernel (after a restart, after doubt) but never more: an entry is made only when
+// the commit was acknowledged. Open addressing with backward-shift deletion; keys are integers and never packed into one double
+// (pod × 2^32 + address is beyond 2^53 and collides silently).
+
+const ADDRESS_WORDS = 4;
+/** 262,144 entries, three quarters usable: the bar is 100,000 grants. 9 MB. */
+export const GRANT_CAPACITY = 1 << 18;
+/** Of one pod. Reaching it refuses that pod's new grants and touches nobody else's (I6). */
+export const GRANTS_PER_POD = 16_384;
+
+export class Grants {
+  readonly #mask: number;
+  readonly #limit: number;
+  readonly #seed: number;
+  readonly #pod: Int32Array; // pod index + 1; 0 is an empty place
+  readonly #class: Uint16Array;
+  readonly #address: Int32Array;
+  readonly #expiryMs: Float64Array;
+  readonly #ofPod: Int32Array;
+  #size = 0;
+  #sweepAt = 0;
+
+  /** `capacity` is a power of two; `pods` bounds the pod indexes. */
+  constructor(seed: number, pods: number, capacity = GRANT_CAPACITY) {
+    this.#mask = capacity - 1;
+    this.#limit = Math.floor(capacity * 0.75);
+    this.#seed = seed | 0;
+    this.#pod = new Int32Array(capacity);
+    this.#class = new Uint16Array(capacity);
+    this.#address = new Int32Array(capacity * ADDRESS_WORDS);
+    this.#expiryMs = new Float64Array(capacity);
+    this.#ofPod = new Int32Array(pods);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Elements this pod has, expired ones that were not swept yet included. */
+  sizeOf(pod: number): number {
+    return this.#ofPod[pod]!;
+  }
+
+  /** True while `more` grants of this pod may be made. */
+  hasRoom(pod: number, more: number): boolean {
+    return this.#size + more <= this.#limit && this.#ofPod[pod]! + more <= GRANTS_PER_POD;
+  }
+
+  /** When the element expires (monotonic ms), or 0 when there is none. */
+  expiryMs(classIndex: number, pod: number, address: Uint8Array, offset: number): number {
+    const at = this.#find(classIndex, pod, address, offset);
+    return this.#pod[at] === 0 ? 0 : this.#expiryMs[at]!;
+  }
+
+  /** Notes an acknowledged element. The later of two expiries stands (design §6). */
+  set(classIndex: number, pod: number, address: Uint8Array, offset: number, expiryMs: number): void {
+    const at = this.#find(classIndex, pod, address, offset);
+    if (this.#pod[at] === 0) {
+      this.#pod[at] = pod + 1;
+      this.#class[at] = classIndex;
+      for (let w = 0; w < ADDRESS_WORDS; w++) this.#address[at * ADDRESS_WORDS + w] = word(address, offset + 4 * w);
+      this.#expiryMs[at] = 0;
+      this.#size++;
+      this.#ofPod[pod]!++;
+    }
+    if (expiryMs > this.#expiryMs[at]!) this.#expiryMs[at] = expiryMs;
+  }
+
+  /** Calls `visit` for each element of a pod; true from it deletes the element. A full scan: for policy changes, not for queries. */
+  filterPod(pod: number, visit: (classIndex: number, address: Uint8Array, expiryMs: number) => boolean): void {
+    const address = new Uint8Array(16);
+    for (let at = 0; at <= this.#mask;) {
+      if (this.#pod[at] !== pod + 1) {
+        at++;
+        continue;
+      }
+      const view = new DataView(address.buffer);
+      for (let w = 0; w < ADDRESS_WORDS; w++) view.setInt32(4 * w, this.#address[at * ADDRESS_WORDS + w]!);
+      if (visit(this.#class[at]!, address, this.#expiryMs[at]!)) this.#deleteAt(at);
+      else at++; // after a deletion another element may have moved here: look again
+    }
+  }
+
+  /** Forgets everything: after the kernel's sets were touched by somebody else, every answer commits anew. */
+  clear(): void {
+    this.#pod.fill(0);
+    this.#ofPod.fill(0);
+    this.#size = 0;
+  }
+
+  /** Class numbers changed with a new policy: `renumber[old]` is the new one, or -1 for a class that is gone. */
+  renumberClasses(renumber: readonly number[]): void {
+    const kept: [number, number, Uint8Array, number][] = [];
+    for (let pod = 0; pod < this.#ofPod.length; pod++) {
+      if (this.#ofPod[pod] === 0) continue;
+      this.filterPod(pod, (classIndex, address, expiryMs) => {
+        const next = renumber[classIndex] ?? -1;
+        if (next >= 0) kept.push([next, pod, address.slice(), expiryMs]);
+        return true;
+      });
+    }
+    for (const [classIndex, pod, address, expiryMs] of kept) this.set(classIndex, pod, address, 0, expiryMs);
+  }
+
+  /** Drops expired elements among the next `places`, so that the whole table is swept over many turns. */
+  sweep(nowMs: number, places: number): void {
+    for (let i = 0; i < places; i++) {
+      const at = this.#sweepAt;
+      if (this.#pod[at] !== 0 && this.#expiryMs[at]! <= nowMs) this.#deleteAt(at);
+      else this.#sweepAt = (at + 1) & this.#mask;
+    }
+  }
+
+  #find(classIndex: number, pod: number, address: Uint8Array, offset: number): number {
+    const w0 = word(address, offset);
+    const w1 = word(address, offset + 4);
+    const w2 = word(address, offset + 8);
+    const w3 = word(address, offset + 12);
+    let at = this.#home(pod + 1, classIndex, w0, w1, w2, w3);
+    while (this.#pod[at] !== 0) {
+      const a = at * ADDRESS_WORDS;
+      if (
+        this.#pod[at] === pod + 1 &&
+        this.#class[at] === classIndex &&
+        this.#address[a + 3] === w3 &&
+        this.#address[a + 2] === w2 &&
+        this.#address[a + 1] === w1 &&
+        this.#address[a] === w0
+      ) {
+        break;
+      }
+      at = (at + 1) & this.#mask;
+    }
+    return at;
+  }
+
+  #home(pod: number, classIndex: number, w0: number, w1: number, w2: number, w3: number): number {
+    let h = this.#seed ^ Math.imul(pod, 0x9e3779b1) ^ Math.imul(classIndex, 0x85ebca6b);
+    h = mix(h ^ w3);
+    h = mix(h ^ w2);
+    h = mix(h ^ w1);
+    return mix(h ^ w0) & this.#mask;
+  }
+
+  #homeAt(at: number): number {
+    const a = at * ADDRESS_WORDS;
+    const address = this.#address;
+    return this.#home(this.#pod[at]!, this.#class[at]!, address[a]!, address[a + 1]!, address[a + 2]!, address[a + 3]!);
+  }
+
+  /** Backward shift: pulls later members of the cluster into the hole, so that no tombstones accumulate. */
+  #deleteAt(hole: number): void {
+    this.#ofPod[this.#pod[hole]! - 1]!--;
+    this.#size--;
+    let at = hole;
+    for (let next = (at + 1) & this.#mask; this.#pod[next] !== 0; next = (next + 1) & this.#mask) {
+      const home = this.#homeAt(next);
+      if (((next - home) & this.#mask) < ((next - at) & this.#mask)) continue;
+      this.#pod[at] = this.#pod[next]!;
+      this.#class[at] = this.#class[next]!;
+      this.#expiryMs[at] = this.#expiryMs[next]!;
+      this.#address.copyWithin(at * ADDRESS_WORDS, next * ADDRESS_WORDS, (next + 1) * ADDRESS_WORDS);
+      at = next;
+    }
+    this.#pod[at] = 0;
+  }
+}
+
+function word(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+}
+
+/** The finaliser of MurmurHash3: every bit of the input reaches every bit of the output. */
+function mix(value: number): number {
+  let h = value;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return h ^ (h >>> 16);
+}

@@ -1,0 +1,98 @@
+// The servers that answer what we may not answer ourselves, and the sockets towards them: each socket connected (the kernel then
+// drops every datagram from elsewhere), on a random source port of its own, with a table of the ids it waits for (RFC 5452 §9).
+import type { Endpoint, Fd, Sys } from '../../sys/sys.ts';
+import { SysError } from '../../sys/sys.ts';
+import { NO_SLOT } from './query-slots.ts';
+import type { RandomPool } from './random.ts';
+
+/** Ports in use per server at a time: an off-path forger must guess one of them and the id. */
+const SOCKETS_PER_SERVER = 16;
+/** Below are the ports that other programs expect to find free. */
+const LOWEST_PORT = 1024;
+const PORT_TRIES = 32;
+/** Ids tried before a socket counts as full: at half occupancy 8 tries fail once in 256. */
+const ID_TRIES = 8;
+const IDS = 65_536;
+
+export class UpstreamSocket {
+  readonly fd: Fd;
+  /** Index into Upstreams.sockets. */
+  readonly index: number;
+  readonly server: number;
+  readonly #slotOfId = new Int32Array(IDS).fill(NO_SLOT);
+
+  constructor(fd: Fd, index: number, server: number) {
+    this.fd = fd;
+    this.index = index;
+    this.server = server;
+  }
+
+  /** Reserves a random unused id for `slot`; -1 when none was found. */
+  reserveId(random: RandomPool, slot: number): number {
+    for (let tries = 0; tries < ID_TRIES; tries++) {
+      const id = random.next16();
+      if (this.#slotOfId[id] !== NO_SLOT) continue;
+      this.#slotOfId[id] = slot;
+      return id;
+    }
+    return -1;
+  }
+
+  /** The slot that waits for `id` here, or NO_SLOT. */
+  slotOf(id: number): number {
+    return this.#slotOfId[id]!;
+  }
+
+  /** Frees the id if `slot` holds it: its answer came, or is no longer waited for. */
+  releaseId(id: number, slot: number): void {
+    if (this.#slotOfId[id] === slot) this.#slotOfId[id] = NO_SLOT;
+  }
+}
+
+export class Upstreams {
+  readonly servers: readonly Endpoint[];
+  readonly sockets: readonly UpstreamSocket[];
+  /** The server that first attempts go to: it moves on when one does not answer. */
+  preferred = 0;
+  readonly #random: RandomPool;
+
+  private constructor(servers: readonly Endpoint[], sockets: readonly UpstreamSocket[], random: RandomPool) {
+    this.servers = servers;
+    this.sockets = sockets;
+    this.#random = random;
+  }
+
+  /** Throws SysError when a server cannot be reached by any route, or no port is free. */
+  static open(sys: Sys, servers: readonly Endpoint[], random: RandomPool): Upstreams {
+    const sockets: UpstreamSocket[] = [];
+    servers.forEach((server, index) => {
+      for (let i = 0; i < SOCKETS_PER_SERVER; i++) {
+        sockets.push(new UpstreamSocket(openOnRandomPort(sys, server, random), sockets.length, index));
+      }
+    });
+    return new Upstreams(servers, sockets, random);
+  }
+
+  /** A random socket towards `server`. */
+  pick(server: number): UpstreamSocket {
+    return this.sockets[server * SOCKETS_PER_SERVER + (this.#random.next16() % SOCKETS_PER_SERVER)]!;
+  }
+
+  /** The server after `server`, for the next attempt. */
+  after(server: number): number {
+    return (server + 1) % this.servers.length;
+  }
+}
+
+/** The kernel would choose from ip_local_port_range only, 28,232 ports; here it is all 64,512 (RFC 5452 §9.2). */
+function openOnRandomPort(sys: Sys, server: Endpoint, random: RandomPool): Fd {
+  for (let tries = 0; ; tries++) {
+    const port = LOWEST_PORT + Math.floor((random.next16() / IDS) * (IDS - LOWEST_PORT));
+    try {
+      return sys.udpConnect(port, server);
+    } catch (error) {
+      const isTaken = error instanceof SysError && error.code === 'EADDRINUSE';
+      if (!isTaken || tries >= PORT_TRIES) throw error;
+    }
+  }
+}

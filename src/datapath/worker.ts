@@ -1,0 +1,49 @@
+// Thread entry: opens the sockets, runs the loop until it is told to stop, and tells the main thread when it cannot. It never exits the
+// process itself: the main thread does, and is never blocked (V23).
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
+import { AuditRing } from '../bridge/audit-ring.ts';
+import { Control } from '../bridge/control.ts';
+import { Counters } from '../bridge/counters.ts';
+import type { DatapathStart, FromDatapath, ToDatapath } from '../bridge/protocol.ts';
+import { LinuxSys } from '../sys/linux.ts';
+import { Loop } from './loop.ts';
+
+function run(port: MessagePort, start: DatapathStart): void {
+  const control = new Control(start.controlBuffer);
+  const tell = (message: FromDatapath): void => port.postMessage(message);
+  const shared = { control, counters: new Counters(start.countersBuffer), ring: new AuditRing(start.ringBuffer) };
+  const loop = new Loop(LinuxSys.open(), start.settings, shared, {
+    onWake: () => readMessages(port, loop, tell),
+    onKernelDamage: () => tell({ kind: 'kernel-damage' }),
+    onInternalError: (error) => tell({ kind: 'internal-error', stack: stackOf(error) }),
+  });
+  loop.adopt(start.snapshot);
+  tell({ kind: 'listening', wakeFd: loop.wakeFd });
+  while (!control.isStopRequested()) loop.turn();
+}
+
+function readMessages(port: MessagePort, loop: Loop, tell: (message: FromDatapath) => void): void {
+  for (;;) {
+    const received = receiveMessageOnPort(port);
+    if (received === undefined) return;
+    const message = received.message as ToDatapath; // the main thread sends nothing else (bridge/protocol.ts)
+    if (message.kind === 'throw') throw new Error('Thrown on purpose in the data plane');
+    const isComplete = loop.adopt(message.snapshot);
+    tell({ kind: 'adopted', generation: message.snapshot.generation, isComplete });
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+if (parentPort === null) throw new Error('worker.ts is the entry of a thread: start it by agent/datapath-host.ts');
+try {
+  run(parentPort, workerData as DatapathStart); // datapath-host.ts passes nothing else
+} catch (error) {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'internal-error';
+  const message = error instanceof Error ? error.message : String(error);
+  const fatal: FromDatapath = { kind: 'fatal', code, message, stack: stackOf(error) };
+  parentPort.postMessage(fatal);
+}

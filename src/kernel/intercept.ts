@@ -1,0 +1,91 @@
+// The chains before routing: who may send with which address, and which DNS packets our sockets get. One after the other, in this order:
+// a forged source must never reach the rate limit or the socket of the pod that it names, and a flood never the socket's buffer.
+import type { Family } from '../base/ip.ts';
+import { addressesOf, chainText } from './nft-text.ts';
+import type { NamedText } from './nft-text.ts';
+import type { RulesetInput } from './ruleset.ts';
+
+// Before every connection tracking and NAT, and before the raw chains of others: among equal priorities the later one would run first (V20).
+const PRIORITY = 'raw - 10';
+const NEW_CONNECTION = 'tcp flags & (fin | syn | rst | ack) == syn';
+
+export function interceptChains(input: RulesetInput): NamedText[] {
+  return [
+    chainText('intercept', [
+      `type filter hook prerouting priority ${PRIORITY}; policy accept;`,
+      'jump anti_spoof',
+      ...([4, 6] as const).flatMap((family) => interceptRules(input, family)),
+    ]),
+    chainText('anti_spoof', antiSpoofRules()),
+    chainText('answers', [
+      `type filter hook output priority ${PRIORITY}; policy accept;`,
+      ...([4, 6] as const).flatMap((family) => answerRules(input, family)),
+    ]),
+  ];
+}
+
+function antiSpoofRules(): string[] {
+  const drop = 'counter name spoofed drop';
+  return [
+    `ip saddr @bound4 ip saddr . iifname != @bound_pairs4 ${drop} comment "a pod's address from another interface"`,
+    `ip6 saddr @bound6 ip6 saddr . iifname != @bound_pairs6 ${drop} comment "a pod's address from another interface"`,
+    'iifname != @bound_interfaces return',
+    // Neither is ever forwarded with such a source; without them a pod finds no neighbour and a VM gets no address.
+    'ip saddr 0.0.0.0 udp sport 68 udp dport 67 return comment "DHCP"',
+    'ip6 saddr { ::, fe80::/10 } return comment "neighbour discovery"',
+    `ip saddr . iifname != @bound_pairs4 ${drop} comment "a foreign address from a pod's interface"`,
+    `ip6 saddr . iifname != @bound_pairs6 ${drop} comment "a foreign address from a pod's interface"`,
+  ];
+}
+
+function interceptRules(input: RulesetInput, family: Family): string[] {
+  const servers = addressesOf(input.dnsServers, family);
+  if (servers.length === 0) return [];
+  const ip = family === 4 ? 'ip' : 'ip6';
+  const client = `${ip} saddr @intercepted${family}`;
+  const toServers = `${client} ${ip} daddr { ${servers.join(', ')} }`;
+  const rate = `limit rate over ${input.queriesPerSecondPerPod}/second burst ${input.queriesPerSecondPerPod} packets`;
+  const limited = `update @query_rate${family} { ${ip} saddr ${rate} } counter name query_limit drop`;
+  return [
+    `${toServers} udp dport 53 ${limited} comment "one pod's flood must not fill the shared socket"`,
+    ...(input.proxyTcp ? [`${toServers} tcp dport 53 ${NEW_CONNECTION} ${limited}`] : []),
+    ...servers.flatMap((server) => proxyRules(input, family, server)),
+    ...whenDownRules(input, toServers),
+  ];
+}
+
+/**
+ * One rule for each server: when no socket listens, tproxy breaks off and neither mark nor notrack happens, so that the rules below
+ * decide. The address is named because tproxy would look for one on the incoming interface (V15).
+ */
+function proxyRules(input: RulesetInput, family: Family, server: string): string[] {
+  const ip = family === 4 ? 'ip' : 'ip6';
+  const to = family === 4 ? `${server}:53` : `[${server}]:53`;
+  const mark = `meta mark set meta mark | 0x${input.mark.toString(16).padStart(8, '0')}`;
+  return protocols(input).map(
+    (protocol) =>
+      `${ip} saddr @intercepted${family} ${ip} daddr ${server} ${protocol} dport 53 ` +
+      `tproxy ${ip} to ${to} counter name intercepted ${mark} notrack accept`,
+  );
+}
+
+function whenDownRules(input: RulesetInput, toServers: string): string[] {
+  if (input.whenDown === 'bypass') return [];
+  const why = input.proxyTcp ? 'nobody listens' : 'not proxied';
+  return [
+    `${toServers} udp dport 53 counter name agent_down drop comment "nobody listens"`,
+    `${toServers} tcp dport 53 counter name tcp_refused reject with tcp reset comment "${why}"`,
+  ];
+}
+
+function answerRules(input: RulesetInput, family: Family): string[] {
+  const servers = addressesOf(input.dnsServers, family);
+  if (servers.length === 0) return [];
+  const ip = family === 4 ? 'ip' : 'ip6';
+  const toPods = `${ip} saddr { ${servers.join(', ')} } ${ip} daddr @intercepted${family}`;
+  return protocols(input).map((protocol) => `${toPods} ${protocol} sport 53 notrack`);
+}
+
+function protocols(input: RulesetInput): readonly ('udp' | 'tcp')[] {
+  return input.proxyTcp ? ['udp', 'tcp'] : ['udp'];
+}

@@ -1,0 +1,182 @@
+// Addresses that no answer ever opens (design §4, "Never granted"), as data with the reason for each, for the ruleset and for the data
+// plane. An address reached through NAT64 is judged by the IPv4 address inside it.
+import { CodedError } from '../base/errors.ts';
+import { ADDRESS_BYTES, familyOf, parseAddress } from '../base/ip.ts';
+
+/** A CIDR and why it is closed; the reason goes into audit events. */
+export interface ProtectedRange {
+  readonly cidr: string;
+  readonly reason: string;
+}
+
+/** A CIDR that cannot be read. */
+export class CidrError extends CodedError<'bad-cidr'> {}
+
+/** Ranges closed everywhere, whatever the configuration. */
+export const NEVER_GRANTED: readonly ProtectedRange[] = [
+  { cidr: '0.0.0.0/8', reason: 'unspecified' }, // 0.0.0.0 reaches loopback (V10)
+  { cidr: '127.0.0.0/8', reason: 'loopback' },
+  { cidr: '169.254.0.0/16', reason: 'link-local' }, // cloud metadata among them: 169.254.169.254, .170.2, .170.23
+  { cidr: '100.100.100.200/32', reason: 'metadata' }, // Alibaba Cloud
+  { cidr: '168.63.129.16/32', reason: 'metadata' }, // Azure wire server, a public address
+  { cidr: '192.0.0.192/32', reason: 'metadata' }, // Oracle Cloud
+  { cidr: '224.0.0.0/4', reason: 'multicast' },
+  { cidr: '240.0.0.0/4', reason: 'reserved' }, // 255.255.255.255, the broadcast address, among them
+  { cidr: '::/96', reason: 'embedded-ipv4' }, // ::, ::1 and the deprecated ::a.b.c.d
+  { cidr: '::ffff:0:0/96', reason: 'embedded-ipv4' }, // leaves as IPv4 (V10)
+  { cidr: '::ffff:0:0:0/96', reason: 'embedded-ipv4' }, // RFC 2765
+  { cidr: '2001::/32', reason: 'teredo' },
+  { cidr: '2002::/16', reason: '6to4' },
+  { cidr: 'fd00:ec2::23/128', reason: 'metadata' }, // AWS EKS Pod Identity
+  { cidr: 'fd00:ec2::254/128', reason: 'metadata' }, // AWS
+  { cidr: 'fd20:ce::254/128', reason: 'metadata' }, // Google Cloud
+  { cidr: 'fe80::/10', reason: 'link-local' },
+  { cidr: 'fec0::/10', reason: 'reserved' }, // site-local, RFC 3879
+  { cidr: 'ff00::/8', reason: 'multicast' },
+];
+
+/** Ranges that are granted by default and audited as `private-address`; each name may be given to `protect:`. */
+export const PRIVATE_RANGES = {
+  rfc1918: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'],
+  ula: ['fc00::/7'],
+  cgnat: ['100.64.0.0/10'],
+} as const;
+
+export type PrivateRange = keyof typeof PRIVATE_RANGES;
+
+/** The well-known prefix of RFC 6052; the IPv4 address is the last four bytes. */
+export const NAT64_PREFIX = '64:ff9b::';
+
+/** What the configuration closes beside NEVER_GRANTED. */
+export interface ExtraRanges {
+  readonly protect: readonly PrivateRange[];
+  /** Service range, node addresses and pod range of the cluster, and whatever else is listed. */
+  readonly cidrs: readonly ProtectedRange[];
+}
+
+/** The configuration's `protect:` list, names of PRIVATE_RANGES and CIDRs mixed. */
+export function extraRanges(protect: readonly string[]): ExtraRanges {
+  return {
+    protect: protect.filter(isPrivateRange),
+    cidrs: protect.filter((text) => !isPrivateRange(text)).map((cidr) => ({ cidr, reason: 'configured' })),
+  };
+}
+
+/** Everything that is closed. */
+export function protectedRanges(extra: ExtraRanges): readonly ProtectedRange[] {
+  const named = extra.protect.flatMap((name) => PRIVATE_RANGES[name].map((cidr) => ({ cidr, reason: name })));
+  return [...NEVER_GRANTED, ...named, ...extra.cidrs];
+}
+
+/** First and last address of a CIDR, 16 byte form. An address alone is a range of one. */
+export interface AddressRange {
+  readonly first: Uint8Array;
+  readonly last: Uint8Array;
+}
+
+/** Throws CidrError `bad-cidr`. Bits behind the prefix are ignored. ::ffff:a.b.c.d/n is read as IPv6, never as IPv4. */
+export function parseCidr(cidr: string): AddressRange {
+  const [text = '', lengthText] = cidr.split('/', 2);
+  const first = parseAddress(text);
+  const offset = text.includes(':') ? 0 : 96;
+  const prefix = lengthText === undefined ? 128 - offset : Number(lengthText);
+  const valid = lengthText === undefined || (lengthText !== '' && Number.isInteger(prefix));
+  if (first === undefined || !valid || prefix < 0 || prefix + offset > 128) {
+    throw new CidrError('bad-cidr', `Cannot read "${cidr}" as an address or CIDR`);
+  }
+  const last = first.slice();
+  for (let bit = prefix + offset; bit < 128; bit++) {
+    const mask = 0x80 >> (bit & 7);
+    first[bit >> 3] = (first[bit >> 3] ?? 0) & ~mask;
+    last[bit >> 3] = (last[bit >> 3] ?? 0) | mask;
+  }
+  return { first, last };
+}
+
+const NAT64 = parseCidr(`${NAT64_PREFIX}/96`);
+
+/**
+ * Looks addresses up in a list of ranges without allocating. For a record's own bytes: an AAAA record of ::ffff:a.b.c.d has the same 16
+ * bytes as an A record of a.b.c.d, so whoever reads AAAA records must refuse that form before asking here.
+ */
+export class RangeMatcher {
+  readonly #reasons: readonly string[];
+  /** first and last address of range i side by side: 32 bytes each. Those of IPv4 come first. */
+  readonly #bounds: Uint8Array;
+  readonly #ipv4Count: number;
+  readonly #embedded = new Uint8Array(ADDRESS_BYTES);
+
+  constructor(ranges: readonly ProtectedRange[]) {
+    const usable = ranges.filter(({ cidr }) => !isMappedCidr(cidr));
+    const ordered = [
+      ...usable.filter(({ cidr }) => isIPv4Cidr(cidr)),
+      ...usable.filter(({ cidr }) => !isIPv4Cidr(cidr)),
+    ];
+    this.#ipv4Count = usable.filter(({ cidr }) => isIPv4Cidr(cidr)).length;
+    this.#reasons = ordered.map(({ reason }) => reason);
+    this.#bounds = new Uint8Array(ordered.length * 2 * ADDRESS_BYTES);
+    ordered.forEach(({ cidr }, i) => {
+      const { first, last } = parseCidr(cidr);
+      this.#bounds.set(first, i * 2 * ADDRESS_BYTES);
+      this.#bounds.set(last, i * 2 * ADDRESS_BYTES + ADDRESS_BYTES);
+    });
+    this.#embedded[10] = this.#embedded[11] = 0xff;
+  }
+
+  /** Index of the first range that holds the 16 byte address at `offset`, or -1. */
+  indexOf(address: Uint8Array, offset: number): number {
+    if (familyOf(address, offset) === 4) return this.#search(address, offset, 0, this.#ipv4Count);
+    if (isWithin(address, offset, NAT64.first, 0, 12)) {
+      for (let i = 12; i < ADDRESS_BYTES; i++) this.#embedded[i] = address[offset + i] ?? 0;
+      const embedded = this.#search(this.#embedded, 0, 0, this.#ipv4Count);
+      if (embedded >= 0) return embedded;
+    }
+    return this.#search(address, offset, this.#ipv4Count, this.#reasons.length);
+  }
+
+  includes(address: Uint8Array, offset: number): boolean {
+    return this.indexOf(address, offset) >= 0;
+  }
+
+  /** Why the range with this index is closed. */
+  reason(index: number): string | undefined {
+    return this.#reasons[index];
+  }
+
+  #search(address: Uint8Array, offset: number, from: number, to: number): number {
+    for (let i = from; i < to; i++) {
+      const first = i * 2 * ADDRESS_BYTES;
+      if (compare(address, offset, this.#bounds, first) < 0) continue;
+      if (compare(address, offset, this.#bounds, first + ADDRESS_BYTES) <= 0) return i;
+    }
+    return -1;
+  }
+}
+
+function isPrivateRange(text: string): text is PrivateRange {
+  return Object.hasOwn(PRIVATE_RANGES, text);
+}
+
+export function isIPv4Cidr(cidr: string): boolean {
+  return !cidr.includes(':');
+}
+
+/** ::ffff:0:0/96 and what lies in it: in 16 byte form that would be all of IPv4. */
+function isMappedCidr(cidr: string): boolean {
+  if (isIPv4Cidr(cidr)) return false;
+  const { first, last } = parseCidr(cidr);
+  return familyOf(first) === 4 && familyOf(last) === 4;
+}
+
+function isWithin(a: Uint8Array, aOffset: number, b: Uint8Array, bOffset: number, lengthBytes: number): boolean {
+  for (let i = 0; i < lengthBytes; i++) if (a[aOffset + i] !== b[bOffset + i]) return false;
+  return true;
+}
+
+function compare(a: Uint8Array, aOffset: number, b: Uint8Array, bOffset: number): number {
+  for (let i = 0; i < ADDRESS_BYTES; i++) {
+    const difference = (a[aOffset + i] ?? 0) - (b[bOffset + i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

@@ -1,0 +1,61 @@
+#!/usr/bin/env node
+// argv → a command. The only process.exit of the program; commands answer an exit code.
+import type { CliIo } from './cli/io.ts';
+
+const HELP = `Usage: namewall COMMAND [OPTIONS]
+
+A DNS-aware egress firewall: a pod connects only to the addresses that its allowed names just resolved to.
+
+Commands:
+  run     intercept, judge and enforce, in the foreground
+  check   check policy and client files
+  match   say whether names match a rule
+  demo    see it allow, deny and explain, in network namespaces
+  help    this text
+
+  namewall COMMAND --help tells more.
+
+Exit codes: 0 success, 1 the command's "no", 2 wrong usage; COMMAND --help lists its own.
+`;
+
+/** Erasable TypeScript is run without a flag from here on, and the API that we use is complete. */
+const NODE_MAJOR = 24;
+
+interface Command {
+  run(argv: readonly string[], io: CliIo): number | Promise<number>;
+}
+
+// Loaded when asked for: `match` needs neither the kernel's library nor the YAML reader.
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  run: () => import('./cli/run.ts'),
+  check: () => import('./cli/check.ts'),
+  match: () => import('./cli/match.ts'),
+  demo: () => import('./cli/demo.ts'),
+};
+
+const io: CliIo = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+};
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [name = '', ...rest] = argv;
+  if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR) {
+    io.err(`namewall needs Node.js ${NODE_MAJOR} or later, this is ${process.version}; "npm ci" brings one along\n`);
+    return 2;
+  }
+  if (['help', '--help', '-h'].includes(name)) {
+    io.out(HELP);
+    return 0;
+  }
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (load === undefined) {
+    io.err(name === '' ? HELP : `namewall: unknown command ${JSON.stringify(name)}; see namewall help\n`);
+    return 2;
+  }
+  return (await load()).run(rest, io);
+}
+
+const exitCode = await main(process.argv.slice(2));
+// What is left in a pipe goes out first: process.exit would cut it.
+process.stdout.write('', () => process.exit(exitCode));

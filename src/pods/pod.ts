@@ -1,0 +1,13 @@
+// A client whose egress namewall judges: a pod, a container, a VM, a namespace.
+
+export interface Pod {
+  /** Identity over time (I10): the same name with another uid is another pod. From files: `namespace/name` unless given. */
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Canonical text (base/ip.ts), IPv4 and IPv6. Never empty, never shared with another pod. */
+  readonly addresses: readonly string[];
+  /** Host-side interface of a point-to-point link. When given, the kernel drops packets of these addresses from any other. */
+  readonly interface?: string;
+}

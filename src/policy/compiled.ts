@@ -1,0 +1,60 @@
+// What the policy compiler hands to the kernel and to the data plane: plain data, immutable, safe to post between threads.
+// Indexes (into classes, rules, programs) are valid within one CompiledPolicy only.
+
+export type PortProtocol = 'tcp' | 'udp' | 'sctp';
+
+/** Ports first..last (1..65535, inclusive) of one protocol. */
+export interface PortRange {
+  readonly protocol: PortProtocol;
+  readonly first: number;
+  readonly last: number;
+}
+
+/**
+ * One distinct set of ports that names may open. `id` is derived from the ports alone (`tcp443`, `tcp443_udp443`, `any`; a hash when
+ * longer than 40 characters), so that the kernel's sets grants4_<id> / grants6_<id> keep their elements over restarts.
+ */
+export interface PortClass {
+  readonly id: string;
+  /** Sorted, disjoint and merged. `all`: every protocol and port. */
+  readonly ports: readonly PortRange[] | 'all';
+}
+
+/** The rule of a document that decided something, for the audit and for messages. `at` is FILE:LINE:COL. */
+export interface RuleRef {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly at: string;
+}
+
+/** What one matchName / matchPattern does in a program. */
+export interface NameRule {
+  readonly match: 'name' | 'pattern';
+  /** As the user wrote it; names.ts compiles it again on the other side of the thread boundary. */
+  readonly text: string;
+  /** The name may be asked over UDP / TCP. */
+  readonly askUdp: boolean;
+  readonly askTcp: boolean;
+  /** Indexes into CompiledPolicy.classes: what an address of this name opens. Empty for a name that may only be asked. */
+  readonly classes: readonly number[];
+  /** Index into CompiledPolicy.rules. */
+  readonly rule: number;
+}
+
+/** Everything that holds for one pod. Pods whose policies are equal share one program. */
+export interface Program {
+  /** Stable name of the content: 12 hex digits of its SHA-256. Names the chain policy_<id>. */
+  readonly id: string;
+  readonly names: readonly NameRule[];
+  /** Indexes of every class that some name of this program opens, ascending: the sets that the chain asks. */
+  readonly classes: readonly number[];
+}
+
+export interface CompiledPolicy {
+  readonly classes: readonly PortClass[];
+  readonly rules: readonly RuleRef[];
+  readonly programs: readonly Program[];
+  /** For each pod of the input, in its order: index into programs, or -1 when no policy selects it. */
+  readonly programOfPod: readonly number[];
+}

@@ -1,0 +1,62 @@
+// The reference matcher: what a rule means, written to be read, on labels as strings. Slow; the oracle that names.ts and the data plane
+// are tested against. Never on the way of a packet.
+import type { CompiledPolicy, NameRule } from './compiled.ts';
+
+/** What a program lets a pod do with one name. `classes` are indexes into CompiledPolicy.classes, ascending. */
+export interface NameVerdict {
+  readonly mayAskUdp: boolean;
+  readonly mayAskTcp: boolean;
+  readonly classes: readonly number[];
+}
+
+/** `labels` of a name without the root: `['www', 'example', 'org']`, none for `.`. One character stands for one byte. */
+export function decide(policy: CompiledPolicy, program: number, labels: readonly string[]): NameVerdict {
+  const rules = (policy.programs[program]?.names ?? []).filter((rule) => ruleMatches(rule, labels));
+  return {
+    mayAskUdp: rules.some((rule) => rule.askUdp),
+    mayAskTcp: rules.some((rule) => rule.askTcp),
+    classes: [...new Set(rules.flatMap((rule) => rule.classes))].toSorted((a, b) => a - b),
+  };
+}
+
+export function ruleMatches(rule: Pick<NameRule, 'match' | 'text' | 'classes'>, labels: readonly string[]): boolean {
+  const isBareWildcard = /^\*+\.?$/.test(rule.text) && rule.match === 'pattern';
+  const isReadable = labels.every((label) => label.split('').every(isUnambiguous));
+  if (!isReadable) return false;
+  if (isBareWildcard && rule.classes.length === 0) return true;
+  if (!labels.every((label) => label.split('').every(isHostCharacter))) return false;
+  if (isBareWildcard) return true;
+
+  const wanted = rule.text.toLowerCase().replace(/\.$/, '').split('.'); // validated: ASCII only
+  const asked = labels.map((label) => label.toLowerCase());
+  const isDeep = rule.match === 'pattern' && /^\*\*+$/.test(wanted[0] ?? '');
+  if (!isDeep) return labelsMatch(wanted, asked);
+  const tail = wanted.slice(1);
+  return asked.length > tail.length && labelsMatch(tail, asked.slice(asked.length - tail.length));
+}
+
+function labelsMatch(wanted: readonly string[], asked: readonly string[]): boolean {
+  return wanted.length === asked.length && wanted.every((glob, i) => labelMatches(glob, asked[i] ?? ''));
+}
+
+/** Every length that what was read of the glob so far can cover; a star covers any more. */
+function labelMatches(glob: string, label: string): boolean {
+  let covered = new Set([0]);
+  for (const character of glob) {
+    const next = new Set<number>();
+    for (const length of covered) {
+      if (character === '*') for (let more = length; more <= label.length; more++) next.add(more);
+      else if (label[length] === character) next.add(length + 1);
+    }
+    covered = next;
+  }
+  return covered.has(label.length);
+}
+
+function isHostCharacter(character: string): boolean {
+  return /^[-a-zA-Z0-9_]$/.test(character);
+}
+
+function isUnambiguous(character: string): boolean {
+  return character >= ' ' && character < '\u007f' && character !== '.' && character !== '\\';
+}

@@ -1,0 +1,53 @@
+// The validated policy: what every dialect is read into and what the compiler takes. Nothing here names a dialect's fields, and
+// nothing that could not be enforced ever gets this far.
+import type { PortRange } from './compiled.ts';
+
+export interface Policy {
+  readonly kind: string;
+  /** Empty for a cluster-wide policy. */
+  readonly namespace: string;
+  readonly name: string;
+  /** FILE:LINE:COL of the document. */
+  readonly at: string;
+  readonly rules: readonly PolicyRule[];
+}
+
+/** Every pod that `selector` selects loses its open egress and gets what `egress` lists; an empty list denies everything. */
+export interface PolicyRule {
+  readonly at: string;
+  readonly selector: PodSelector;
+  readonly egress: readonly EgressRule[];
+}
+
+/** All parts must hold. */
+export interface PodSelector {
+  /** Undefined: every namespace. */
+  readonly namespace?: string;
+  readonly requirements: readonly LabelRequirement[];
+}
+
+/** `NotIn` and `DoesNotExist` also hold for pods without the label, as in Kubernetes. */
+export type LabelRequirement =
+  | { readonly subject: LabelSubject; readonly operator: 'In' | 'NotIn'; readonly values: readonly string[] }
+  | { readonly subject: LabelSubject; readonly operator: 'Exists' | 'DoesNotExist' };
+
+/** What a requirement looks at: a label of the pod, or the name of the namespace that it lives in. */
+export type LabelSubject = { readonly kind: 'label'; readonly key: string } | { readonly kind: 'namespace' };
+
+export interface NameSelector {
+  readonly match: 'name' | 'pattern';
+  /** As written; names.ts accepts it. */
+  readonly text: string;
+  readonly at: string;
+}
+
+export type EgressRule =
+  /** The names may be asked and the addresses they resolve to may be connected to. */
+  | { readonly kind: 'connect'; readonly names: readonly NameSelector[]; readonly ports: readonly PortRange[] | 'all' }
+  /** The names may be asked of the configured DNS servers; that alone opens no address. */
+  | {
+      readonly kind: 'ask';
+      readonly names: readonly NameSelector[];
+      readonly overUdp: boolean;
+      readonly overTcp: boolean;
+    };

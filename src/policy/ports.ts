@@ -1,0 +1,41 @@
+// Sets of ports: merging, and the name that a set keeps over restarts.
+import { createHash } from 'node:crypto';
+import type { PortClass, PortRange } from './compiled.ts';
+
+export const LAST_PORT = 65535;
+const MAX_ID = 40; // leaves room for the prefix in nft's listings; the kernel itself would take 255
+
+/** Sorted by protocol and port; overlapping and adjacent ranges become one. */
+export function mergePorts(ports: readonly PortRange[]): PortRange[] {
+  const sorted = ports.toSorted((a, b) => compareText(a.protocol, b.protocol) || a.first - b.first);
+  const merged: PortRange[] = [];
+  for (const range of sorted) {
+    const previous = merged.at(-1);
+    if (previous === undefined || previous.protocol !== range.protocol || range.first > previous.last + 1) {
+      merged.push(range);
+      continue;
+    }
+    merged[merged.length - 1] = { ...previous, last: Math.max(previous.last, range.last) };
+  }
+  return merged;
+}
+
+export function portClass(ports: readonly PortRange[] | 'all'): PortClass {
+  if (ports === 'all') return { id: 'any', ports };
+  const merged = mergePorts(ports);
+  return { id: classId(merged), ports: merged };
+}
+
+function classId(merged: readonly PortRange[]): string {
+  const text = merged
+    .map(({ protocol, first, last }) => `${protocol}${first === last ? first : `${first}to${last}`}`)
+    .join('_');
+  if (text.length <= MAX_ID) return text;
+  return `ports_${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
+}
+
+/** By UTF-16 code unit: the same order on every machine, whatever its locale. */
+export function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

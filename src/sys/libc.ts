@@ -1,0 +1,77 @@
+// libc through koffi: the only file that imports it. Prototypes stand here as in the man pages; pointers are plain numbers
+// (user-space addresses fit 2^53), so that nothing is wrapped or allocated per call.
+import koffi from 'koffi';
+import { CodedError } from '../base/errors.ts';
+
+export interface Libc {
+  socket(domain: number, type: number, protocol: number): number;
+  bind(fd: number, address: number, length: number): number;
+  connect(fd: number, address: number, length: number): number;
+  setsockopt(fd: number, level: number, name: number, value: number, length: number): number;
+  recvmmsg(fd: number, vector: number, length: number, flags: number, timeout: null): number;
+  sendmmsg(fd: number, vector: number, length: number, flags: number): number;
+  send(fd: number, buffer: number, length: number, flags: number): number;
+  recv(fd: number, buffer: number, length: number, flags: number): number;
+  epoll_create1(flags: number): number;
+  epoll_ctl(epoll: number, operation: number, fd: number, event: number): number;
+  epoll_wait(epoll: number, events: number, maximum: number, timeoutMs: number): number;
+  eventfd(initial: number, flags: number): number;
+  read(fd: number, buffer: number, length: number): number;
+  write(fd: number, buffer: number, length: number): number;
+  close(fd: number): number;
+  mmap(address: null, length: number, protection: number, flags: number, fd: number, offset: number): bigint;
+}
+
+const PROTOTYPES: Record<keyof Libc, string> = {
+  socket: 'int socket(int, int, int)',
+  bind: 'int bind(int, uintptr_t, uint32_t)',
+  connect: 'int connect(int, uintptr_t, uint32_t)',
+  setsockopt: 'int setsockopt(int, int, int, uintptr_t, uint32_t)',
+  recvmmsg: 'int recvmmsg(int, uintptr_t, uint32_t, int, void *)',
+  sendmmsg: 'int sendmmsg(int, uintptr_t, uint32_t, int)',
+  send: 'int64_t send(int, uintptr_t, size_t, int)',
+  recv: 'int64_t recv(int, uintptr_t, size_t, int)',
+  epoll_create1: 'int epoll_create1(int)',
+  epoll_ctl: 'int epoll_ctl(int, int, int, uintptr_t)',
+  epoll_wait: 'int epoll_wait(int, uintptr_t, int, int)',
+  eventfd: 'int eventfd(uint32_t, int)',
+  read: 'int64_t read(int, uintptr_t, size_t)',
+  write: 'int64_t write(int, uintptr_t, size_t)',
+  close: 'int close(int)',
+  mmap: 'void *mmap(void *, size_t, int, int, int, int64_t)',
+};
+
+// glibc's and musl's names of the C library.
+const LIBRARIES = ['libc.so.6', process.arch === 'arm64' ? 'libc.musl-aarch64.so.1' : 'libc.musl-x86_64.so.1'];
+
+/** Loads the C library. Throws CodedError `no-libc` when neither glibc nor musl is there. */
+export function loadLibc(): Libc {
+  const library = openLibrary();
+  const calls = Object.entries(PROTOTYPES).map(([name, prototype]) => [name, library.func(prototype)]);
+  // The table above has a prototype for every member of Libc (its type says so), and koffi's functions are untyped.
+  return Object.fromEntries(calls) as Libc;
+}
+
+/** errno of this thread. Valid only directly after the call that failed: anything that allocates may change it. */
+export function errno(): number {
+  return koffi.errno();
+}
+
+/** The memory at `address` as an ArrayBuffer, without a copy. It must stay mapped for ever. */
+export function viewMemory(address: bigint, lengthBytes: number): ArrayBuffer {
+  return koffi.view(address, lengthBytes);
+}
+
+function openLibrary(): ReturnType<typeof koffi.load> {
+  const failures: unknown[] = [];
+  for (const name of LIBRARIES) {
+    try {
+      return koffi.load(name);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  throw new CodedError('no-libc', `Cannot load the C library, tried ${LIBRARIES.join(', ')}`, {
+    cause: new AggregateError(failures),
+  });
+}

@@ -1,0 +1,74 @@
+// A network namespace for one test file: made empty, removed with everything in it. Nothing of the host's own network is touched.
+import { execFile, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { promisify } from 'node:util';
+import { describe } from 'vitest';
+import { runCommand } from '../../../src/kernel/program.ts';
+import type { RunProgram } from '../../../src/kernel/program.ts';
+
+const execFileAsync = promisify(execFile);
+
+/** A describe for tests that need a kernel. In CI they run or fail; elsewhere they are left out when the user is not root. */
+export function describeKernel(title: string, body: () => void): void {
+  const allowed = process.getuid?.() === 0 || process.env['CI'] === 'true';
+  if (allowed) describe(title, { timeout: 30_000 }, body);
+  else describe.skip(`${title} (left out: network namespaces need root)`, body);
+}
+
+let made = 0;
+
+export class Namespace {
+  readonly name: string;
+  /** As runProgram of src/kernel/program.ts, inside the namespace. */
+  readonly run: RunProgram;
+
+  private constructor(name: string) {
+    this.name = name;
+    this.run = (program, args, input) => runCommand(program, this.command(program, ...args), input);
+  }
+
+  static async create(label: string): Promise<Namespace> {
+    const namespace = new Namespace(`nw-${label}-${process.pid}-${++made}`);
+    await execFileAsync('ip', ['netns', 'add', namespace.name]);
+    await namespace.execute('ip', 'link', 'set', 'lo', 'up');
+    return namespace;
+  }
+
+  /** The command line that runs `program` inside. */
+  command(program: string, ...args: string[]): string[] {
+    return ['ip', 'netns', 'exec', this.name, program, ...args];
+  }
+
+  async execute(program: string, ...args: string[]): Promise<string> {
+    const [file = '', ...rest] = this.command(program, ...args);
+    return (await execFileAsync(file, rest)).stdout;
+  }
+
+  /** Several commands, one a line, words separated by spaces. */
+  async script(commands: string): Promise<void> {
+    for (const line of commands.split('\n').map((text) => text.trim())) {
+      if (line === '') continue;
+      const [program = '', ...args] = line.split(/ +/);
+      await this.execute(program, ...args);
+    }
+  }
+
+  spawn(program: string, ...args: string[]): ChildProcess {
+    const [file = '', ...rest] = this.command(program, ...args);
+    return spawn(file, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
+  }
+
+  async remove(): Promise<void> {
+    await execFileAsync('ip', ['netns', 'del', this.name]);
+  }
+}
+
+/** Asks again until `question` answers true or the deadline passes; answers the last answer. */
+export async function eventually(question: () => Promise<boolean>, deadlineMs = 5_000): Promise<boolean> {
+  const end = performance.now() + deadlineMs;
+  for (;;) {
+    if (await question()) return true;
+    if (performance.now() > end) return false;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -1,0 +1,79 @@
+// The inputs of the golden rulesets: each name is a file beside this one. `UPDATE_GOLDEN=1 vitest run test/unit/kernel` writes them.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { protectedRanges } from '../../src/kernel/protected.ts';
+import type { RulesetInput } from '../../src/kernel/ruleset.ts';
+
+const NOTHING: RulesetInput = {
+  mark: 0x100000,
+  dnsServers: ['10.96.0.10', 'fd00:96::a'],
+  proxyTcp: false,
+  whenDown: 'closed',
+  verdict: 'reject',
+  interceptedAddresses: [],
+  pods: [],
+  classes: [],
+  programs: [],
+  protectedRanges: protectedRanges({ protect: [], cidrs: [] }),
+  queriesPerSecondPerPod: 1_000,
+  existing: { sets: [], maps: [], chains: [] },
+};
+
+const TWO_PODS: RulesetInput = {
+  ...NOTHING,
+  interceptedAddresses: ['10.0.1.7', '2001:db8:1::7', '10.0.1.8'],
+  pods: [
+    { addresses: ['10.0.1.7', '2001:db8:1::7'], interface: 'veth7', programId: '0123456789ab' },
+    { addresses: ['10.0.1.8'] },
+  ],
+  classes: [
+    { id: 'tcp443', ports: [{ protocol: 'tcp', first: 443, last: 443 }] },
+    {
+      id: 'tcp80_tcp8000to8100_udp443',
+      ports: [
+        { protocol: 'tcp', first: 80, last: 80 },
+        { protocol: 'tcp', first: 8000, last: 8100 },
+        { protocol: 'udp', first: 443, last: 443 },
+      ],
+    },
+    { id: 'any', ports: 'all' },
+  ],
+  programs: [
+    { id: '0123456789ab', names: [], classes: [0, 1] },
+    { id: 'ba9876543210', names: [], classes: [2] },
+  ],
+};
+
+export const GOLDEN_CASES: Readonly<Record<string, RulesetInput>> = {
+  'no-pods': NOTHING,
+  'two-pods': TWO_PODS,
+  'bypass-drop-tcp': {
+    ...TWO_PODS,
+    whenDown: 'bypass',
+    verdict: 'drop',
+    proxyTcp: true,
+    protectedRanges: protectedRanges({
+      protect: ['rfc1918', 'ula', 'cgnat'],
+      cidrs: [{ cidr: '198.51.100.0/24', reason: 'service-range' }],
+    }),
+  },
+  'over-an-older-ruleset': {
+    ...TWO_PODS,
+    existing: {
+      sets: ['bound4', 'grants4_tcp443', 'grants6_tcp443', 'grants4_tcp22', 'forgotten'],
+      maps: ['policy4', 'policy6', 'old_map'],
+      chains: ['intercept', 'egress', 'deny', 'policy_ffffffffffff'],
+    },
+  },
+};
+
+export function goldenText(name: string): string {
+  return readFileSync(goldenUrl(name), 'utf8');
+}
+
+export function writeGolden(name: string, text: string): void {
+  writeFileSync(goldenUrl(name), text);
+}
+
+function goldenUrl(name: string): URL {
+  return new URL(`${name}.nft`, import.meta.url);
+}

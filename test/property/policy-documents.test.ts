@@ -1,0 +1,75 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { readClients } from '../../src/pods/sources/file.ts';
+import { compile } from '../../src/policy/compile.ts';
+import { readPolicies } from '../../src/policy/dialects/read-policies.ts';
+
+const good = `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: p, namespace: shop}
+spec:
+  endpointSelector:
+    matchLabels: {app: web}
+    matchExpressions: [{key: tier, operator: In, values: [a]}]
+  egress:
+    - toFQDNs: [{matchName: a.org}, {matchPattern: "*.b.org"}]
+      toPorts: [{ports: [{port: "443", protocol: TCP, endPort: 444}]}]
+    - toEndpoints: [{matchLabels: {k8s-app: kube-dns, io.kubernetes.pod.namespace: kube-system}}]
+      toPorts: [{ports: [{port: "53"}], rules: {dns: [{matchPattern: "*"}]}}]
+`;
+const webPod = { uid: 'u', namespace: 'shop', name: 'w', labels: { app: 'web', tier: 'a' }, addresses: ['192.0.2.1'] };
+
+test('no text throws, and what is refused says where', () => {
+  const edits = fc.array(fc.tuple(fc.nat(good.length), fc.nat(8), fc.string({ maxLength: 6 })), { maxLength: 4 });
+  const edited = edits.map((list) =>
+    list.reduce((text, [at, length, insert]) => text.slice(0, at) + insert + text.slice(at + length), good),
+  );
+  fc.assert(
+    fc.property(fc.oneof(edited, fc.string({ unit: 'binary' })), (text) => {
+      for (const read of [readPolicies(text, 'f'), readClients(text, 'f')]) {
+        if (read.ok) continue;
+        expect(read.problems.length).toBeGreaterThan(0);
+        for (const { at } of read.problems) expect(at).toMatch(/^f:[1-9][0-9]*:[1-9][0-9]*$/);
+      }
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+/** Replaces the value at the end of `path` (numbers taken modulo what is there) by `value`. */
+function replaceAt(node: unknown, path: readonly number[], value: unknown): unknown {
+  const [step, ...rest] = path;
+  if (step === undefined || typeof node !== 'object' || node === null) return value;
+  const entries = Object.entries(node);
+  if (entries.length === 0) return value;
+  const [key, child] = entries[step % entries.length] ?? ['', undefined];
+  const replaced = replaceAt(child, rest, value);
+  if (Array.isArray(node)) return node.map((item: unknown, i) => (String(i) === key ? replaced : item));
+  return { ...node, [key]: replaced };
+}
+
+test('emptying any part of a policy never opens more than the whole did', () => {
+  const json = {
+    apiVersion: 'cilium.io/v2',
+    kind: 'CiliumNetworkPolicy',
+    metadata: { name: 'p', namespace: 'shop' },
+    spec: {
+      endpointSelector: { matchLabels: { app: 'web' } },
+      egress: [{ toFQDNs: [{ matchName: 'a.org' }], toPorts: [{ ports: [{ port: '443', protocol: 'TCP' }] }] }],
+    },
+  };
+  fc.assert(
+    fc.property(fc.array(fc.nat(5), { maxLength: 10 }), fc.constantFrom(null, [], {}), (path, empty) => {
+      const read = readPolicies(JSON.stringify(replaceAt(json, path, empty)), 'f');
+      if (!read.ok) return;
+      const compiled = compile(read.value, [webPod]);
+      const [program] = compiled.programs;
+      // What remains accepted selects the pod still, or lies in another namespace by the document's own word.
+      if (read.value[0]?.namespace === 'shop') expect(compiled.programOfPod).toEqual([0]);
+      const opened = program?.classes.map((index) => compiled.classes[index]?.id) ?? [];
+      expect(['', 'tcp443']).toContain(opened.join());
+      expect(program?.names.every(({ text }) => text === 'a.org') ?? true).toBe(true);
+    }),
+    { numRuns: 2000 },
+  );
+});
