@@ -4,16 +4,12 @@ import { existsSync } from 'node:fs';
 import { delimiter, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import type { CliIo } from './io.ts';
 import { Lab } from './demo/lab.ts';
 import { orphanedLabs, removeLab } from './demo/namespaces.ts';
 import { createReport, type Report } from './demo/report.ts';
 import { PODS, publishNames } from './demo/stage.ts';
 import { openWorld, STEPS, type Step } from './demo/steps.ts';
-
-interface Io {
-  out(text: string): void;
-  err(text: string): void;
-}
 
 interface Options {
   readonly keep: boolean;
@@ -41,7 +37,7 @@ const TRY = fileURLToPath(new URL('./demo/try.ts', import.meta.url));
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const EXIT = { expected: 0, unexpected: 1, usage: 2, interrupted: 130 } as const;
 
-export async function run(argv: readonly string[], io: Io): Promise<number> {
+export async function run(argv: readonly string[], io: CliIo): Promise<number> {
   const options = parseOptions(argv, io);
   if (options === null) return EXIT.usage;
   if (options.help) {
@@ -57,7 +53,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   return play(options, io);
 }
 
-async function play(options: Options, io: Io): Promise<number> {
+async function play(options: Options, io: CliIo): Promise<number> {
   const report = createReport((text) => io.out(text), wantsColour() ? 'colour' : 'plain');
   const interruption = new Interruption();
   let lab: Lab | null = null;
@@ -128,7 +124,7 @@ function explainKept(lab: Lab, report: Report): void {
   report.line('  remove all of it    npm run demo -- --remove');
 }
 
-function removeKept(io: Io): number {
+function removeKept(io: CliIo): number {
   const { abandoned, kept } = orphanedLabs();
   for (const id of [...abandoned, ...kept]) {
     removeLab(id);
@@ -138,7 +134,7 @@ function removeKept(io: Io): number {
   return EXIT.expected;
 }
 
-function parseOptions(argv: readonly string[], io: Io): Options | null {
+function parseOptions(argv: readonly string[], io: CliIo): Options | null {
   try {
     const { values } = parseArgs({
       args: [...argv],
@@ -167,7 +163,7 @@ function whatIsMissing(): string | null {
 
 /** https://no-color.org: set and not empty. */
 function wantsColour(): boolean {
-  return process.stdout.isTTY === true && !process.env['NO_COLOR'];
+  return process.stdout.isTTY && !process.env['NO_COLOR'];
 }
 
 /** Ctrl-C and its like end the steps, not the process: what was built must be removed first. */
@@ -176,7 +172,7 @@ class Interruption {
   #interrupt: () => void = () => undefined;
 
   constructor() {
-    this.#interrupted = new Promise((resolve) => (this.#interrupt = () => resolve('interrupted')));
+    this.#interrupted = new Promise((settle) => (this.#interrupt = () => settle('interrupted')));
     for (const signal of SIGNALS) process.on(signal, this.#interrupt);
   }
 

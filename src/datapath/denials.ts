@@ -1,5 +1,6 @@
 // Every reply without records that we make ourselves, built once: what was refused, by which rcode, with which Extended DNS Error
 // (RFC 8914) for clients that speak EDNS. No SOA, so that no cache in front keeps one pod's denial for another (RFC 2308 §5).
+import { assertNever } from '../base/errors.ts';
 import { EDE, RCODE } from '../dns/codes.ts';
 import { QUERY } from '../dns/query.ts';
 import type { Denial as Reply } from '../dns/build-reply.ts';
@@ -28,6 +29,8 @@ export function denialFor(denial: Denial): Reply | undefined {
       return reply(RCODE.NoError, EDE.Blocked, BLOCKED);
     case 'drop':
       return undefined;
+    default:
+      return assertNever(denial);
   }
 }
 

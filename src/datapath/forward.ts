@@ -112,11 +112,12 @@ function send(plane: Plane, slot: number): boolean {
 
 /** The socket of the batch being written, when it is towards `server`; else that batch is sent and a new socket drawn. */
 function socketFor(plane: Plane, server: number): UpstreamSocket {
-  if (plane.outgoingSocket?.server !== server) {
-    flushQuestions(plane);
-    plane.outgoingSocket = plane.upstreams.pick(server);
-  }
-  return plane.outgoingSocket!;
+  const current = plane.outgoingSocket;
+  if (current?.server === server) return current;
+  flushQuestions(plane);
+  const drawn = plane.upstreams.pick(server);
+  plane.outgoingSocket = drawn;
+  return drawn;
 }
 
 function releaseId(plane: Plane, slot: number): void {

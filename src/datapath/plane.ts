@@ -1,5 +1,5 @@
 // All state of the data plane, made once. Stages get it and a slot; nothing here decides anything.
-import { AuditRing } from '../bridge/audit-ring.ts';
+import type { AuditRing } from '../bridge/audit-ring.ts';
 import type { Counters } from '../bridge/counters.ts';
 import { Answer } from '../dns/answer.ts';
 import { Chain } from '../dns/chain.ts';

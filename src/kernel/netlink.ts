@@ -121,7 +121,6 @@ export const OUTCOME = { Done: 0, Unknown: -1 } as const;
 
 // More than any batch can produce; a socket that still has messages after so many reads is being flooded and is replaced.
 const MAX_READS = 65_536;
-const NO_FD = -1;
 
 /**
  * The socket of one writer. The kernel processes a batch inside send(2) and has queued every acknowledgement when it returns (V14), so
@@ -133,7 +132,7 @@ export class NetlinkSocket {
   readonly #bufferBytes: number;
   readonly #replies: Memory;
   readonly #replyView: DataView;
-  #fd: number;
+  #fd: Fd | undefined;
 
   /** Throws SysError. */
   constructor(sys: Sys, bufferBytes: number, replies: Memory) {
@@ -145,8 +144,8 @@ export class NetlinkSocket {
   }
 
   close(): void {
-    if (this.#fd !== NO_FD) this.#sys.close(this.#fd as Fd); // NO_FD is excluded: it came from netlinkOpen
-    this.#fd = NO_FD;
+    if (this.#fd !== undefined) this.#sys.close(this.#fd);
+    this.#fd = undefined;
   }
 
   /** Forgets whatever is queued, by a new socket. False when the kernel gives none; the next `send` tries again. */
@@ -162,15 +161,16 @@ export class NetlinkSocket {
 
   /** Empties the receive queue, then sends. Answers the bytes sent or -errno; nothing reached the kernel when negative. */
   send(memory: Memory, offset: number, lengthBytes: number): number {
-    if (this.#fd === NO_FD && !this.reopen()) return -ERRNO.EMFILE;
-    if (!this.#drain() && !this.reopen()) return -ERRNO.EMFILE;
-    return this.#sys.send(this.#fd as Fd, memory, offset, lengthBytes); // open: see the first line
+    const ready = this.#fd !== undefined && this.#drain();
+    if (!ready) this.reopen();
+    if (this.#fd === undefined) return -ERRNO.EMFILE;
+    return this.#sys.send(this.#fd, memory, offset, lengthBytes);
   }
 
   /** One datagram into the reply memory: its length, or -errno. */
   receive(): number {
-    if (this.#fd === NO_FD) return -ERRNO.EAGAIN;
-    return this.#sys.receive(this.#fd as Fd, this.#replies, 0, this.#replies.bytes.length); // open: see the line before
+    if (this.#fd === undefined) return -ERRNO.EAGAIN;
+    return this.#sys.receive(this.#fd, this.#replies, 0, this.#replies.bytes.length);
   }
 
   /**

@@ -59,10 +59,10 @@ async function countRules(run: RunProgram, family: 4 | 6, mark: number, table: n
 
 async function ensureLocalRoutes(run: RunProgram, family: 4 | 6, table: number, servers: string[]): Promise<void> {
   const present = await localRoutes(run, family, table);
-  for (const address of present.filter((address) => !servers.includes(address))) {
+  for (const address of present.filter((old) => !servers.includes(old))) {
     await run('ip', [`-${family}`, 'route', 'del', 'local', address, 'dev', 'lo', 'table', `${table}`]);
   }
-  for (const address of servers.filter((address) => !present.includes(address))) {
+  for (const address of servers.filter((server) => !present.includes(server))) {
     await run('ip', [`-${family}`, 'route', 'replace', 'local', address, 'dev', 'lo', 'table', `${table}`]);
   }
 }

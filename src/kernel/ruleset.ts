@@ -56,6 +56,15 @@ export function rulesetText(input: RulesetInput): string {
   return [...clearText(input.existing, kept.sets, kept.chains), `table inet ${TABLE} {`, ...body, '}', ''].join('\n');
 }
 
+/** What the table has once rulesetText(input) is applied: the next `existing`, without asking the kernel. */
+export function rulesetObjects(input: RulesetInput): TableObjects {
+  const declared = setDeclarations(input).map(({ name }) => name);
+  const maps = declared.filter((name) => name.startsWith('policy'));
+  const sets = new Set([...declared.filter((name) => !maps.includes(name)), ...input.existing.sets.filter(isGrants)]);
+  const chains = [...interceptChains(input), ...egressChains(input)].map(({ name }) => name);
+  return { sets: [...sets], maps, chains };
+}
+
 /** Removes sets of grants that no class names any more, once the data plane has stopped writing to them. Empty when there is none. */
 export function staleSetsText(existing: TableObjects, classes: readonly PortClass[]): string {
   const wanted = new Set(classes.flatMap(({ id }) => SETS_OF_GRANTS.map((prefix) => prefix + id)));

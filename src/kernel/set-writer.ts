@@ -162,7 +162,7 @@ export class NetlinkSetWriter {
   /**
    * For kernels that cannot renew: put in, take out, put in again; the first makes the second succeed whatever was there before.
    * A removal ends after the second step: those kernels may lack DESTROYSETELEM too (before 6.3). Look-ups never see the steps
-   * between: the transaction becomes visible as one.
+   * between: the transaction becomes visible as one. Its price: removing what is not there from a full set is refused (ENFILE).
    */
   #replace(set: ElementSet, lifetimeMs: number): void {
     this.#batch.append(MESSAGE.NewSetElement, set, this.#key, lifetimeMs || MIN_LIFETIME_MS);

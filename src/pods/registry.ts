@@ -3,7 +3,7 @@
 import type { Brand } from '../base/brand.ts';
 import type { Pod } from './pod.ts';
 
-export type PodId = Brand<number, 'PodId'>;
+type PodId = Brand<number, 'PodId'>;
 
 export interface RegisteredPod {
   readonly id: PodId;

@@ -9,7 +9,7 @@ const MAX_QUOTED = 300; // MAX_TEXT and the excess that the message is about
 /** What a byte of a name in a packet may match: nothing at all, only the bare wildcard of rules.dns, or every wildcard. */
 export const BYTE_NEVER = 0;
 export const BYTE_ODD = 1;
-export const BYTE_HOST = 2;
+const BYTE_HOST = 2;
 export const byteClass = classifyBytes();
 
 /** [-a-zA-Z0-9_.] only. True for the empty text. */

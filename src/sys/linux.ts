@@ -106,6 +106,7 @@ export class LinuxSys implements Sys {
   }
 
   receiveBatch(fd: Fd, batch: PacketBatch): number {
+    batch.restorePeerRoom();
     const received = this.#libc.recvmmsg(fd, batch.address, batch.capacity, MSG_DONTWAIT, null);
     if (received < 0) return -errno();
     batch.count = received;

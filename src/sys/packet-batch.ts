@@ -77,6 +77,13 @@ export class PacketBatch {
     }
   }
 
+  /** Before each receive: the last one left the length of its peer's address, and an IPv6 one would be cut to an IPv4 one's. */
+  restorePeerRoom(): void {
+    for (let i = 0; i < this.count; i++) {
+      this.#view.setUint32(this.#headers + i * MMSGHDR_BYTES + MSG_NAMELEN, SOCKADDR_BYTES, true);
+    }
+  }
+
   /** Makes every packet go to the connected peer: no addresses. */
   useConnectedPeer(): void {
     for (let i = 0; i < this.capacity; i++) {

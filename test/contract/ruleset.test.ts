@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { applyText, listObjects, tableExists } from '../../src/kernel/apply.ts';
-import { rulesetText, staleSetsText } from '../../src/kernel/ruleset.ts';
+import { rulesetObjects, rulesetText, staleSetsText } from '../../src/kernel/ruleset.ts';
 import type { RulesetInput, TableObjects } from '../../src/kernel/ruleset.ts';
 import { GOLDEN_CASES, goldenText } from '../golden/cases.ts';
 import { Child } from './support/child.ts';
@@ -64,6 +64,15 @@ describeKernel('the ruleset in the kernel', () => {
     expect(await list()).toContain('10.0.1.7 . 192.0.2.1');
   });
 
+  test.each(Object.entries(GOLDEN_CASES))(
+    'what "%s" leaves in the table is known without asking',
+    async (_name, input) => {
+      await applyText(objectsText(input.existing), namespace.run);
+      await applyText(rulesetText(input), namespace.run);
+      expect(sorted(rulesetObjects(input))).toEqual(sorted(await listObjects(namespace.run)));
+    },
+  );
+
   test('a pod changes its program, and its old program goes, in one transaction', async () => {
     await apply({ ...TWO_PODS, pods: [POD], programs: [PROGRAM] });
     const changed = { ...PROGRAM, id: 'cccccccccccc' };
@@ -100,18 +109,12 @@ function addElement(set: string): [string, ...string[]] {
   return ['nft', 'add', 'element', 'inet', 'namewall', set, '{ 10.0.1.7 . 192.0.2.1 timeout 60s }'];
 }
 
+function sorted({ sets, maps, chains }: TableObjects): string[][] {
+  return [sets, maps, chains].map((names) => names.toSorted());
+}
+
 /** Objects with these names, of whatever content an older version may have given them. */
 function objectsText({ sets, maps, chains }: TableObjects): string {
-  const setType = (name: string) => {
-    const address = name.includes('6') ? 'ipv6_addr' : 'ipv4_addr';
-    return name.startsWith('grants') ? `type ${address} . ${address}; flags timeout; size 262144;` : `type ${address};`;
-  };
-  const chainOf = (name: string) => {
-    if (name === 'intercept') return 'type filter hook prerouting priority raw - 10; policy accept; jump deny';
-    return name === 'egress'
-      ? 'type filter hook forward priority filter; policy accept; ip saddr vmap @policy4'
-      : 'accept';
-  };
   return [
     'table inet namewall {',
     ...chains.filter((name) => !['intercept', 'egress'].includes(name)).map((name) => `chain ${name} { accept; }`),
@@ -127,4 +130,15 @@ function objectsText({ sets, maps, chains }: TableObjects): string {
     '}',
     '',
   ].join('\n');
+}
+
+function setType(name: string): string {
+  const address = name.includes('6') ? 'ipv6_addr' : 'ipv4_addr';
+  return name.startsWith('grants') ? `type ${address} . ${address}; flags timeout; size 262144;` : `type ${address};`;
+}
+
+function chainOf(name: string): string {
+  if (name === 'intercept') return 'type filter hook prerouting priority raw - 10; policy accept; jump deny';
+  if (name === 'egress') return 'type filter hook forward priority filter; policy accept; ip saddr vmap @policy4';
+  return 'accept';
 }

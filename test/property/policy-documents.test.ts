@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readClients } from '../../src/pods/sources/file.ts';
 import { compile } from '../../src/policy/compile.ts';

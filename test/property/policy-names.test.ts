@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { minimatch } from 'minimatch';
 import { expect, test } from 'vitest';
 import { ruleMatches } from '../../src/policy/match.ts';

@@ -7,7 +7,7 @@ import type { Readable, Writable } from 'node:stream';
 import { LabError } from './command.ts';
 
 /** What a child can be asked: operation → its request and its answer. */
-export type Calls<T> = { readonly [Op in keyof T]: { readonly request: object; readonly answer: unknown } };
+export type Calls<T> = { readonly [Op in keyof T]: { readonly request: object | null; readonly answer: unknown } };
 export type Handlers<T extends Calls<T>> = {
   readonly [Op in keyof T]: (request: T[Op]['request']) => Answer<T[Op]['answer']>;
 };

@@ -7,7 +7,7 @@ import type { Asked, AskOptions, Failure } from './pod.ts';
 import { CLUSTER_DNS } from './topology.ts';
 
 const DNS_PORT = 53;
-const OPTION_EDE = 15; // RFC 8914 §2
+const OPTION_EDE: number = 15; // RFC 8914 §2
 const OPT: Answer = {
   name: '.',
   type: 'OPT',
@@ -153,7 +153,7 @@ function lowestTtl(answers: readonly Answer[]): number | null {
 
 function extendedError(packet: DecodedPacket): { code: number; text: string } | null {
   const opt = packet.additionals?.find((record) => record.type === 'OPT');
-  const option = opt?.options.find(({ code }) => Number(code) === OPTION_EDE);
+  const option = opt?.options.find(({ code }: { code: number }) => code === OPTION_EDE);
   if (option === undefined || !('data' in option) || option.data === undefined) return null;
   return { code: option.data.readUInt16BE(0), text: option.data.subarray(2).toString('utf8') };
 }

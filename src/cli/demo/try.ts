@@ -7,10 +7,10 @@ const [name = 'api.example.org', port = '443'] = process.argv.slice(2);
 
 for (const type of ['A', 'AAAA']) {
   const asked = await ask({ name, type });
-  console.log(`${type} ${name} → ${describeAsked(asked)}`);
+  process.stdout.write(`${type} ${name} → ${describeAsked(asked)}\n`);
   for (const ip of asked.outcome === 'answered' ? asked.addresses : []) {
     const seen = await openConnection({ ip, port: Number(port) });
-    console.log(`  ${ip} port ${port} → ${describeConnected(seen)}`);
+    process.stdout.write(`  ${ip} port ${port} → ${describeConnected(seen)}\n`);
     if (seen.outcome === 'connected') closeConnection(seen.connection);
   }
 }

@@ -35,6 +35,7 @@ const service: LineService = serveLines<WorldCalls>({
   fail: ({ name, rcode }) => (zone.fail(name, rcode), null),
   withdraw: ({ name }) => (zone.withdraw(name), null),
   delay: ({ milliseconds }) => ((delayMs = milliseconds), null),
+  loadTtl: ({ ttlSeconds }) => ((zone.loadTtlSeconds = ttlSeconds), null),
   asked: ({ name }) => askedByName.get(name.toLowerCase()) ?? 0,
   outlive: () => (service.outlive(), null),
 });

@@ -7,13 +7,14 @@ export const WORLD_PORTS = [22, 80, 443, 8443] as const;
 
 /** What world-server.ts serves. */
 export interface WorldCalls {
-  readonly listen: { readonly request: Record<never, never>; readonly answer: null };
+  readonly listen: { readonly request: null; readonly answer: null };
   readonly publish: { readonly request: { readonly name: string; readonly records: Records }; readonly answer: null };
   readonly fail: { readonly request: { readonly name: string; readonly rcode: Rcode }; readonly answer: null };
   readonly withdraw: { readonly request: { readonly name: string }; readonly answer: null };
   readonly delay: { readonly request: { readonly milliseconds: number }; readonly answer: null };
+  readonly loadTtl: { readonly request: { readonly ttlSeconds: number }; readonly answer: null };
   readonly asked: { readonly request: { readonly name: string }; readonly answer: number };
-  readonly outlive: { readonly request: Record<never, never>; readonly answer: null };
+  readonly outlive: { readonly request: null; readonly answer: null };
 }
 
 export class World {
@@ -26,7 +27,7 @@ export class World {
   /** Starts the servers in `namespace`; when this resolves they listen. */
   static async start(namespace: string): Promise<World> {
     const world = new World(new LineChild(namespace, new URL('./world-server.ts', import.meta.url)));
-    await world.#child.call('listen', {});
+    await world.#child.call('listen', null);
     return world;
   }
 
@@ -48,6 +49,11 @@ export class World {
     await this.#child.call('delay', { milliseconds });
   }
 
+  /** TTL of the load zone's names from now on; 60 before. */
+  async setLoadTtl(ttlSeconds: number): Promise<void> {
+    await this.#child.call('loadTtl', { ttlSeconds });
+  }
+
   /** How often `name` was asked, any type; load names are counted together under their zone. */
   asked(name: string): Promise<number> {
     return this.#child.call('asked', { name });
@@ -55,7 +61,7 @@ export class World {
 
   /** Lets the servers live on when this process ends. */
   async outlive(): Promise<void> {
-    await this.#child.call('outlive', {});
+    await this.#child.call('outlive', null);
     this.#child.release();
   }
 

@@ -19,11 +19,12 @@ export interface Lookup {
 
 const LONGEST_CHAIN = 16; // a loop in the records must end
 const LOAD_NAME = new RegExp(`^n(\\d{1,8})\\.${LOAD.zone.replaceAll('.', '\\.')}$`);
-const LOAD_TTL_SECONDS = 60;
 
 export class Zone {
   readonly #records = new Map<string, Records>();
   readonly #failing = new Map<string, Rcode>();
+  /** TTL of the load zone's names. */
+  loadTtlSeconds = 60;
 
   publish(name: string, records: Records): void {
     this.#failing.delete(name.toLowerCase());
@@ -46,7 +47,7 @@ export class Zone {
     for (let hops = 0; hops < LONGEST_CHAIN; hops++) {
       const rcode = this.#failing.get(owner.toLowerCase());
       if (rcode !== undefined) return { rcode, answers };
-      const records = this.#records.get(owner.toLowerCase()) ?? loadRecords(owner.toLowerCase());
+      const records = this.#records.get(owner.toLowerCase()) ?? loadRecords(owner.toLowerCase(), this.loadTtlSeconds);
       if (records === undefined) return { rcode: 'NXDOMAIN', answers };
       if (records.CNAME === undefined || type === 'CNAME') {
         answers.push(...answersOf(owner, type, records));
@@ -67,7 +68,7 @@ function answersOf(name: string, type: Question['type'], records: Records): read
 }
 
 /** n0, n1, … each with addresses of its own: 11.0.0.0 + n and 2001:db8:1000:: + n. */
-function loadRecords(name: string): Records | undefined {
+function loadRecords(name: string, ttlSeconds: number): Records | undefined {
   const digits = LOAD_NAME.exec(name)?.[1];
   if (digits === undefined) return undefined;
   const n = Number(digits);
@@ -77,6 +78,6 @@ function loadRecords(name: string): Records | undefined {
   return {
     A: [`11.${n >> 16}.${(n >> 8) & 255}.${n & 255}`],
     AAAA: [`${LOAD.v6}${high}:${low}`],
-    ttlSeconds: LOAD_TTL_SECONDS,
+    ttlSeconds,
   };
 }

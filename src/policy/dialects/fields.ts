@@ -89,7 +89,7 @@ export class FieldReader {
   }
 }
 
-export function describe(node: Node): string {
+function describe(node: Node): string {
   if (node.kind === 'map') return 'a mapping';
   if (node.kind === 'list') return 'a list';
   if (node.value === null) return 'no value';

@@ -9,7 +9,7 @@ import { expandPaths } from './paths.ts';
 const QUIET_MS = 100; // an editor's write, rename and chmod fall into one change
 const MAX_WAIT_MS = 1000; // a folder that never rests (a log beside the policies) must not put a change off for ever
 
-export class WatchError extends CodedError<'watch-failed'> {}
+class WatchError extends CodedError<'watch-failed'> {}
 
 export interface FileWatch {
   close(): void;

@@ -22,7 +22,8 @@ export class Child<Call> {
     this.#process.stdin?.write(`${JSON.stringify(calls)}\n`);
     const line = await this.#lines.next();
     if (line.done === true) throw new Error('the child ended');
-    return JSON.parse(line.value) as unknown[]; // written by answerCalls
+    const answers: unknown[] = JSON.parse(line.value); // written by answerCalls
+    return answers;
   }
 
   /** The answer of the last of these calls. */
@@ -40,7 +41,7 @@ export class Child<Call> {
 /** The child's side: answers every call until the input ends, then ends the process. */
 export async function answerCalls<Call>(answer: (call: Call) => unknown): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
-    const calls = JSON.parse(line) as Call[]; // written by Child
+    const calls: Call[] = JSON.parse(line); // written by Child
     const answers: unknown[] = [];
     for (const call of calls) answers.push((await answer(call)) ?? null);
     process.stdout.write(`${JSON.stringify(answers)}\n`);

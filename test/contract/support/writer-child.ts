@@ -4,6 +4,8 @@ import { chooseStrategy } from '../../../src/kernel/self-test.ts';
 import { NetlinkSetWriter } from '../../../src/kernel/set-writer.ts';
 import type { RefreshStrategy } from '../../../src/kernel/set-writer.ts';
 import { LinuxSys } from '../../../src/sys/linux.ts';
+import { ERRNO } from '../../../src/sys/sys.ts';
+import type { Sys } from '../../../src/sys/sys.ts';
 import { answerCalls } from './child.ts';
 
 export const WRITER_CHILD = import.meta.url;
@@ -21,27 +23,49 @@ export type WriterCall =
   | ({ readonly do: 'add'; readonly lifetimeMs: number } & Element)
   | ({ readonly do: 'remove' | 'read back' } & Element)
   | { readonly do: 'commit' }
+  /** How often an acknowledgement buffer has over-run (ENOBUFS). */
+  | { readonly do: 'over-runs' }
   | { readonly do: 'commit for'; readonly durationMs: number };
 
 if (process.argv[1] === import.meta.filename) await serve();
 
 async function serve(): Promise<void> {
-  const sys = LinuxSys.open();
+  let overRuns = 0;
+  const sys = countingReceives((received) => (overRuns += received === -ERRNO.ENOBUFS ? 1 : 0));
   let writer: NetlinkSetWriter | undefined;
   await answerCalls<WriterCall>((call) => {
     if (call.do === 'choose strategy') return chooseStrategy(sys);
     if (call.do === 'open') {
+      overRuns = 0;
       writer?.close();
       const bufferBytes = call.bufferBytes ?? 1024 * 1024;
       writer = NetlinkSetWriter.open(sys, { table: 'namewall', strategy: call.strategy, bufferBytes });
       return null;
     }
+    if (call.do === 'over-runs') return overRuns;
     if (writer === undefined) throw new Error('open first');
     return answer(writer, call);
   });
 }
 
-function answer(writer: NetlinkSetWriter, call: Exclude<WriterCall, { do: 'choose strategy' | 'open' }>): unknown {
+/** The real system, with each answer of `receive` shown to `see`. */
+function countingReceives(see: (received: number) => void): Sys {
+  const sys = LinuxSys.open();
+  return new Proxy<Sys>(sys, {
+    get(_target, name: keyof Sys) {
+      if (name !== 'receive') return sys[name].bind(sys);
+      return (...args: Parameters<Sys['receive']>) => {
+        const received = sys.receive(...args);
+        see(received);
+        return received;
+      };
+    },
+  });
+}
+
+type ElementCall = Exclude<WriterCall, { do: 'choose strategy' | 'open' | 'over-runs' }>;
+
+function answer(writer: NetlinkSetWriter, call: ElementCall): unknown {
   if (call.do === 'define') return writer.define(call.classIds);
   if (call.do === 'commit') return writer.commit();
   if (call.do === 'commit for') return commitFor(writer, call.durationMs);

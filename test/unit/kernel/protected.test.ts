@@ -1,6 +1,5 @@
-import { isIPv4, isIPv6 } from 'node:net';
-import { BlockList } from 'node:net';
-import fc from 'fast-check';
+import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { assert, constantFrom, ipV4, ipV6, oneof, property } from 'fast-check';
 import { expect, test } from 'vitest';
 import { formatAddress, parseAddress } from '../../../src/base/ip.ts';
 import { intervals } from '../../../src/kernel/intervals.ts';
@@ -79,13 +78,13 @@ test('matcher, kernel elements and an independent implementation agree on every 
     if (last !== undefined) elements.addRange(first, last, family);
     else elements.addSubnet(address, Number(length ?? (family === 'ipv4' ? 32 : 128)), family);
   }
-  const ipv4 = fc.ipV4();
+  const ipv4 = ipV4();
   const nat64 = ipv4.map((address) => `64:ff9b::${address}`);
-  const edge = fc.constantFrom(
+  const edge = constantFrom(
     ...ranges.flatMap(({ cidr }) => Object.values(parseCidr(cidr)).map((a) => formatAddress(a))),
   );
-  fc.assert(
-    fc.property(fc.oneof(ipv4, fc.ipV6(), nat64, edge), (text) => {
+  assert(
+    property(oneof(ipv4, ipV6(), nat64, edge), (text) => {
       const address = parseAddress(text);
       if (address === undefined) return; // fast-check writes a few forms with an IPv4 tail that node:net refuses
       const canonical = formatAddress(address);

@@ -23,6 +23,12 @@ const app = (name: string) => `{matchLabels: {app: ${name}}}`;
 const https = 'toPorts: [{ports: [{port: 443, protocol: TCP}]}]';
 const oneName = `[{toFQDNs: [{matchName: api.example.org}], ${https}}]`;
 
+const idsOf = (found: ReturnType<typeof compile>) => found.programOfPod.map((index) => found.programs[index]?.id);
+const connectItem = (name: string, ports: string) =>
+  `{toFQDNs: [{matchName: ${name}}], toPorts: [{ports: [${ports}]}]}`;
+const dnsItem = (protocol: string, rules: string) =>
+  `{toPorts: [{ports: [{port: 53, protocol: ${protocol}}], rules: {dns: [${rules}]}}]}`;
+
 test('without policies no pod has a program', () => {
   expect(compile([], [pod('a'), pod('b')])).toEqual({ classes: [], rules: [], programs: [], programOfPod: [-1, -1] });
 });
@@ -33,7 +39,7 @@ test('a rule becomes a class, a program and a reference to its line', () => {
     rules: [{ kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'one', at: 'p.yaml:4:86' }],
     programs: [
       {
-        id: expect.stringMatching(/^[0-9a-f]{12}$/) as string,
+        id: expect.stringMatching(/^[0-9a-f]{12}$/),
         names: [{ match: 'name', text: 'api.example.org', askUdp: true, askTcp: true, classes: [0], rule: 0 }],
         classes: [0],
       },
@@ -74,7 +80,6 @@ describe('the same result', () => {
     ['a', app('web'), oneName],
   ];
   const pods = [pod('x', { app: 'web' }), pod('y')];
-  const ids = (found: ReturnType<typeof compile>) => found.programOfPod.map((index) => found.programs[index]?.id);
 
   test('whatever the order of the policies', () => {
     const forward = compile(policies(...list), pods);
@@ -83,28 +88,27 @@ describe('the same result', () => {
   });
 
   test('program ids stay when lines move or another policy comes', () => {
-    const before = ids(compile(policies(...list), pods));
+    const before = idsOf(compile(policies(...list), pods));
     const unrelated: [string, string, string] = [
       'unrelated',
       app('other'),
       `[{toFQDNs: [{matchName: c.org}], ${https}}]`,
     ];
-    expect(ids(compile(policies(unrelated, ...list), pods))).toEqual(before);
+    expect(idsOf(compile(policies(unrelated, ...list), pods))).toEqual(before);
   });
 
   test('a changed port is another program', () => {
     const before = compile(policies(['a', '{}', oneName]), pods);
     const after = compile(policies(['a', '{}', oneName.replace('443', '444')]), pods);
-    expect(ids(after)).not.toEqual(ids(before));
+    expect(idsOf(after)).not.toEqual(idsOf(before));
   });
 });
 
 test('classes are distinct port sets, in the order of their ids', () => {
-  const item = (name: string, ports: string) => `{toFQDNs: [{matchName: ${name}}], toPorts: [{ports: [${ports}]}]}`;
   const egress = [
-    item('a.org', '{port: 443, protocol: TCP}'),
-    item('b.org', '{port: 443, protocol: UDP}, {port: 443, protocol: TCP}'),
-    item('c.org', '{port: 443, protocol: TCP}, {port: 443, protocol: UDP}'),
+    connectItem('a.org', '{port: 443, protocol: TCP}'),
+    connectItem('b.org', '{port: 443, protocol: UDP}, {port: 443, protocol: TCP}'),
+    connectItem('c.org', '{port: 443, protocol: TCP}, {port: 443, protocol: UDP}'),
     '{toFQDNs: [{matchName: d.org}]}',
   ];
   const { classes, programs } = compile(policies(['p', '{}', `[${egress.join(', ')}]`]), [pod('a')]);
@@ -114,11 +118,9 @@ test('classes are distinct port sets, in the order of their ids', () => {
 });
 
 test('the table of who may ask what, over which protocol', () => {
-  const dns = (protocol: string, rules: string) =>
-    `{toPorts: [{ports: [{port: 53, protocol: ${protocol}}], rules: {dns: [${rules}]}}]}`;
   const egress = [
-    dns('UDP', '{matchPattern: "*.ubuntu.com"}, {matchName: aws.amazon.com}'),
-    dns('TCP', '{matchName: sub.ubuntu.com}'),
+    dnsItem('UDP', '{matchPattern: "*.ubuntu.com"}, {matchName: aws.amazon.com}'),
+    dnsItem('TCP', '{matchName: sub.ubuntu.com}'),
     `{toFQDNs: [{matchName: cilium.io}], ${https}}`,
   ];
   const compiled = compile(policies(['p', '{}', `[${egress.join(', ')}]`]), [pod('a')]);

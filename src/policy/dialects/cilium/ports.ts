@@ -68,12 +68,12 @@ function readProtocol(map: MapNode, reader: FieldReader): readonly PortProtocol[
 
 /** As number or as text; a leading zero is refused, because Cilium reads `010` as 8. */
 function readNumber(node: Node, field: 'port' | 'endPort', reader: FieldReader): number | undefined {
-  const isText = node.kind === 'scalar' && typeof node.value === 'string';
-  if (node.kind !== 'scalar' || (!isText && typeof node.value !== 'number')) {
+  const written = node.kind === 'scalar' ? node.value : undefined;
+  if (node.kind !== 'scalar' || (typeof written !== 'string' && typeof written !== 'number')) {
     reader.text(node, field);
     return undefined;
   }
-  const text = isText ? String(node.value) : node.source;
+  const text = typeof written === 'string' ? written : node.source;
   const isDecimal = text.length <= 5 && /^(?:0|[1-9][0-9]*)$/.test(text);
   if (isDecimal && Number(text) <= LAST_PORT) return Number(text);
   const isNumber = /^[-+]?[0-9]/.test(text);

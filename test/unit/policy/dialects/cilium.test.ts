@@ -19,8 +19,14 @@ function egressOf(item: string): readonly EgressRule[] {
   return ruleOf(`{endpointSelector: {}, egress: [${item}]}`).egress;
 }
 
-const name = (text: string) => expect.objectContaining({ match: 'name', text }) as unknown;
+const named = (text: string) => expect.objectContaining({ match: 'name', text }) as unknown;
 const pattern = (text: string) => expect.objectContaining({ match: 'pattern', text }) as unknown;
+
+const requirements = (selector: string, kind?: string) =>
+  ruleOf(`{endpointSelector: ${selector}, egress: [{}]}`, kind).selector;
+
+const policy = (name: string, rest: string) =>
+  `apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: ${name}}\n${rest}\n`;
 
 describe('egress', () => {
   test.each<[why: string, item: string, rules: unknown[]]>([
@@ -28,7 +34,7 @@ describe('egress', () => {
     [
       'names alone open every port',
       '{toFQDNs: [{matchName: a.org}]}',
-      [{ kind: 'connect', names: [name('a.org')], ports: 'all' }],
+      [{ kind: 'connect', names: [named('a.org')], ports: 'all' }],
     ],
     [
       'a port without protocol is of all three',
@@ -36,7 +42,7 @@ describe('egress', () => {
       [
         {
           kind: 'connect',
-          names: [name('a.org')],
+          names: [named('a.org')],
           ports: ['tcp', 'udp', 'sctp'].map((protocol) => ({ protocol, first: 80, last: 80 })),
         },
       ],
@@ -52,7 +58,7 @@ describe('egress', () => {
       [
         {
           kind: 'connect',
-          names: [name('a.org')],
+          names: [named('a.org')],
           ports: [
             { protocol: 'tcp', first: 1, last: 3 },
             { protocol: 'sctp', first: 9, last: 9 },
@@ -63,7 +69,7 @@ describe('egress', () => {
     [
       'rules.dns may be asked over its protocol',
       '{toPorts: [{ports: [{port: "53", protocol: UDP}], rules: {dns: [{matchName: a.org}]}}]}',
-      [{ kind: 'ask', names: [name('a.org')], overUdp: true, overTcp: false }],
+      [{ kind: 'ask', names: [named('a.org')], overUdp: true, overTcp: false }],
     ],
     [
       'an empty rules.dns is every name',
@@ -78,13 +84,13 @@ describe('egress', () => {
     [
       'endPort that says the same is no range',
       '{toPorts: [{ports: [{port: 53, endPort: 53}], rules: {dns: [{matchName: a.org}]}}]}',
-      [{ kind: 'ask', names: [name('a.org')], overUdp: true, overTcp: true }],
+      [{ kind: 'ask', names: [named('a.org')], overUdp: true, overTcp: true }],
     ],
     [
       'each item of toPorts has its own names',
       '{toPorts: [{ports: [{port: 53, protocol: UDP}], rules: {dns: [{matchName: a.org}]}}, {ports: [{port: 53, protocol: TCP}]}]}',
       [
-        { kind: 'ask', names: [name('a.org')], overUdp: true, overTcp: false },
+        { kind: 'ask', names: [named('a.org')], overUdp: true, overTcp: false },
         { kind: 'ask', names: [pattern('*')], overUdp: false, overTcp: true },
       ],
     ],
@@ -102,10 +108,18 @@ describe('egress', () => {
   });
 });
 
-describe('endpointSelector', () => {
-  const requirements = (selector: string, kind?: string) =>
-    ruleOf(`{endpointSelector: ${selector}, egress: [{}]}`, kind).selector;
+test('in a policy of kube-system, kube-dns needs no namespace', () => {
+  const text = `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: p, namespace: kube-system}
+spec:
+  endpointSelector: {}
+  egress: [{toEndpoints: [{matchLabels: {k8s-app: kube-dns}}], toPorts: [{ports: [{port: 53}]}]}]
+`;
+  expect(read(text)[0]?.rules[0]?.egress).toHaveLength(1);
+});
 
+describe('endpointSelector', () => {
   test('a policy selects in its own namespace', () => {
     expect(requirements('{}')).toEqual({ namespace: 'default', requirements: [] });
   });
@@ -134,8 +148,6 @@ describe('endpointSelector', () => {
 });
 
 describe('documents', () => {
-  const policy = (name: string, rest: string) =>
-    `apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: ${name}}\n${rest}\n`;
   const allowNothing = '{endpointSelector: {}, egress: [{}]}';
 
   test('a file holds several, and empty ones between them are nothing', () => {
