@@ -6,20 +6,14 @@ import { runProgram } from './program.ts';
 import type { RunProgram } from './program.ts';
 import type { TableObjects } from './ruleset.ts';
 
-// nft -f checks the generation of the ruleset that it read; our own commits on the hot path raise it thousands of times a second.
-const ATTEMPTS = 20;
-
 /** Applies `text` whole or not at all. Throws KernelError with nft's message and the line of text that it means. */
 export async function applyText(text: string, run: RunProgram = runProgram): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await run('nft', ['-f', '-'], text);
-      return;
-    } catch (error) {
-      if (!(error instanceof KernelError) || error.code !== 'nft') throw error;
-      if (attempt < ATTEMPTS && isInterrupted(error)) continue;
-      throw new KernelError('nft', `Cannot apply the ruleset: ${firstComplaint(error.message)}`, { cause: error });
-    }
+  if (text === '') return;
+  try {
+    await run('nft', ['-f', '-'], text);
+  } catch (error) {
+    if (!(error instanceof KernelError) || error.code !== 'nft') throw error;
+    throw new KernelError('nft', `Cannot apply the ruleset: ${firstComplaint(error.message)}`, { cause: error });
   }
 }
 
@@ -50,11 +44,6 @@ async function listNames(run: RunProgram, plural: string, kind: string): Promise
     if (!isRecord(object) || object['table'] !== TABLE || typeof object['name'] !== 'string') return [];
     return [object['name']];
   });
-}
-
-/** nft's EINTR: the ruleset changed while it was reading or before it wrote. */
-function isInterrupted(error: KernelError): boolean {
-  return /Interrupted system call|should be restarted/.test(error.message);
 }
 
 /** nft prints place and reason, the line, and marks below it; one complaint for each. The first is the cause of the others. */

@@ -43,8 +43,8 @@ export interface RulesetInput {
   readonly existing: TableObjects;
 }
 
-// Far above the per-pod quotas of a full node; expired elements count until collected (V3).
-const GRANTS_SIZE = 262_144;
+// Four times the quota of a pod (datapath/state/grants.ts); expired elements count until collected (V3).
+const GRANTS_SIZE = 524_288;
 const SETS_OF_GRANTS = ['grants4_', 'grants6_'];
 
 /** The whole ruleset. Throws KernelError `bad-input` for what cannot be written as nft text. */

@@ -3,7 +3,8 @@
 import { ADDRESS_BYTES, familyOf } from '../base/ip.ts';
 import { ERRNO } from '../sys/sys.ts';
 import type { Sys } from '../sys/sys.ts';
-import { ATTRIBUTE_BYTES, MESSAGE, MessageBuffer, NetlinkSocket, NLM_F_REQUEST, OUTCOME } from './netlink.ts';
+import { ATTRIBUTE_BYTES, MESSAGE, MessageBuffer, NLM_F_REQUEST } from './netlink.ts';
+import { NetlinkSocket, OUTCOME } from './netlink-socket.ts';
 import { SetBatch, writeElement } from './set-batch.ts';
 import { elementSet, remainingMs } from './set-element.ts';
 import type { ElementSet } from './set-element.ts';

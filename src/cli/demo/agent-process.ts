@@ -40,6 +40,11 @@ export class AgentProcess {
     return this.#child.pid;
   }
 
+  /** How it ended; both null while it runs. */
+  ending(): { readonly code: number | null; readonly signal: NodeJS.Signals | null } {
+    return { code: this.#child.exitCode, signal: this.#child.signalCode };
+  }
+
   /** Sends `signal` and waits until the process is gone. */
   async kill(signal: NodeJS.Signals): Promise<void> {
     if (!this.isRunning()) return;

@@ -133,6 +133,11 @@ export class Lab {
     return this.#agent?.isRunning() ?? false;
   }
 
+  /** How the agent that was started last has ended; undefined when none was. */
+  agentExit(): ReturnType<AgentProcess['ending']> | undefined {
+    return this.#agent?.ending();
+  }
+
   /** Runs a program in the node's namespace and answers its standard output, for example `['nft', 'list', 'ruleset']`. */
   onNode(argv: readonly string[], input = ''): Promise<string> {
     return runCommand(['ip', 'netns', 'exec', this.nodeNamespace, ...argv], input);

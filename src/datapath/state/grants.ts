@@ -4,10 +4,10 @@
 // (pod × 2^32 + address is beyond 2^53 and collides silently).
 
 const ADDRESS_WORDS = 4;
-/** 262,144 entries, three quarters usable: the bar is 100,000 grants. 9 MB. */
-export const GRANT_CAPACITY = 1 << 18;
-/** Of one pod. Reaching it refuses that pod's new grants and touches nobody else's (I6). */
-export const GRANTS_PER_POD = 16_384;
+/** 524,288 entries of 30 bytes, three quarters usable: 393,216 grants. The bar is 100,000 (design §10). */
+export const GRANT_CAPACITY = 1 << 19;
+/** Of one pod: a third of what is usable. Reaching it refuses that pod's new grants and touches nobody else's (I6). */
+export const GRANTS_PER_POD = 131_072;
 
 export class Grants {
   readonly #mask: number;

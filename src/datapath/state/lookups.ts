@@ -1,8 +1,8 @@
 // What each pod recently looked up: name → addresses and how long they would be granted. It answers the question that a policy change
 // asks: which grants still have a reason, and which new ones has the pod earned already (design §6, last sentence)?
 
-/** Names kept per pod; the oldest lookup goes first. More would only matter to a policy written after 4,096 other lookups. */
-const LOOKUPS_PER_POD = 4096;
+/** Names kept per pod, about 4 MB; the oldest go first. A grant whose lookup is forgotten ends at the next change of the pod's policy. */
+const LOOKUPS_PER_POD = 16_384;
 
 export interface Lookup {
   /** Folded wire name, its own copy. */

@@ -39,6 +39,7 @@ export class Child<Call> {
 }
 
 /** The child's side: answers every call until the input ends, then ends the process. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- JSON has no type: the program that is called names it
 export async function answerCalls<Call>(answer: (call: Call) => unknown): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
     const calls: Call[] = JSON.parse(line); // written by Child

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { NetlinkSocket, OUTCOME } from '../../../src/kernel/netlink.ts';
+import { NetlinkSocket, OUTCOME } from '../../../src/kernel/netlink-socket.ts';
 import { ERRNO } from '../../../src/sys/sys.ts';
 import type { Fd, Memory, Sys } from '../../../src/sys/sys.ts';
 
