@@ -21,7 +21,7 @@ import type { Config } from './config.ts';
 import { DatapathHost } from './datapath-host.ts';
 import { die } from './die.ts';
 import { Memory } from './memory.ts';
-import { interceptedAddresses, loadState, rulesetPods, snapshotOf } from './state.ts';
+import { heirs, interceptedAddresses, loadState, rulesetPods, snapshotOf } from './state.ts';
 import type { State } from './state.ts';
 
 const DNS_PORT = 53;
@@ -117,19 +117,25 @@ export class Agent {
 
   /**
    * The kernel's chains first: what is no longer allowed is closed from here on, and new sets are there before the data plane fills
-   * them. Sets that no class names any more go last, when nothing writes to them.
+   * them. A pod with the address of another stays closed until the data plane has removed what that one was granted. Sets that no
+   * class names any more go last, when nothing writes to them.
    */
   async #apply(next: State): Promise<void> {
     const config = this.#config;
     this.#memory.remember(next);
-    await applyRuleset(config, next);
+    const closed = heirs(this.#state, next);
+    await applyRuleset(config, next, closed);
     const isComplete = await this.#datapath.adopt(snapshotOf(next));
     this.#state = next;
+    if (closed.size > 0 && isComplete) await applyRuleset(config, next);
     const stale = staleSetsText(await listObjects(), next.compiled.classes);
     if (stale !== '') await applyText(stale);
     const counts = { clients: next.registry.pods.length, policies: next.policies.length };
     this.#log.info({ ...counts, generation: next.generation }, 'change applied');
-    if (!isComplete) this.#log.error('The kernel refused to change some grants: they stay until they expire');
+    if (!isComplete)
+      this.#log.error(
+        'The kernel refused to change some grants: they stay until they expire, and pods that took over an address stay closed',
+      );
   }
 }
 
@@ -143,7 +149,7 @@ export class StartError extends Error {
   }
 }
 
-async function applyRuleset(config: Config, state: State): Promise<void> {
+async function applyRuleset(config: Config, state: State, closed: ReadonlySet<number> = new Set()): Promise<void> {
   const text = rulesetText({
     mark: config.mark,
     dnsServers: config.dnsServers,
@@ -151,7 +157,7 @@ async function applyRuleset(config: Config, state: State): Promise<void> {
     whenDown: config.whenDown,
     verdict: config.verdict,
     interceptedAddresses: interceptedAddresses(state, config.intercept),
-    pods: rulesetPods(state),
+    pods: rulesetPods(state, closed),
     classes: state.compiled.classes,
     programs: state.compiled.programs,
     protectedRanges: protectedRanges(extraRanges(config)),

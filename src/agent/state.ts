@@ -52,16 +52,25 @@ export function snapshotOf(state: State): Snapshot {
   };
 }
 
-/** Pods as the ruleset wants them: with the chain that judges their packets. */
-export function rulesetPods(state: State): RulesetPod[] {
-  return state.registry.pods.map(({ pod }, i) => {
+/** Pods as the ruleset wants them: with the chain that judges their packets. Those with an id in `closed` are denied everything. */
+export function rulesetPods(state: State, closed: ReadonlySet<number>): RulesetPod[] {
+  return state.registry.pods.map(({ id, pod }, i) => {
     const program = state.compiled.programs[state.compiled.programOfPod[i] ?? -1];
     return {
       addresses: pod.addresses,
+      isClosed: closed.has(id),
       ...(pod.interface === undefined ? {} : { interface: pod.interface }),
       ...(program === undefined ? {} : { programId: program.id }),
     };
   });
+}
+
+/** Pods of `next` that have an address which another pod had in `before`: what that one was granted must go first (I4). */
+export function heirs(before: State, next: State): ReadonlySet<number> {
+  const owners = new Map(before.registry.pods.flatMap(({ id, pod }) => pod.addresses.map((address) => [address, id])));
+  const isHeir = ({ id, pod }: RegisteredPod): boolean =>
+    pod.addresses.some((address) => owners.has(address) && owners.get(address) !== id);
+  return new Set(next.registry.pods.filter(isHeir).map(({ id }) => id));
 }
 
 /** Addresses whose DNS is taken (design §3, "Which pods"). */

@@ -10,6 +10,7 @@
 import { COUNT } from '../bridge/counters.ts';
 import { TYPE } from '../dns/codes.ts';
 import { COMMIT } from '../kernel/set-writer.ts';
+import { ERRNO } from '../sys/sys.ts';
 import type { Plane } from './plane.ts';
 import { remainingMs } from './state/answer-store.ts';
 import type { StoredAnswer } from './state/answer-store.ts';
@@ -17,6 +18,9 @@ import { NO_POD } from './state/pod-table.ts';
 import { STATE } from './state/query-slots.ts';
 
 const ADDRESS_BYTES = 16;
+/** A refused transaction costs the kernel about 10 ms (it waits for an RCU grace period), and the loop with it: so few are tried. */
+const SINGLE_FAILURES = 4;
+const REFUSED_PAUSE_MS = 200;
 
 export const ADMIT = {
   /** Every address is granted long enough already, or the name grants nothing: reply now. */
@@ -49,27 +53,38 @@ export function admit(plane: Plane, slot: number, stored: StoredAnswer): number 
   return enqueue(plane, slot, stored);
 }
 
-/** The slots that a commit freed to be answered: `settle` is called for each with true when its grants are in the kernel. */
+/** Sends the batch; `settle` is called for each slot in it, with true when its grants are in the kernel. */
 export function commit(plane: Plane, settle: (slot: number, isGranted: boolean) => void): void {
   const count = plane.admittedCount;
-  if (count === 0) {
-    plane.writer.discard();
-    return;
-  }
   plane.admittedCount = 0;
-  const outcome = commitBatch(plane);
-  if (outcome === COMMIT.Done || outcome === COMMIT.Unknown || count === 1) {
-    // Unknown: the elements may be there or not, so nobody is answered and the mirror learns nothing (design V14).
-    for (let i = 0; i < count; i++) finish(plane, plane.admitted[i]!, outcome === COMMIT.Done, settle);
+  if (count === 0) return plane.writer.discard();
+  const outcome = plane.nowMs < plane.refusedUntilMs ? withoutTrying(plane) : commitBatch(plane);
+  // Unknown: the elements may be there or not, so nobody is answered and the mirror learns nothing (design V14).
+  const isDone = outcome === COMMIT.Done;
+  if (isDone || outcome === COMMIT.Unknown || isSystemic(outcome) || count === 1) {
+    for (let i = 0; i < count; i++) finish(plane, plane.admitted[i]!, isDone, settle);
     return;
   }
   // V2: the kernel refuses a batch as a whole. One by one, only the answer that it cannot take fails.
+  let failures = 0;
   for (let i = 0; i < count; i++) {
     const slot = plane.admitted[i]!;
     const stored = plane.stored[slot];
-    const isPut = stored !== undefined && put(plane, slot, stored);
-    finish(plane, slot, isPut && commitBatch(plane) === COMMIT.Done, settle);
+    const isPut = failures < SINGLE_FAILURES && stored !== undefined && put(plane, slot, stored);
+    const isGranted = isPut && commitBatch(plane) === COMMIT.Done;
+    if (!isGranted) failures++;
+    finish(plane, slot, isGranted, settle);
   }
+}
+
+/** Our sets are gone, or we may not write: no other batch fares better until somebody mends it. */
+function isSystemic(outcome: number): boolean {
+  return outcome === ERRNO.ENOENT || outcome === ERRNO.EPERM;
+}
+
+function withoutTrying(plane: Plane): number {
+  plane.writer.discard();
+  return ERRNO.ENOENT;
 }
 
 /** When a grant made now for this answer ends: the remaining TTL within its bounds, plus the grace (design §6). */
@@ -128,6 +143,7 @@ function put(plane: Plane, slot: number, stored: StoredAnswer): boolean {
 
 function commitBatch(plane: Plane): number {
   const outcome = plane.writer.commit();
+  if (isSystemic(outcome)) plane.refusedUntilMs = plane.nowMs + REFUSED_PAUSE_MS;
   plane.count(outcome === COMMIT.Done ? COUNT.commits : COUNT.commits_failed);
   return outcome;
 }

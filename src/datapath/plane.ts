@@ -90,6 +90,8 @@ export class Plane {
   /** Slots whose grants are in the batch that the next commit sends. */
   readonly admitted: Int32Array;
   admittedCount = 0;
+  /** Until then nothing is sent to the kernel, since it said that our sets are gone. */
+  refusedUntilMs = 0;
   readonly queries: PacketBatch;
   readonly answers: PacketBatch;
   readonly outgoing: PacketBatch;

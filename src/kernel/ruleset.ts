@@ -21,6 +21,8 @@ export interface RulesetPod {
   readonly interface?: string;
   /** Absent for a pod that no policy selects. */
   readonly programId?: string;
+  /** Everything is denied, whatever its program: its address was another pod's, whose grants are still there. */
+  readonly isClosed?: boolean;
 }
 
 export interface RulesetInput {
@@ -91,6 +93,12 @@ function isGrants(name: string): boolean {
   return SETS_OF_GRANTS.some((prefix) => name.startsWith(prefix));
 }
 
+/** The chain that judges the pod's packets; none for a pod that no policy selects. */
+function chainOf({ isClosed, programId }: RulesetPod): string[] {
+  if (isClosed === true) return ['deny'];
+  return programId === undefined ? [] : [`policy_${programId}`];
+}
+
 function setDeclarations(input: RulesetInput): { name: string; text: string }[] {
   const bound = input.pods.filter((pod) => pod.interface !== undefined);
   const interfaces = [...new Set(bound.map((pod) => quotedInterface(pod.interface ?? '')))];
@@ -100,9 +108,9 @@ function setDeclarations(input: RulesetInput): { name: string; text: string }[] 
       addressesOf(pod.addresses, family).map((address) => `${address} . ${quotedInterface(pod.interface ?? '')}`),
     );
     const programs = input.pods.flatMap((pod) =>
-      pod.programId === undefined
-        ? []
-        : addressesOf(pod.addresses, family).map((address) => `${address} : jump policy_${pod.programId}`),
+      chainOf(pod).flatMap((chain) =>
+        addressesOf(pod.addresses, family).map((address) => `${address} : jump ${chain}`),
+      ),
     );
     return [
       setText({

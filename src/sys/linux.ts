@@ -10,6 +10,7 @@ import { ERRNO, SysError, errnoName } from './sys.ts';
 import type { Endpoint, Fd, ListenOptions, Memory, Sys } from './sys.ts';
 
 const AF_NETLINK = 16;
+const SOCKADDR_NL_BYTES = 12; // netlink(7)
 const SOCK_DGRAM = 2;
 const SOCK_RAW = 3;
 const SOCK_NONBLOCK_CLOEXEC = 0x800 | 0x80000;
@@ -163,7 +164,11 @@ export class LinuxSys implements Sys {
     this.#buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, bufferBytes);
     this.#buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, bufferBytes);
     this.#option(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1, 'NETLINK_CAP_ACK');
-    return fd;
+    // Bound to a port id of its own: an unbound socket has id 0, which multicasts skip as if it were their sender (af_netlink.c).
+    this.#view.setBigUint64(0, 0n);
+    this.#view.setUint32(8, 0);
+    this.#view.setUint16(0, AF_NETLINK, true);
+    return this.#check(fd, this.#libc.bind(fd, this.#scratch.address, SOCKADDR_NL_BYTES), 'bind a netlink socket');
   }
 
   netlinkWatch(fd: Fd): void {
