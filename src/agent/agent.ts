@@ -13,6 +13,7 @@ import { rulesetText, staleSetsText } from '../kernel/ruleset.ts';
 import { chooseStrategy } from '../kernel/self-test.ts';
 import type { RefreshStrategy } from '../kernel/set-writer.ts';
 import { EMPTY_REGISTRY } from '../pods/registry.ts';
+import type { PortClass } from '../policy/compiled.ts';
 import { watchFiles } from '../policy/sources/watch.ts';
 import type { FileWatch } from '../policy/sources/watch.ts';
 import type { Sys } from '../sys/sys.ts';
@@ -21,7 +22,7 @@ import type { Config } from './config.ts';
 import { DatapathHost } from './datapath-host.ts';
 import { die } from './die.ts';
 import { Memory } from './memory.ts';
-import { heirs, interceptedAddresses, loadState, rulesetPods, snapshotOf } from './state.ts';
+import { inheritedAddresses, interceptedAddresses, loadState, rulesetPods, snapshotOf } from './state.ts';
 import type { State } from './state.ts';
 
 const DNS_PORT = 53;
@@ -116,26 +117,27 @@ export class Agent {
   }
 
   /**
-   * The kernel's chains first: what is no longer allowed is closed from here on, and new sets are there before the data plane fills
-   * them. A pod with the address of another stays closed until the data plane has removed what that one was granted. Sets that no
-   * class names any more go last, when nothing writes to them.
+   * Make before break: the sets that `next` needs, then the grants that it allows, then the chains that ask them; and only then is
+   * removed what lost its reason. An address that changes hands is closed from the beginning, and its new pod's queries are answered
+   * from the end: between, the old one's grants go.
    */
   async #apply(next: State): Promise<void> {
     const config = this.#config;
+    const before = this.#state;
+    const inherited = inheritedAddresses(before, next);
+    const added = next.compiled.classes.filter(({ id }) => before.compiled.classes.every((known) => known.id !== id));
     this.#memory.remember(next);
-    const closed = heirs(this.#state, next);
-    await applyRuleset(config, next, closed);
-    const isComplete = await this.#datapath.adopt(snapshotOf(next));
+    if (inherited.size > 0 || added.length > 0) await applyRuleset(config, before, { closed: inherited, added });
+    const isFilled = await this.#datapath.adopt(snapshotOf(next, inherited));
+    await applyRuleset(config, next, isFilled ? {} : { closed: inherited });
+    if (isFilled && inherited.size > 0) await this.#datapath.adopt(snapshotOf(next));
     this.#state = next;
-    if (closed.size > 0 && isComplete) await applyRuleset(config, next);
-    const stale = staleSetsText(await listObjects(), next.compiled.classes);
-    if (stale !== '') await applyText(stale);
+    const isPruned = await this.#datapath.prune();
+    await applyText(staleSetsText(await listObjects(), next.compiled.classes));
     const counts = { clients: next.registry.pods.length, policies: next.policies.length };
     this.#log.info({ ...counts, generation: next.generation }, 'change applied');
-    if (!isComplete)
-      this.#log.error(
-        'The kernel refused to change some grants: they stay until they expire, and pods that took over an address stay closed',
-      );
+    if (isFilled && isPruned) return;
+    this.#log.error('The kernel refused to change some grants: old ones stay until they expire or the next change');
   }
 }
 
@@ -149,7 +151,14 @@ export class StartError extends Error {
   }
 }
 
-async function applyRuleset(config: Config, state: State, closed: ReadonlySet<number> = new Set()): Promise<void> {
+interface Transition {
+  /** Addresses that are denied everything. */
+  readonly closed?: ReadonlySet<string>;
+  /** Classes beside those of the state, for the sets that the next state will need. */
+  readonly added?: readonly PortClass[];
+}
+
+async function applyRuleset(config: Config, state: State, { closed, added = [] }: Transition = {}): Promise<void> {
   const text = rulesetText({
     mark: config.mark,
     dnsServers: config.dnsServers,
@@ -157,8 +166,8 @@ async function applyRuleset(config: Config, state: State, closed: ReadonlySet<nu
     whenDown: config.whenDown,
     verdict: config.verdict,
     interceptedAddresses: interceptedAddresses(state, config.intercept),
-    pods: rulesetPods(state, closed),
-    classes: state.compiled.classes,
+    pods: rulesetPods(state, closed ?? new Set()),
+    classes: [...state.compiled.classes, ...added],
     programs: state.compiled.programs,
     protectedRanges: protectedRanges(extraRanges(config)),
     queriesPerSecondPerPod: config.queriesPerSecond,

@@ -29,7 +29,8 @@ export class DatapathHost {
   readonly #sys: Sys;
   readonly #worker: Worker;
   readonly #events: DatapathEvents;
-  readonly #adoptions = new Map<number, (isComplete: boolean) => void>();
+  /** Who waits for a message to be carried out; they are, in order. */
+  readonly #waiting: ((isComplete: boolean) => void)[] = [];
   readonly #listening = Promise.withResolvers<void>();
   readonly #exited = Promise.withResolvers<void>();
   #wakeFd: Fd | undefined;
@@ -70,15 +71,17 @@ export class DatapathHost {
 
   /** Resolves when every later query is judged by `snapshot`; false when some change of grants failed. */
   adopt(snapshot: Snapshot): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    this.#adoptions.set(snapshot.generation, resolve);
-    this.#send({ kind: 'snapshot', snapshot });
-    return promise;
+    return this.#request({ kind: 'snapshot', snapshot });
+  }
+
+  /** Removes grants that the snapshot adopted last gives no reason for; false when some of it failed. */
+  prune(): Promise<boolean> {
+    return this.#request({ kind: 'prune' });
   }
 
   /** For the test that an exception in the loop ends the process. */
   throwOnPurpose(): void {
-    this.#send({ kind: 'throw' });
+    void this.#request({ kind: 'throw' });
   }
 
   /** Ends the loop after its current turn. Resolves when the thread is gone, or gives up after a second. */
@@ -92,9 +95,12 @@ export class DatapathHost {
     clearTimeout(timer);
   }
 
-  #send(message: ToDatapath): void {
+  #request(message: ToDatapath): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#waiting.push(resolve);
     this.#worker.postMessage(message);
     if (this.#wakeFd !== undefined) this.#sys.eventSignal(this.#wakeFd);
+    return promise;
   }
 
   #onMessage(message: FromDatapath): void {
@@ -103,9 +109,8 @@ export class DatapathHost {
         this.#wakeFd = message.wakeFd as Fd; // a descriptor of this process, opened by the other thread
         this.#listening.resolve();
         return;
-      case 'adopted':
-        this.#adoptions.get(message.generation)?.(message.isComplete);
-        this.#adoptions.delete(message.generation);
+      case 'done':
+        this.#waiting.shift()?.(message.isComplete);
         return;
       case 'kernel-damage':
         return this.#events.onKernelDamage();

@@ -38,39 +38,45 @@ export async function loadState(config: Config, before: State | undefined, regis
   return { ok: true, value: { generation, registry: next, policies: policies.value, compiled } };
 }
 
-export function snapshotOf(state: State): Snapshot {
+/** The state for the data plane, pods with an address in `absent` left out. */
+export function snapshotOf(state: State, absent: ReadonlySet<string> = new Set()): Snapshot {
   const { compiled, registry } = state;
+  const pods = registry.pods.map(({ id, pod }, i) => ({ id, pod, program: compiled.programOfPod[i] ?? -1 }));
+  const present = pods.filter(({ pod }) => !pod.addresses.some((address) => absent.has(address)));
   return {
     generation: state.generation,
-    pods: registry.pods.map(({ id, pod }, i) => ({
+    pods: present.map(({ id, pod, program }) => ({
       id,
       addresses: pod.addresses.flatMap((address) => parseAddress(address) ?? []),
-      program: compiled.programOfPod[i] ?? -1,
+      program,
     })),
     programs: compiled.programs.map(({ id, names }) => ({ id, names })),
     classIds: compiled.classes.map(({ id }) => id),
   };
 }
 
-/** Pods as the ruleset wants them: with the chain that judges their packets. Those with an id in `closed` are denied everything. */
-export function rulesetPods(state: State, closed: ReadonlySet<number>): RulesetPod[] {
-  return state.registry.pods.map(({ id, pod }, i) => {
+/** Pods as the ruleset wants them: with the chain that judges their packets. Those with an address in `closed` are denied everything. */
+export function rulesetPods(state: State, closed: ReadonlySet<string>): RulesetPod[] {
+  return state.registry.pods.map(({ pod }, i) => {
     const program = state.compiled.programs[state.compiled.programOfPod[i] ?? -1];
     return {
       addresses: pod.addresses,
-      isClosed: closed.has(id),
+      isClosed: pod.addresses.some((address) => closed.has(address)),
       ...(pod.interface === undefined ? {} : { interface: pod.interface }),
       ...(program === undefined ? {} : { programId: program.id }),
     };
   });
 }
 
-/** Pods of `next` that have an address which another pod had in `before`: what that one was granted must go first (I4). */
-export function heirs(before: State, next: State): ReadonlySet<number> {
-  const owners = new Map(before.registry.pods.flatMap(({ id, pod }) => pod.addresses.map((address) => [address, id])));
-  const isHeir = ({ id, pod }: RegisteredPod): boolean =>
-    pod.addresses.some((address) => owners.has(address) && owners.get(address) !== id);
-  return new Set(next.registry.pods.filter(isHeir).map(({ id }) => id));
+/** Addresses that are another pod's in `next` than in `before`: until the old one's grants are gone they must open nothing (I4). */
+export function inheritedAddresses(before: State, next: State): ReadonlySet<string> {
+  const owners = ownersOf(before);
+  const inherited = [...ownersOf(next)].filter(([address, id]) => owners.has(address) && owners.get(address) !== id);
+  return new Set(inherited.map(([address]) => address));
+}
+
+function ownersOf({ registry }: State): Map<string, number> {
+  return new Map(registry.pods.flatMap(({ id, pod }) => pod.addresses.map((address) => [address, id])));
 }
 
 /** Addresses whose DNS is taken (design §3, "Which pods"). */

@@ -12,15 +12,16 @@ export interface DatapathStart {
   readonly ringBuffer: SharedArrayBuffer;
 }
 
-/** Main thread → data plane. `throw` is for the test that an exception there ends the process. */
-export type ToDatapath = { readonly kind: 'snapshot'; readonly snapshot: Snapshot } | { readonly kind: 'throw' };
+/** Main thread → data plane. `prune` follows a snapshot once the kernel's chains have switched to it; `throw` is for the test that an exception there ends the process. */
+export type ToDatapath =
+  { readonly kind: 'snapshot'; readonly snapshot: Snapshot } | { readonly kind: 'prune' } | { readonly kind: 'throw' };
 
 /** Data plane → main thread. */
 export type FromDatapath =
   /** Every socket is open and the first snapshot is in force. `wakeFd` is the eventfd to signal. */
   | { readonly kind: 'listening'; readonly wakeFd: number }
-  /** The snapshot is in force; `isComplete` is false when the kernel refused a change of grants that belongs to it. */
-  | { readonly kind: 'adopted'; readonly generation: number; readonly isComplete: boolean }
+  /** The last message was carried out; `isComplete` is false when the kernel refused a change of grants that belongs to it. */
+  | { readonly kind: 'done'; readonly isComplete: boolean }
   /** The table or its sets were deleted by somebody else. */
   | { readonly kind: 'kernel-damage' }
   /** One query ended in an exception and got SERVFAIL. */

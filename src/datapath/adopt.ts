@@ -1,5 +1,6 @@
-// Takes over a new snapshot: who is gone loses every grant, whose program changed has each grant judged again. What lost its reason is
-// removed, what a new rule allows is granted from the pod's recent lookups, so that nobody has to ask again (design §6).
+// Takes over a new snapshot in two steps, make before break. `adopt`: who is gone loses every grant, and what a new rule allows is
+// granted from the pod's recent lookups, so that nobody has to ask again (design §6). Then the main thread switches the kernel's chains.
+// `prune`: what lost its reason is removed.
 import { COUNT } from '../bridge/counters.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
 import { familyOf } from '../base/ip.ts';
@@ -12,8 +13,8 @@ const ADDRESS_BYTES = 16;
 const SETTLED_MS = 1; // two expiries that differ by less are one: doubles are exact to far less, the kernel's jiffies to more
 
 /**
- * Call between two turns: nothing may wait for a commit. False when the kernel did not take all of it; then the mirror is empty, so that
- * nothing is answered without a commit, and the caller reports it.
+ * Call between two turns: nothing may wait for a commit. False when the kernel did not take all of it; then the mirror is not
+ * believed, so that nothing is answered without a commit, and the caller reports it.
  */
 export function adopt(plane: Plane, snapshot: Snapshot): boolean {
   const { pods, grants, writer } = plane;
@@ -21,6 +22,7 @@ export function adopt(plane: Plane, snapshot: Snapshot): boolean {
   for (const pod of pods.missingFrom(snapshot)) {
     isDone = removeGrants(plane, pod, () => true) && isDone;
     plane.lookups.forgetPod(pod);
+    plane.unpruned.delete(pod);
     plane.programIds[pod] = '';
   }
   renumber(plane, snapshot.classIds);
@@ -28,16 +30,29 @@ export function adopt(plane: Plane, snapshot: Snapshot): boolean {
   pods.replace(snapshot);
   plane.programs = new Programs(snapshot.programs);
   plane.classIds = snapshot.classIds;
+  plane.setNames = new Set(snapshot.classIds.flatMap((id) => [`grants4_${id}`, `grants6_${id}`]));
   plane.generation = snapshot.generation;
   for (const { id, program } of snapshot.pods) {
     const pod = pods.indexOfId(id);
     const programId = snapshot.programs[program]?.id ?? '';
     if (plane.programIds[pod] === programId) continue;
     plane.programIds[pod] = programId;
-    isDone = rejudge(plane, pod, program) && isDone;
+    plane.unpruned.add(pod);
+    isDone = addGrants(plane, pod, [...earned(plane, pod, program).values()]) && isDone;
   }
-  if (!isDone) grants.clear();
+  if (!isDone) grants.distrust();
   return isDone;
+}
+
+/** Removes the grants that have no reason under the programs adopted last. False as in adopt; what failed is tried again next time. */
+export function prune(plane: Plane): boolean {
+  for (const pod of plane.unpruned) {
+    const wanted = earned(plane, pod, plane.pods.programs[pod]!);
+    const isLeft = (classIndex: number, address: Uint8Array): boolean => !wanted.has(keyOf(classIndex, address));
+    if (removeGrants(plane, pod, isLeft)) plane.unpruned.delete(pod);
+    else plane.grants.distrust();
+  }
+  return plane.unpruned.size === 0;
 }
 
 /** Grants that another class index means now. A class that is gone has no chain that asks it, and its sets are deleted afterwards. */
@@ -51,12 +66,6 @@ interface Wanted {
   readonly classIndex: number;
   readonly address: Uint8Array;
   expiryMs: number;
-}
-
-function rejudge(plane: Plane, pod: number, program: number): boolean {
-  const wanted = earned(plane, pod, program);
-  const removed = removeGrants(plane, pod, (classIndex, address) => !wanted.has(keyOf(classIndex, address)));
-  return addGrants(plane, pod, [...wanted.values()]) && removed;
 }
 
 /** What the pod's recent lookups would have been granted under `program`. */

@@ -8,7 +8,7 @@ import type { Counters } from '../bridge/counters.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
 import { QUERY } from '../dns/query.ts';
 import type { Fd, Sys } from '../sys/sys.ts';
-import { adopt } from './adopt.ts';
+import { adopt, prune } from './adopt.ts';
 import { INTERNAL, OVER_QUOTA, REFUSALS } from './denials.ts';
 import { findAsker, flushQuestions } from './forward.ts';
 import { KernelWatch } from './kernel-watch.ts';
@@ -99,6 +99,12 @@ export class Loop {
     return isDone;
   }
 
+  /** Removes what the snapshot no longer allows, once the kernel's chains have switched to it. False as in adopt. */
+  prune(): boolean {
+    this.plane.nowMs = this.#sys.nowMs();
+    return prune(this.plane);
+  }
+
   #onReady(fd: number): void {
     const l = this.#listenerOfFd[fd];
     if (l !== undefined) return this.#onClients(l);
@@ -155,8 +161,8 @@ export class Loop {
   }
 
   #onKernelEvent(): void {
-    if (!this.#watch.wasDamaged()) return;
-    this.plane.grants.clear();
+    if (!this.#watch.wasDamaged(this.plane.setNames)) return;
+    this.plane.grants.distrust();
     this.plane.count(COUNT.kernel_changed);
     this.#events.onKernelDamage();
   }

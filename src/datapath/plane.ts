@@ -118,9 +118,13 @@ export class Plane {
   programs = new Programs([]);
   /** Content id of the program that each pod's grants were made under, by pod index; '' for none. */
   readonly programIds: string[] = [];
+  /** Pods whose program changed and whose grants were not looked through since. */
+  readonly unpruned = new Set<number>();
   generation = 0;
   /** Class ids of the snapshot in force. */
   classIds: readonly string[] = [];
+  /** The kernel's sets of these classes. */
+  setNames: ReadonlySet<string> = new Set();
   /** Time of this turn. */
   nowMs = 0;
   wallMs = 0;

@@ -2,6 +2,7 @@
 // process itself: the main thread does, and is never blocked (V23).
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
+import { assertNever } from '../base/errors.ts';
 import { AuditRing } from '../bridge/audit-ring.ts';
 import { Control } from '../bridge/control.ts';
 import { Counters } from '../bridge/counters.ts';
@@ -28,9 +29,20 @@ function readMessages(port: MessagePort, loop: Loop, tell: (message: FromDatapat
     const received = receiveMessageOnPort(port);
     if (received === undefined) return;
     const message = received.message as ToDatapath; // the main thread sends nothing else (bridge/protocol.ts)
-    if (message.kind === 'throw') throw new Error('Thrown on purpose in the data plane');
-    const isComplete = loop.adopt(message.snapshot);
-    tell({ kind: 'adopted', generation: message.snapshot.generation, isComplete });
+    tell({ kind: 'done', isComplete: carryOut(loop, message) });
+  }
+}
+
+function carryOut(loop: Loop, message: ToDatapath): boolean {
+  switch (message.kind) {
+    case 'snapshot':
+      return loop.adopt(message.snapshot);
+    case 'prune':
+      return loop.prune();
+    case 'throw':
+      throw new Error('Thrown on purpose in the data plane');
+    default:
+      return assertNever(message);
   }
 }
 

@@ -142,10 +142,8 @@ function readElement(bytes: Uint8Array): ElementText | undefined {
   const key = keyBytes && readAttributes(keyBytes)?.get(NFTA_DATA_VALUE);
   const timeout = attributes?.get(NFTA_SET_ELEM_TIMEOUT);
   const expiration = attributes?.get(NFTA_SET_ELEM_EXPIRATION);
-  if (key === undefined) return undefined;
-  if ((timeout ?? expiration)?.length !== undefined && [timeout, expiration].some((it) => it && it.length !== 8)) {
-    return undefined;
-  }
+  const isWhole = [timeout, expiration].every((value) => value === undefined || value.length === 8);
+  if (key === undefined || !isWhole) return undefined;
   return { key, timeoutMs: timeout && readBe64(timeout), expirationMs: expiration && readBe64(expiration) };
 }
 
@@ -185,7 +183,7 @@ function readBe64(bytes: Uint8Array): number {
 
 function be64(value: number): Uint8Array {
   const bytes = new Uint8Array(8);
-  viewOf(bytes).setBigUint64(0, BigInt(value));
+  viewOf(bytes).setBigUint64(0, BigInt(Math.ceil(value)));
   return bytes;
 }
 

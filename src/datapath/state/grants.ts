@@ -47,7 +47,7 @@ export class Grants {
     return this.#size + more <= this.#limit && this.#ofPod[pod]! + more <= GRANTS_PER_POD;
   }
 
-  /** When the element expires (monotonic ms), or 0 when there is none. */
+  /** When the element expires (monotonic ms); 0 or less when there is none, or none that can be relied on. */
   expiryMs(classIndex: number, pod: number, address: Uint8Array, offset: number): number {
     const at = this.#find(classIndex, pod, address, offset);
     return this.#pod[at] === 0 ? 0 : this.#expiryMs[at]!;
@@ -77,16 +77,17 @@ export class Grants {
       }
       const view = new DataView(address.buffer);
       for (let w = 0; w < ADDRESS_WORDS; w++) view.setInt32(4 * w, this.#address[at * ADDRESS_WORDS + w]!);
-      if (visit(this.#class[at]!, address, this.#expiryMs[at]!)) this.#deleteAt(at);
+      if (visit(this.#class[at]!, address, Math.abs(this.#expiryMs[at]!))) this.#deleteAt(at);
       else at++; // after a deletion another element may have moved here: look again
     }
   }
 
-  /** Forgets everything: after the kernel's sets were touched by somebody else, every answer commits anew. */
-  clear(): void {
-    this.#pod.fill(0);
-    this.#ofPod.fill(0);
-    this.#size = 0;
+  /**
+   * Believes nothing any more: after somebody else touched the kernel's sets, or a commit of removals failed, every answer commits anew.
+   * The entries stay, as what may have to be removed when policy changes; a distrusted expiry is kept as its negative.
+   */
+  distrust(): void {
+    for (let at = 0; at <= this.#mask; at++) this.#expiryMs[at] = -Math.abs(this.#expiryMs[at]!);
   }
 
   /** Class numbers changed with a new policy: `renumber[old]` is the new one, or -1 for a class that is gone. */
@@ -107,7 +108,7 @@ export class Grants {
   sweep(nowMs: number, places: number): void {
     for (let i = 0; i < places; i++) {
       const at = this.#sweepAt;
-      if (this.#pod[at] !== 0 && this.#expiryMs[at]! <= nowMs) this.#deleteAt(at);
+      if (this.#pod[at] !== 0 && Math.abs(this.#expiryMs[at]!) <= nowMs) this.#deleteAt(at);
       else this.#sweepAt = (at + 1) & this.#mask;
     }
   }

@@ -22,24 +22,29 @@ const UNIVERSE = Array.from({ length: PODS * CLASSES * ADDRESSES }, (_, i) => ({
 }));
 type Key = (typeof UNIVERSE)[number];
 
+interface Element {
+  readonly expiryMs: number;
+  readonly isTrusted: boolean;
+}
+
 /** What Grants is, obviously: a map. */
 class Model {
-  readonly expiries = new Map<string, number>();
+  elements = new Map<string, Element>();
 
-  of(key: Key): number {
-    return this.expiries.get(JSON.stringify([key.pod, key.classIndex, key.address])) ?? 0;
+  of(key: Key): Element | undefined {
+    return this.elements.get(JSON.stringify([key.pod, key.classIndex, key.address]));
   }
 
-  put(key: Key, expiryMs: number): void {
-    this.expiries.set(JSON.stringify([key.pod, key.classIndex, key.address]), expiryMs);
+  put(key: Key, element: Element): void {
+    this.elements.set(JSON.stringify([key.pod, key.classIndex, key.address]), element);
   }
 
   delete(key: Key): void {
-    this.expiries.delete(JSON.stringify([key.pod, key.classIndex, key.address]));
+    this.elements.delete(JSON.stringify([key.pod, key.classIndex, key.address]));
   }
 
   ofPod(pod: number): Key[] {
-    return UNIVERSE.filter((key) => key.pod === pod && this.of(key) > 0);
+    return UNIVERSE.filter((key) => key.pod === pod && this.of(key) !== undefined);
   }
 }
 
@@ -48,7 +53,7 @@ type Step =
   | { kind: 'filter'; pod: number; mask: number }
   | { kind: 'sweep'; nowMs: number; places: number }
   | { kind: 'renumber'; numbers: number[] }
-  | { kind: 'clear' };
+  | { kind: 'distrust' };
 
 const expiry = fc.integer({ min: 1, max: 100 });
 const steps = fc.array(
@@ -76,7 +81,7 @@ const steps = fc.array(
         numbers: fc.constantFrom([0, 1, 2], [1, 2, 0], [2, -1, 0], [-1, 0], []),
       }),
     },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('clear' as const) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('distrust' as const) }) },
   ),
   { maxLength: 60 },
 );
@@ -85,46 +90,64 @@ function apply(grants: Grants, model: Model, step: Step): void {
   switch (step.kind) {
     case 'set': {
       const { key, expiryMs } = step;
-      if (model.of(key) === 0 && !grants.hasRoom(key.pod, 1)) return;
+      const known = model.of(key);
+      if (known === undefined && !grants.hasRoom(key.pod, 1)) return;
       grants.set(key.classIndex, key.pod, addressOf(key.address), 0, expiryMs);
-      model.put(key, Math.max(expiryMs, model.of(key)));
+      const believed = known?.isTrusted === true ? known.expiryMs : 0;
+      model.put(key, { expiryMs: Math.max(expiryMs, believed), isTrusted: true });
       return;
     }
     case 'filter':
       return filter(grants, model, step.pod, (key) => ((step.mask >> key.address) & 1) === 1);
-    case 'sweep':
+    case 'sweep': {
       grants.sweep(step.nowMs, step.places);
-      for (const key of UNIVERSE) {
-        const isGone = grants.expiryMs(key.classIndex, key.pod, addressOf(key.address), 0) === 0;
-        if (model.of(key) <= step.nowMs && isGone) model.delete(key);
+      const left = new Set<Key>();
+      for (let pod = 0; pod < PODS; pod++) {
+        grants.filterPod(pod, (classIndex, address) => {
+          left.add(keyOf(pod, classIndex, address));
+          return false;
+        });
       }
-      return;
-    case 'renumber': {
-      grants.renumberClasses(step.numbers);
-      const before = new Map(model.expiries);
-      model.expiries.clear();
-      for (const [text, expiryMs] of before) {
-        const [pod, classIndex, address] = JSON.parse(text) as [number, number, number];
-        const next = step.numbers[classIndex] ?? -1;
-        if (next >= 0) model.put({ pod, classIndex: next, address }, expiryMs);
+      // It may leave what it did not come to, and may take nothing but what has expired.
+      for (const key of UNIVERSE) {
+        const expiryMs = model.of(key)?.expiryMs ?? Infinity;
+        if (expiryMs <= step.nowMs && !left.has(key)) model.delete(key);
       }
       return;
     }
-    case 'clear':
-      grants.clear();
-      model.expiries.clear();
+    case 'renumber': {
+      grants.renumberClasses(step.numbers);
+      const before = model.elements;
+      model.elements = new Map();
+      for (const [text, element] of before) {
+        const [pod, classIndex, address] = JSON.parse(text) as [number, number, number]; // as Model wrote it
+        const next = step.numbers[classIndex] ?? -1;
+        if (next >= 0) model.put({ pod, classIndex: next, address }, element);
+      }
+      return;
+    }
+    case 'distrust':
+      grants.distrust();
+      for (const key of UNIVERSE) {
+        const known = model.of(key);
+        if (known !== undefined) model.put(key, { ...known, isTrusted: false });
+      }
   }
+}
+
+function keyOf(pod: number, classIndex: number, address: Uint8Array): Key {
+  const found = UNIVERSE.find(
+    (each) => each.pod === pod && each.classIndex === classIndex && sameBytes(addressOf(each.address), address),
+  );
+  return found ?? expect.fail(`An element that was never set: ${classIndex} ${address.join('.')}`);
 }
 
 /** Every element of the pod is shown with its expiry; what is asked for is gone, the rest stays. */
 function filter(grants: Grants, model: Model, pod: number, isDeleted: (key: Key) => boolean): void {
   const shown = new Set<string>();
   grants.filterPod(pod, (classIndex, address, expiryMs) => {
-    const key = UNIVERSE.find(
-      (each) => each.pod === pod && each.classIndex === classIndex && sameBytes(addressOf(each.address), address),
-    );
-    if (key === undefined) return expect.fail(`An element that was never set: ${classIndex} ${address.join('.')}`);
-    expect(expiryMs).toBe(model.of(key));
+    const key = keyOf(pod, classIndex, address);
+    expect(expiryMs).toBe(model.of(key)?.expiryMs);
     shown.add(JSON.stringify(key));
     return isDeleted(key);
   });
@@ -143,9 +166,13 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 function expectSame(grants: Grants, model: Model): void {
   for (const key of UNIVERSE) {
-    expect(grants.expiryMs(key.classIndex, key.pod, addressOf(key.address), 0)).toBe(model.of(key));
+    const expiryMs = grants.expiryMs(key.classIndex, key.pod, addressOf(key.address), 0);
+    const element = model.of(key);
+    // What is not there, and what is not believed any more, must not look granted: 0, or a time that has passed.
+    if (element?.isTrusted === true) expect(expiryMs).toBe(element.expiryMs);
+    else expect(expiryMs).toBeLessThanOrEqual(0);
   }
-  expect(grants.size).toBe(model.expiries.size);
+  expect(grants.size).toBe(model.elements.size);
   for (let pod = 0; pod < PODS; pod++) expect(grants.sizeOf(pod)).toBe(model.ofPod(pod).length);
 }
 
@@ -196,6 +223,16 @@ test('a sweep over the whole table leaves nothing that has expired and everythin
   expect(grants.size).toBe(6);
   grants.sweep(11, 2 * CAPACITY);
   expect(grants.size).toBe(0);
+});
+
+test('what is distrusted stays distrusted when classes get other numbers, until the kernel acknowledged it anew', () => {
+  const grants = new Grants(1, PODS, CAPACITY);
+  grants.set(0, 0, addressOf(1), 0, 90);
+  grants.distrust();
+  grants.renumberClasses([1]);
+  expect(grants.expiryMs(1, 0, addressOf(1), 0)).toBeLessThanOrEqual(0);
+  grants.set(1, 0, addressOf(1), 0, 50);
+  expect(grants.expiryMs(1, 0, addressOf(1), 0)).toBe(50);
 });
 
 test('an address is read at its offset', () => {

@@ -1,0 +1,149 @@
+// Everything around the real loop that a scenario needs: the simulated system, and what the agent does with policies and pods. It decides
+// nothing; what happens is handed to `Witness`.
+import { Memory } from '../../src/agent/memory.ts';
+import { snapshotOf } from '../../src/agent/state.ts';
+import type { State } from '../../src/agent/state.ts';
+import { decode } from '../../src/audit/decode.ts';
+import type { AuditEvent } from '../../src/audit/event.ts';
+import { parseAddress } from '../../src/base/ip.ts';
+import { AuditRing } from '../../src/bridge/audit-ring.ts';
+import { Control } from '../../src/bridge/control.ts';
+import { Counters } from '../../src/bridge/counters.ts';
+import { Loop } from '../../src/datapath/loop.ts';
+import type { DatapathSettings } from '../../src/datapath/settings.ts';
+import type { RefreshStrategy } from '../../src/kernel/set-writer.ts';
+import type { Pod } from '../../src/pods/pod.ts';
+import { EMPTY_REGISTRY, updateRegistry } from '../../src/pods/registry.ts';
+import { compile } from '../../src/policy/compile.ts';
+import type { Policy } from '../../src/policy/policy.ts';
+import { SimulatedSys } from '../../src/sys/simulated.ts';
+import type { SimulatedObserver } from '../../src/sys/simulated.ts';
+
+export const TABLE = 'namewall';
+/** The loop never sleeps longer (MAX_WAIT_MS of loop.ts), so time moves in such steps. */
+const STEP_MS = 100;
+const RING_BYTES = 64 + (1 << 18);
+const SET_SIZE = 262_144;
+const MAX_TURNS = 1_000;
+
+export interface WorldOptions {
+  readonly settings: Omit<DatapathSettings, 'table' | 'strategy' | 'transparent'>;
+  readonly strategy: RefreshStrategy;
+  readonly observer: SimulatedObserver;
+}
+
+export class World {
+  readonly sys: SimulatedSys;
+  readonly counters = new Counters();
+  readonly audit: AuditEvent[] = [];
+  /** What the loop complained about: each must be expected, or the scenario fails. */
+  readonly complaints: string[] = [];
+  readonly #ring = new AuditRing(new SharedArrayBuffer(RING_BYTES));
+  readonly #memory = new Memory();
+  readonly #loop: Loop;
+  #state: State;
+  #isLoopHeld = false;
+
+  constructor(options: WorldOptions) {
+    const { strategy } = options;
+    this.sys = new SimulatedSys({ observer: options.observer, renews: strategy === 'update' });
+    const settings = { ...options.settings, table: TABLE, strategy, transparent: true };
+    const shared = { control: new Control(), counters: this.counters, ring: this.#ring };
+    this.#loop = new Loop(this.sys, settings, shared, {
+      onWake: () => undefined,
+      onKernelDamage: () => undefined,
+      onInternalError: (error) => this.complaints.push(`exception in a query: ${String(error)}`),
+    });
+    this.#state = { generation: 0, registry: EMPTY_REGISTRY, policies: [], compiled: compile([], []) };
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** A slot that nobody answers any more would be lost for good. */
+  get slotsInUse(): number {
+    return this.#loop.plane.slots.inUse;
+  }
+
+  /** As Agent.#apply: new sets first, then the data plane, then the sets that no class names any more are deleted. */
+  apply(policies: readonly Policy[], pods: readonly Pod[]): void {
+    const { registry } = updateRegistry(this.#state.registry, pods);
+    const compiled = compile(
+      policies,
+      registry.pods.map(({ pod }) => pod),
+    );
+    this.#state = { generation: this.#state.generation + 1, registry, policies, compiled };
+    this.#memory.remember(this.#state);
+    this.restoreTable();
+    const isComplete = this.#loop.adopt(snapshotOf(this.#state));
+    if (!isComplete) this.complaints.push('the kernel refused to change some grants');
+    const wanted = this.#setNames();
+    for (const set of this.sys.nftables.setNames(TABLE)) {
+      if (!wanted.includes(set)) this.sys.nftables.deleteSet(TABLE, set);
+    }
+    this.run();
+  }
+
+  /** Makes whatever sets of the policy are not there. */
+  restoreTable(): void {
+    for (const set of this.#setNames()) {
+      this.sys.nftables.addSet(TABLE, set, { keyBytes: set.startsWith('grants4') ? 8 : 32, size: SET_SIZE });
+    }
+  }
+
+  /** The loop is busy with something: what arrives meanwhile waits for its next turn. */
+  holdLoop(): void {
+    this.#isLoopHeld = true;
+  }
+
+  releaseLoop(): void {
+    this.#isLoopHeld = false;
+    this.run();
+  }
+
+  /** Turns until nothing is left to read. */
+  run(): void {
+    if (this.#isLoopHeld) return;
+    let turns = 0;
+    do {
+      this.#loop.turn();
+      if (++turns > MAX_TURNS) throw new Error(`The loop has something to read even after ${MAX_TURNS} turns`);
+    } while (this.sys.hasReady());
+    this.#ring.drain((offset) => {
+      this.audit.push(decode(this.#ring.view, this.#ring.bytes, offset, this.#memory));
+    }, Infinity);
+  }
+
+  wait(milliseconds: number): void {
+    for (let left = milliseconds; left > 0; left -= STEP_MS) {
+      this.sys.advance(Math.min(left, STEP_MS));
+      this.run();
+    }
+  }
+
+  /** Milliseconds left of `POD . ADDRESS` in a set. */
+  leftMs(set: string, pod: string, address: string): number {
+    return this.sys.nftables.set(TABLE, set)?.leftMs(elementKey(pod, address), this.sys.nowMs()) ?? 0;
+  }
+
+  liveElements(set: string): string[] {
+    return this.sys.nftables.set(TABLE, set)?.liveKeys(this.sys.nowMs()) ?? [];
+  }
+
+  #setNames(): string[] {
+    return this.#state.compiled.classes.flatMap(({ id }) => [`grants4_${id}`, `grants6_${id}`]);
+  }
+}
+
+/** The key of two addresses of one family, in hexadecimal as SimulatedSet has it. */
+export function elementKey(pod: string, address: string): string {
+  return [pod, address].map((text) => Buffer.from(shortBytes(text)).toString('hex')).join('');
+}
+
+/** 4 or 16 bytes. */
+export function shortBytes(text: string): Uint8Array {
+  const bytes = parseAddress(text);
+  if (bytes === undefined) throw new Error(`"${text}" is no address`);
+  return text.includes(':') ? bytes : bytes.subarray(12);
+}

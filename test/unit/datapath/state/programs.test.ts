@@ -1,0 +1,102 @@
+import { expect, test } from 'vitest';
+import { parseNameText } from '../../../../src/dns/name.ts';
+import type { NameRule } from '../../../../src/policy/compiled.ts';
+import { Programs, type Verdict } from '../../../../src/datapath/state/programs.ts';
+
+const wire = (name: string): Uint8Array => parseNameText(name) ?? expect.fail(name);
+
+function rule(text: string, changes: Partial<NameRule> = {}): NameRule {
+  const match = text.includes('*') ? 'pattern' : 'name';
+  return { match, text, askUdp: true, askTcp: true, classes: [], rule: 0, ...changes };
+}
+
+/** The verdict of a single program of `rules` on `name`, with and without memory; they must agree. */
+function judge(rules: readonly NameRule[], name: string): Verdict {
+  const programs = new Programs([{ id: 'p', names: rules }]);
+  const asked = wire(name);
+  const verdict = programs.judge(0, asked, 0, asked.length, 42);
+  expect(programs.judge(0, asked, 0, asked.length, 42)).toBe(verdict);
+  expect(programs.judgeAnew(0, asked, 0)).toEqual(verdict);
+  return verdict;
+}
+
+const DENIED = { mayAsk: false, classes: [], rule: -1 };
+
+test.each<[string, NameRule[], string, Verdict]>([
+  ['no rule at all denies', [], 'a.example.org', DENIED],
+  ['a rule for another name denies', [rule('b.example.org')], 'a.example.org', DENIED],
+  ['a name that may be asked opens nothing', [rule('a.example.org', { rule: 3 })], 'a.example.org', { mayAsk: true, classes: [], rule: 3 }],
+  ['a name that is granted opens its class', [rule('a.example.org', { classes: [2], rule: 4 })], 'a.example.org', { mayAsk: true, classes: [2], rule: 4 }],
+  [
+    'rules add up: every class, each once',
+    [rule('*.example.org', { classes: [1] }), rule('a.example.org', { classes: [0, 1], rule: 1 })],
+    'a.example.org',
+    { mayAsk: true, classes: [1, 0], rule: 0 },
+  ],
+  [
+    'the audit names the rule that grants, not an earlier one that only lets ask',
+    [rule('*', { rule: 1 }), rule('a.example.org', { classes: [0], rule: 2 }), rule('*.example.org', { classes: [1], rule: 3 })],
+    'a.example.org',
+    { mayAsk: true, classes: [0, 1], rule: 2 },
+  ],
+  ['what may be asked over TCP only is denied over UDP', [rule('a.example.org', { askUdp: false })], 'a.example.org', DENIED],
+  [
+    'the audit names the rule that lets ask over UDP, not one for TCP only',
+    [rule('*', { askUdp: false, rule: 1 }), rule('a.example.org', { rule: 2 })],
+    'a.example.org',
+    { mayAsk: true, classes: [], rule: 2 },
+  ],
+])('%s', (_why, rules, name, want) => {
+  expect(judge(rules, name)).toEqual(want);
+});
+
+test('a name is judged at its offset', () => {
+  const programs = new Programs([{ id: 'p', names: [rule('a.example.org')] }]);
+  const asked = wire('a.example.org');
+  const bytes = new Uint8Array(256).fill(0xee);
+  bytes.set(asked, 100);
+  expect(programs.judge(0, bytes, 100, asked.length, 1).mayAsk).toBe(true);
+});
+
+test('the memory of one program is no verdict of another, even under one hash', () => {
+  const programs = new Programs([
+    { id: 'open', names: [rule('*')] },
+    { id: 'closed', names: [] },
+  ]);
+  const asked = wire('a.example.org');
+  const hash = 7;
+  // The key mixes in the program: this pair of hashes falls on one key.
+  const sameKey = (hash ^ Math.imul(1, 0x9e3779b1) ^ Math.imul(2, 0x9e3779b1)) | 0;
+  expect(programs.judge(0, asked, 0, asked.length, hash).mayAsk).toBe(true);
+  expect(programs.judge(1, asked, 0, asked.length, sameKey).mayAsk).toBe(false);
+  expect(programs.judge(0, asked, 0, asked.length, hash).mayAsk).toBe(true);
+});
+
+test('two names under one hash are told apart', () => {
+  const programs = new Programs([{ id: 'p', names: [rule('a.example.org')] }]);
+  for (const [name, mayAsk] of [['a.example.org', true], ['b.example.org', false], ['a.example.orgs', false]] as const) {
+    const asked = wire(name);
+    expect(programs.judge(0, asked, 0, asked.length, 1).mayAsk).toBe(mayAsk);
+  }
+});
+
+test('what is remembered does not change with the bytes it was asked in', () => {
+  const programs = new Programs([{ id: 'p', names: [rule('a.example.org')] }]);
+  const bytes = wire('a.example.org');
+  programs.judge(0, bytes, 0, bytes.length, 1);
+  bytes.set(wire('b.example.org'));
+  expect(programs.judge(0, bytes, 0, bytes.length, 1).mayAsk).toBe(false);
+});
+
+test('a program that does not exist allows nothing', () => {
+  const asked = wire('a.example.org');
+  expect(new Programs([]).judge(0, asked, 0, asked.length, 1)).toEqual(DENIED);
+});
+
+test('more names than it remembers are still judged right', () => {
+  const programs = new Programs([{ id: 'p', names: [rule('n*.example.org')] }]);
+  for (let i = 0; i < 110_000; i++) {
+    const asked = wire(`${i % 2 === 0 ? 'n' : 'm'}${i}.example.org`);
+    if (programs.judge(0, asked, 0, asked.length, i).mayAsk !== (i % 2 === 0)) expect.fail(`name ${i}`);
+  }
+});
