@@ -78,8 +78,9 @@ describe.skipIf(!canUseKernel)('a change of files', () => {
     writeFileSync(`${clients}.new`, before.replace('name: cart', 'name: cart\n    uid: another'));
     renameSync(`${clients}.new`, clients);
     await eventually(async () => expect((await cart.connect(ADDRESS, 443)).outcome).toBe('rejected'), 1_500);
-    // Until it is known its queries are refused; from its first answer on, what that shows is open.
-    await eventually(async () => expect(await cart.ask(NAME)).toMatchObject({ addresses: [ADDRESS] }), 1_500);
+    await eventually(() => expect(readFileSync(lab.agentLogFile, 'utf8')).toContain('change applied'), 1_500);
+    expect(await cart.connect(ADDRESS, 443)).toMatchObject({ outcome: 'rejected' });
+    expect(await cart.ask(NAME)).toMatchObject({ addresses: [ADDRESS] });
     expect(await cart.connect(ADDRESS, 443)).toMatchObject({ outcome: 'connected' });
   });
 
