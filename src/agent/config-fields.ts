@@ -166,6 +166,6 @@ function parseEndpoint(text: string, defaultPort: number): Endpoint | undefined 
 
 function isCidr(text: string): boolean {
   const [address = '', length = '', more] = text.split('/');
-  const family = isIP(address);
+  const family = address.includes('%') ? 0 : isIP(address); // isIP takes a zone; a range has none
   return family > 0 && more === undefined && /^\d{1,3}$/.test(length) && Number(length) <= (family === 4 ? 32 : 128);
 }

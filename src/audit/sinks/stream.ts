@@ -49,6 +49,6 @@ export class StreamSink implements Sink {
   async close(): Promise<void> {
     if (!this.#isOwned || this.#hasFailed) return;
     this.#stream.end();
-    await finished(this.#stream);
+    await finished(this.#stream).catch(() => undefined); // it failed at its end: onError has said why
   }
 }

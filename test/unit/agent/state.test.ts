@@ -1,0 +1,164 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readConfig, type Config } from '../../../src/agent/config.ts';
+import {
+  inheritedAddresses,
+  interceptedAddresses,
+  loadState,
+  rulesetPods,
+  snapshotOf,
+  type State,
+} from '../../../src/agent/state.ts';
+import { formatAddress } from '../../../src/base/ip.ts';
+import { MAX_PODS, PodTable } from '../../../src/datapath/state/pod-table.ts';
+import { EMPTY_REGISTRY } from '../../../src/pods/registry.ts';
+
+const CLIENTS = `clients:
+  - {namespace: shop, name: cart, labels: {app: cart}, addresses: [192.0.2.1, "2001:db8::1"], interface: veth1}
+  - {namespace: shop, name: idle, addresses: [192.0.2.2]}
+  - {namespace: other, name: tool, addresses: [192.0.2.3]}
+`;
+const POLICY = `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: egress, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: cart}}
+  egress:
+    - toFQDNs: [{matchName: api.example.org}]
+      toPorts: [{ports: [{port: "443", protocol: TCP}]}]
+`;
+const CLUSTERWIDE = POLICY.replace('CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy').replace(', namespace: shop', '');
+const NONE: ReadonlySet<string> = new Set();
+
+let folder = '';
+let config: Config;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'namewall-state-'));
+  mkdirSync(join(folder, 'policies'));
+  write('namewall.yaml', 'clients: clients.yaml\npolicies: policies\ndns: {servers: 10.96.0.10, upstreams: 192.0.2.53}\n');
+  write('clients.yaml', CLIENTS);
+  write('policies/shop.yaml', POLICY);
+  const read = readConfig(join(folder, 'namewall.yaml'));
+  config = read.ok ? read.value : expect.fail('the configuration is wrong');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
+
+async function load(before?: State): Promise<State> {
+  const loaded = await loadState(config, before, before?.registry ?? EMPTY_REGISTRY);
+  return loaded.ok ? loaded.value : expect.fail(JSON.stringify(loaded.problems));
+}
+
+test('what the data plane is told: who the pods are and what they may ask', async () => {
+  const snapshot = snapshotOf(await load());
+  expect(snapshot).toMatchObject({
+    generation: 1,
+    pods: [
+      { id: 1, program: 0 },
+      { id: 2, program: -1 },
+      { id: 3, program: -1 },
+    ],
+    classIds: ['tcp443'],
+  });
+  expect(snapshot.pods.map(({ addresses }) => addresses.map((bytes) => formatAddress(bytes)))).toEqual([
+    ['192.0.2.1', '2001:db8::1'],
+    ['192.0.2.2'],
+    ['192.0.2.3'],
+  ]);
+  expect(snapshot.programs).toHaveLength(1);
+  expect(snapshot.programs[0]?.names).toMatchObject([{ match: 'name', text: 'api.example.org', classes: [0], rule: 0 }]);
+  expect(structuredClone(snapshot)).toEqual(snapshot); // it is posted between threads
+});
+
+test('what the kernel is told: which chain judges each pod, and where it is plugged in', async () => {
+  const state = await load();
+  expect(rulesetPods(state, NONE)).toEqual([
+    {
+      addresses: ['192.0.2.1', '2001:db8::1'],
+      interface: 'veth1',
+      programId: state.compiled.programs[0]?.id,
+      isClosed: false,
+    },
+    { addresses: ['192.0.2.2'], isClosed: false },
+    { addresses: ['192.0.2.3'], isClosed: false },
+  ]);
+  expect(rulesetPods(state, new Set(['192.0.2.2', '192.0.2.250'])).map(({ isClosed }) => isClosed)).toEqual([false, true, false]);
+});
+
+test.each([
+  ['selected', 'policy of a namespace', POLICY, ['192.0.2.1', '2001:db8::1']],
+  ['namespaces', 'policy of a namespace', POLICY, ['192.0.2.1', '2001:db8::1', '192.0.2.2']],
+  ['all', 'policy of a namespace', POLICY, ['192.0.2.1', '2001:db8::1', '192.0.2.2', '192.0.2.3']],
+  ['selected', 'policy of the cluster', CLUSTERWIDE, ['192.0.2.1', '2001:db8::1']],
+  ['namespaces', 'policy of the cluster', CLUSTERWIDE, ['192.0.2.1', '2001:db8::1', '192.0.2.2', '192.0.2.3']],
+] as const)('intercept %s, a %s', async (intercept, _why, policy, want) => {
+  write('policies/shop.yaml', policy);
+  expect(interceptedAddresses(await load(), intercept)).toEqual(want);
+});
+
+test('a pod keeps its number while it lives; one that comes back elsewhere is another', async () => {
+  const first = await load();
+  write('clients.yaml', CLIENTS.replace('192.0.2.3', '192.0.2.9'));
+  const second = await load(first);
+  expect(second.generation).toBe(2);
+  expect(second.registry.pods.map(({ id }) => id)).toEqual([1, 2, 4]);
+});
+
+test('an address that changes hands is told from one that comes, goes or stays', async () => {
+  const first = await load();
+  write('clients.yaml', CLIENTS.replace('name: idle', 'name: fresh').replace('192.0.2.3', '192.0.2.9'));
+  const second = await load(first);
+  expect(inheritedAddresses(first, first)).toEqual(NONE);
+  expect(inheritedAddresses(first, second)).toEqual(new Set(['192.0.2.2']));
+});
+
+test('a pod that is absent for now is left out of the snapshot whole, and nobody else takes its place or program', async () => {
+  const state = await load();
+  const snapshot = snapshotOf(state, new Set(['2001:db8::1']));
+  expect(snapshot.pods.map(({ id, program }) => [id, program])).toEqual([
+    [2, -1],
+    [3, -1],
+  ]);
+  expect(snapshotOf(state, new Set(['192.0.2.2'])).pods.map(({ id, program }) => [id, program])).toEqual([
+    [1, 0],
+    [3, -1],
+  ]);
+});
+
+test.each([
+  ['clients', 'clients.yaml', 'clients: [{name: cart, addresses: [x]}]\n', 'clients.yaml:1:36'],
+  ['clients, half written', 'clients.yaml', '', 'clients.yaml:1:1'],
+  ['policies', 'policies/shop.yaml', POLICY.replace('matchName', 'matchNam'), 'policies/shop.yaml:7:18'],
+  ['policies, one of two', 'policies/more.yaml', 'kind: Nonsense\n', 'policies/more.yaml:1:1'],
+])('a wrong file refuses all of it, at its place: %s', async (_why, name, text, place) => {
+  const before = await load();
+  write(name, text);
+  const loaded = await loadState(config, before, before.registry);
+  expect(loaded.ok).toBe(false);
+  const places = loaded.ok ? [] : loaded.problems.map(({ at }) => at);
+  expect(places).toContain(join(folder, place));
+  expect(before.generation).toBe(1); // replaced as a whole, never changed
+  expect(before.registry.pods).toHaveLength(3);
+});
+
+test('the problems of both files are reported together', async () => {
+  write('clients.yaml', 'clients: 7\n');
+  write('policies/shop.yaml', 'kind: Nonsense\n');
+  const loaded = await loadState(config, undefined, EMPTY_REGISTRY);
+  const files = loaded.ok ? [] : loaded.problems.map(({ at }) => at.replace(/:\d+:\d+$/, ''));
+  expect(new Set(files)).toEqual(new Set([join(folder, 'clients.yaml'), join(folder, 'policies/shop.yaml')]));
+});
+
+test('no state is accepted that the data plane cannot hold: a client too many is a located problem, not the end of the process', async () => {
+  const clients = Array.from(
+    { length: MAX_PODS + 1 },
+    (_, i) => `  - {name: c${i}, addresses: [10.${i >> 16}.${(i >> 8) & 255}.${i & 255}]}`,
+  );
+  write('clients.yaml', `clients:\n${clients.join('\n').replace('10.0.0.0', '10.9.9.9')}\n`);
+  const loaded = await loadState(config, undefined, EMPTY_REGISTRY);
+  if (loaded.ok) expect(() => new PodTable().replace(snapshotOf(loaded.value))).not.toThrow();
+  else expect(loaded.problems[0]?.at).toContain('clients.yaml');
+});
