@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // argv → a command. The only process.exit of the program; commands answer an exit code.
+import packageJson from '../package.json' with { type: 'json' };
 import type { CliIo } from './cli/io.ts';
 
 const HELP = `Usage: namewall COMMAND [OPTIONS]
@@ -12,11 +13,15 @@ Commands:
   match   say whether names match a rule
   demo    see it allow, deny and explain, in network namespaces
   help    this text
+  version the version of namewall
 
   namewall COMMAND --help tells more.
 
 Exit codes: 0 success, 1 the command's "no", 2 wrong usage; COMMAND --help lists its own.
 `;
+
+/** What a shell shows of a program that SIGPIPE ended. */
+const EXIT_BROKEN_PIPE = 141;
 
 /** Erasable TypeScript is run without a flag from here on, and the API that we use is complete. */
 const NODE_MAJOR = 24;
@@ -48,6 +53,12 @@ async function main(argv: readonly string[]): Promise<number> {
     io.out(HELP);
     return 0;
   }
+  if (['version', '--version', '-V'].includes(name)) {
+    io.out(`${packageJson.version}\n`);
+    return 0;
+  }
+  // Whoever reads a command's output may stop reading (| head). The agent's audit log has a sink that counts what it cannot write.
+  if (name !== 'run') process.stdout.on('error', () => process.exit(EXIT_BROKEN_PIPE));
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (load === undefined) {
     io.err(name === '' ? HELP : `namewall: unknown command ${JSON.stringify(name)}; see namewall help\n`);

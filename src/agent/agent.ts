@@ -1,6 +1,7 @@
 // The composition root: builds every part by hand, in start order, and stops them in reverse. The order of a start is what makes it safe:
 // the kernel is closed first (ruleset, routes), then our sockets open, then we say that we are ready (I5).
 import { AuditDrain } from '../audit/drain.ts';
+import type { Sink } from '../audit/sinks/sink.ts';
 import { StreamSink } from '../audit/sinks/stream.ts';
 import type { Problem } from '../base/errors.ts';
 import { parseAddress } from '../base/ip.ts';
@@ -34,36 +35,48 @@ export class Agent {
   readonly #datapath: DatapathHost;
   readonly #drain: AuditDrain;
   #state: State;
-  #watches: FileWatch[] = [];
+  #watches: readonly FileWatch[] = [];
   #reloading: Promise<void> = Promise.resolve();
 
-  private constructor(config: Config, log: Logger, state: State, datapath: DatapathHost) {
+  private constructor(config: Config, log: Logger, state: State, datapath: DatapathHost, sink: Sink) {
     this.#config = config;
     this.#log = log;
     this.#state = state;
     this.#datapath = datapath;
     this.#memory.remember(state);
-    const sink = openSink(config, log);
     this.#drain = new AuditDrain(datapath.ring, datapath.counters, this.#memory, sink);
   }
 
-  /** Resolves when it enforces and answers. Rejects with KernelError, SysError, DatapathError, or StartError for wrong files. */
+  /**
+   * Resolves when it enforces and answers. Rejects with StartError for wrong files, and with KernelError, SysError, DatapathError,
+   * SinkError or WatchError when the system does not allow it.
+   */
   static async start(config: Config, sys: Sys, log: Logger): Promise<Agent> {
+    let agent: Agent | undefined;
+    let isChangedEarly = false;
+    // Files are watched from before they are read: a change between the two must not go unseen.
+    const watches = await watchAll(config, log, () => {
+      if (agent === undefined) isChangedEarly = true;
+      else agent.#reloadSoon();
+    });
     const loaded = await loadState(config, undefined, EMPTY_REGISTRY);
     if (!loaded.ok) throw new StartError(loaded.problems);
     const state = loaded.value;
+    const sink = openSink(config, log);
     const strategy: RefreshStrategy = config.refresh === 'auto' ? await chooseStrategy(sys) : config.refresh;
     await applyRuleset(config, state);
     await ensureRoutes({ mark: config.mark, table: config.routingTable, dnsServers: config.dnsServers });
-    const events = {
-      onKernelDamage: () => void agent?.reportDamage(),
+    const datapath = await DatapathHost.start(sys, settingsOf(config, strategy), snapshotOf(state), {
+      onKernelDamage: () => void reportDamage(log),
       onInternalError: (stack: string) => log.error({ stack }, 'One query ended in an exception and got SERVFAIL'),
       onDeath: (error: Error) => die(log, error),
-    };
-    let agent: Agent | undefined;
-    const datapath = await DatapathHost.start(sys, settingsOf(config, strategy), snapshotOf(state), events);
-    agent = new Agent(config, log, state, datapath);
-    await agent.#begin(strategy);
+    });
+    agent = new Agent(config, log, state, datapath, sink);
+    agent.#watches = watches;
+    agent.#drain.start();
+    if (isChangedEarly) agent.#reloadSoon();
+    const counts = { clients: state.registry.pods.length, policies: state.policies.length };
+    log.info({ ...counts, refresh: strategy, servers: config.dnsServers }, 'ready');
     return agent;
   }
 
@@ -81,25 +94,8 @@ export class Agent {
     this.#datapath.throwOnPurpose();
   }
 
-  async reportDamage(): Promise<void> {
-    if (await tableExists()) return;
-    this.#log.error(
-      { table: TABLE },
-      'not ready: somebody deleted our nftables table, so nothing is filtered; names that policy grants get SERVFAIL. Restart namewall to restore it',
-    );
-  }
-
-  async #begin(strategy: RefreshStrategy): Promise<void> {
-    const { clients, policies } = this.#config;
-    this.#drain.start();
-    const listener = {
-      changed: () => void (this.#reloading = this.#reloading.then(() => this.#reload())),
-      failed: (error: Error) => this.#log.error({ error: error.message }, 'Cannot watch files: changes need a restart'),
-    };
-    this.#watches = await Promise.all([watchFiles([clients], listener), watchFiles(policies, listener)]);
-    const { registry, policies: loaded, compiled } = this.#state;
-    const counts = { clients: registry.pods.length, policies: loaded.length, programs: compiled.programs.length };
-    this.#log.info({ ...counts, refresh: strategy, servers: this.#config.dnsServers }, 'ready');
+  #reloadSoon(): void {
+    this.#reloading = this.#reloading.then(() => this.#reload());
   }
 
   /** A change of files: applied as a whole, or refused as a whole with the last good state in force. */
@@ -149,6 +145,23 @@ export class StartError extends Error {
     super('Cannot start: clients or policies are wrong');
     this.problems = problems;
   }
+}
+
+async function watchAll(config: Config, log: Logger, changed: () => void): Promise<FileWatch[]> {
+  const failed = (error: Error): void =>
+    log.error({ error: error.message }, 'Cannot watch files: changes need a restart');
+  return Promise.all([
+    watchFiles([config.clients], { changed, failed }),
+    watchFiles(config.policies, { changed, failed }),
+  ]);
+}
+
+async function reportDamage(log: Logger): Promise<void> {
+  if (await tableExists()) return;
+  log.error(
+    { table: TABLE },
+    'not ready: somebody deleted our nftables table, so nothing is filtered; names that policy grants get SERVFAIL. Restart namewall to restore it',
+  );
 }
 
 interface Transition {

@@ -2,6 +2,7 @@
 // a change that is wrong in any part leaves the last one in force.
 import { parseAddress } from '../base/ip.ts';
 import type { Parsed } from '../base/errors.ts';
+import { MAX_PODS } from '../bridge/snapshot.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
 import type { RulesetPod } from '../kernel/ruleset.ts';
 import type { RegisteredPod, Registry } from '../pods/registry.ts';
@@ -28,6 +29,10 @@ export async function loadState(config: Config, before: State | undefined, regis
       ok: false,
       problems: [...(clients.ok ? [] : clients.problems), ...(policies.ok ? [] : policies.problems)],
     };
+  }
+  if (clients.value.length > MAX_PODS) {
+    const message = `Remove clients: ${clients.value.length} are listed, at most ${MAX_PODS} are served`;
+    return { ok: false, problems: [{ code: 'too-many-clients', at: `${config.clients}:1:1`, message }] };
   }
   const { registry: next } = updateRegistry(registry, clients.value);
   const compiled = compile(

@@ -1,6 +1,13 @@
 // Bytes of the ring → AuditEvent. Numbers become names here: pods by id, rules and classes by the generation that judged.
 import { formatAddress } from '../base/ip.ts';
-import { AUDIT_FIELD, AUDIT_FLAG, AUDIT_HEAD_BYTES, AUDIT_KIND, AUDIT_REASON } from '../bridge/audit-record.ts';
+import {
+  AUDIT_ADDRESSES,
+  AUDIT_FIELD,
+  AUDIT_FLAG,
+  AUDIT_HEAD_BYTES,
+  AUDIT_KIND,
+  AUDIT_REASON,
+} from '../bridge/audit-record.ts';
 import { rcodeName, typeName } from '../dns/codes.ts';
 import { formatName } from '../dns/name.ts';
 import type { Pod } from '../pods/pod.ts';
@@ -64,7 +71,9 @@ export function decode(view: DataView, bytes: Uint8Array, offset: number, names:
 function readAddresses(view: DataView, bytes: Uint8Array, offset: number, nameBytes: number): string[] {
   const shown = view.getUint16(offset + AUDIT_FIELD.addressCount, true);
   const first = offset + AUDIT_HEAD_BYTES + nameBytes;
-  return Array.from({ length: Math.min(shown, 64) }, (_, i) => formatAddress(bytes, first + i * ADDRESS_BYTES));
+  return Array.from({ length: Math.min(shown, AUDIT_ADDRESSES) }, (_, i) =>
+    formatAddress(bytes, first + i * ADDRESS_BYTES),
+  );
 }
 
 function policyOf(rule: RuleRef | undefined): AuditPolicy | null {

@@ -16,7 +16,9 @@ export class AuditDrain {
   readonly #counters: Counters;
   readonly #names: AuditNames;
   readonly #sink: Sink;
-  #lost = 0;
+  /** Records lost in the ring as far as they are accounted for, and lost ones that no line has told of yet. */
+  #lostInRing = 0;
+  #untold = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(ring: AuditRing, counters: Counters, names: AuditNames, sink: Sink) {
@@ -33,6 +35,7 @@ export class AuditDrain {
   /** Takes what is left and closes the sink. */
   async stop(): Promise<void> {
     clearTimeout(this.#timer);
+    do await this.#sink.drained();
     while (this.#drain() > 0);
     await this.#sink.close();
   }
@@ -47,11 +50,14 @@ export class AuditDrain {
     const count = this.#ring.drain((offset) => {
       lines.push(JSON.stringify(decode(view, bytes, offset, this.#names)));
     }, AT_ONCE);
-    const lost = this.#counters.words[COUNT.audit_lost] ?? 0;
-    const records = lost - this.#lost + this.#sink.takeLost();
-    this.#lost = lost;
-    if (records > 0) lines.push(JSON.stringify({ time: new Date().toISOString(), event: 'audit.lost', records }));
-    if (lines.length > 0) this.#sink.write(lines);
+    const lostInRing = this.#counters.words[COUNT.audit_lost] ?? 0;
+    this.#untold += lostInRing - this.#lostInRing + this.#sink.takeLost();
+    this.#lostInRing = lostInRing;
+    const told = this.#untold;
+    if (told > 0) lines.push(JSON.stringify({ time: new Date().toISOString(), event: 'audit.lost', records: told }));
+    if (lines.length === 0) return count;
+    // A refused note of loss is not itself a lost record: it is told again, with what was refused beside it.
+    this.#untold = this.#sink.write(lines) ? 0 : told + count;
     return count;
   }
 }

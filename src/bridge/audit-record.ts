@@ -1,7 +1,7 @@
 // The bytes of one audit record in the ring: what the data plane writes (datapath/audit.ts) and the main thread reads (audit/drain.ts).
 // Little-endian, fixed head, then the folded wire name, then the addresses, 16 bytes each.
 
-export const AUDIT_KIND = { Allowed: 1, Denied: 2, Failed: 3, Grant: 4, Revoke: 5 } as const;
+export const AUDIT_KIND = { Allowed: 1, Denied: 2, Failed: 3, Grant: 4 } as const;
 
 /** Bits of the flags byte. */
 export const AUDIT_FLAG = {

@@ -1,6 +1,9 @@
 // The policy and the pods of one moment, as the main thread posts them to the data plane. Replaced as a whole, never changed.
 import type { NameRule } from '../policy/compiled.ts';
 
+/** Pods of a snapshot at most. A node runs 250 or so; a plain host may have more clients. */
+export const MAX_PODS = 8192;
+
 /** One pod as the data plane knows it. `id` is never reused within a process, so that a late audit record cannot name another pod. */
 export interface SnapshotPod {
   readonly id: number;

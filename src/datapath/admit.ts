@@ -71,9 +71,9 @@ export function commit(plane: Plane, settle: (slot: number, isGranted: boolean) 
     const slot = plane.admitted[i]!;
     const stored = plane.stored[slot];
     const isPut = failures < SINGLE_FAILURES && stored !== undefined && put(plane, slot, stored);
-    const isGranted = isPut && commitBatch(plane) === COMMIT.Done;
-    if (!isGranted) failures++;
-    finish(plane, slot, isGranted, settle);
+    const isTaken = isPut && commitBatch(plane) === COMMIT.Done;
+    if (!isTaken) failures++;
+    finish(plane, slot, isTaken, settle);
   }
 }
 

@@ -7,6 +7,7 @@ import { familyOf } from '../base/ip.ts';
 import { hashName } from '../dns/name-hash.ts';
 import { COMMIT } from '../kernel/set-writer.ts';
 import type { Plane } from './plane.ts';
+import { GRANTS_PER_POD } from './state/grants.ts';
 import { Programs } from './state/programs.ts';
 
 const ADDRESS_BYTES = 16;
@@ -27,7 +28,8 @@ export function adopt(plane: Plane, snapshot: Snapshot): boolean {
   }
   renumber(plane, snapshot.classIds);
   writer.define(snapshot.classIds);
-  pods.replace(snapshot);
+  // A pod that is gone but has grants that could not be removed keeps its index: nobody may inherit them.
+  pods.replace(snapshot, (pod) => grants.sizeOf(pod) === 0);
   plane.programs = new Programs(snapshot.programs);
   plane.classIds = snapshot.classIds;
   plane.setNames = new Set(snapshot.classIds.flatMap((id) => [`grants4_${id}`, `grants6_${id}`]));
@@ -44,7 +46,7 @@ export function adopt(plane: Plane, snapshot: Snapshot): boolean {
   return isDone;
 }
 
-/** Removes the grants that have no reason under the programs adopted last. False as in adopt; what failed is tried again next time. */
+/** Removes the grants that have no reason under the programs adopted last. False when the kernel refused some: call it again. */
 export function prune(plane: Plane): boolean {
   for (const pod of plane.unpruned) {
     const wanted = earned(plane, pod, plane.pods.programs[pod]!);
@@ -62,9 +64,7 @@ function renumber(plane: Plane, classIds: readonly string[]): void {
   plane.grants.renumberClasses(numbers);
 }
 
-interface Wanted {
-  readonly classIndex: number;
-  readonly address: Uint8Array;
+interface Wanted extends Element {
   expiryMs: number;
 }
 
@@ -80,6 +80,7 @@ function earned(plane: Plane, pod: number, program: number): Map<string, Wanted>
         const address = addresses.slice(at, at + ADDRESS_BYTES);
         const key = keyOf(classIndex, address);
         const known = wanted.get(key);
+        if (known === undefined && wanted.size === GRANTS_PER_POD) return wanted;
         if (known === undefined) wanted.set(key, { classIndex, address, expiryMs });
         else known.expiryMs = Math.max(known.expiryMs, expiryMs);
       }
@@ -93,48 +94,66 @@ function keyOf(classIndex: number, address: Uint8Array): string {
   return `${classIndex} ${address.join('.')}`;
 }
 
-function removeGrants(
-  plane: Plane,
-  pod: number,
-  isRevoked: (classIndex: number, address: Uint8Array) => boolean,
-): boolean {
-  const { grants, writer, pods } = plane;
-  let isDone = true;
-  grants.filterPod(pod, (classIndex, address) => {
-    if (!isRevoked(classIndex, address)) return false;
-    plane.count(COUNT.grants_removed);
-    for (const source of pods.addresses(pod, familyOf(address))) {
-      if (writer.remove(classIndex, source, 0, address, 0)) continue;
-      isDone = flush(plane) && isDone;
-      writer.remove(classIndex, source, 0, address, 0);
-    }
-    return true;
+/** Takes the pod's revoked elements out of the kernel, and out of the mirror only what the kernel acknowledged. */
+function removeGrants(plane: Plane, pod: number, isRevoked: IsRevoked): boolean {
+  const revoked: Element[] = [];
+  plane.grants.forEachOf(pod, (classIndex, address) => {
+    if (isRevoked(classIndex, address)) revoked.push({ classIndex, address });
   });
-  return flush(plane) && isDone;
+  return inBatches(plane, pod, revoked, {
+    write: ({ classIndex, address }, source) => plane.writer.remove(classIndex, source, 0, address, 0),
+    learn: ({ classIndex, address }) => {
+      plane.grants.delete(classIndex, pod, address, 0);
+      plane.count(COUNT.grants_removed);
+    },
+  });
 }
 
 function addGrants(plane: Plane, pod: number, wanted: readonly Wanted[]): boolean {
-  const { grants, writer, pods, nowMs } = plane;
+  const { grants, nowMs } = plane;
   const missing = wanted.filter(
     ({ classIndex, address, expiryMs }) => grants.expiryMs(classIndex, pod, address, 0) < expiryMs - SETTLED_MS,
   );
-  let isDone = true;
-  for (const { classIndex, address, expiryMs } of missing) {
-    for (const source of pods.addresses(pod, familyOf(address))) {
-      if (writer.add(classIndex, source, 0, address, 0, expiryMs - nowMs)) continue;
-      isDone = flush(plane) && isDone;
-      writer.add(classIndex, source, 0, address, 0, expiryMs - nowMs);
-    }
-  }
-  if (!flush(plane) || !isDone) return false;
-  for (const { classIndex, address, expiryMs } of missing) grants.set(classIndex, pod, address, 0, expiryMs);
-  plane.counters[COUNT.grants_added]! += missing.length;
-  return true;
+  // Beyond the quota the oldest lookups wait for being looked up again.
+  const admitted = missing.slice(Math.max(0, missing.length - grants.roomOf(pod)));
+  plane.counters[COUNT.grants_refused]! += missing.length - admitted.length;
+  return inBatches(plane, pod, admitted, {
+    write: ({ classIndex, address, expiryMs }, source) =>
+      plane.writer.add(classIndex, source, 0, address, 0, expiryMs - nowMs),
+    learn: ({ classIndex, address, expiryMs }) => {
+      grants.set(classIndex, pod, address, 0, expiryMs);
+      plane.count(COUNT.grants_added);
+    },
+  });
 }
 
-function flush(plane: Plane): boolean {
-  if (plane.writer.pending === 0) return true;
-  const isDone = plane.writer.commit() === COMMIT.Done;
-  plane.count(isDone ? COUNT.commits : COUNT.commits_failed);
+interface Element {
+  readonly classIndex: number;
+  readonly address: Uint8Array;
+}
+
+type IsRevoked = (classIndex: number, address: Uint8Array) => boolean;
+
+/** Few enough that a batch always holds them, with any number of addresses that a pod has; and that other programs get their turn. */
+const ELEMENTS_PER_BATCH = 256;
+
+/** Commits the elements some at a time, for each address of the pod; `learn` is called for those that the kernel acknowledged. */
+function inBatches<T extends Element>(
+  plane: Plane,
+  pod: number,
+  elements: readonly T[],
+  { write, learn }: { write: (element: T, source: Uint8Array) => boolean; learn: (element: T) => void },
+): boolean {
+  let isDone = true;
+  for (let first = 0; first < elements.length; first += ELEMENTS_PER_BATCH) {
+    const batch = elements.slice(first, first + ELEMENTS_PER_BATCH);
+    const isWritten = batch.every((element) =>
+      plane.pods.addresses(pod, familyOf(element.address)).every((source) => write(element, source)),
+    );
+    const outcome = plane.writer.commit();
+    plane.count(outcome === COMMIT.Done ? COUNT.commits : COUNT.commits_failed);
+    if (isWritten && outcome === COMMIT.Done) batch.forEach(learn);
+    else isDone = false;
+  }
   return isDone;
 }

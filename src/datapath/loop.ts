@@ -23,6 +23,7 @@ const MAX_WAIT_MS = 100;
 /** Places of the grant table looked at per turn and, when idle, per 100 ms: all of them within a few minutes either way. */
 const SWEEP_PLACES = 256;
 const LOOKUP_SWEEP_MS = 60_000;
+const PRUNE_AGAIN_MS = 1_000;
 /** Exceptions in queries are our bugs; one may be answered with SERVFAIL, this many in a minute mean that nothing can be trusted (M97). */
 const FATAL_ERRORS_PER_MINUTE = 10;
 
@@ -52,6 +53,7 @@ export class Loop {
   #errorsSince = 0;
   #errors = 0;
   #lookupsSweptMs = 0;
+  #pruneAtMs = Number.POSITIVE_INFINITY;
 
   /** Opens everything. Throws SysError. */
   constructor(sys: Sys, settings: DatapathSettings, shared: Shared, events: LoopEvents) {
@@ -93,16 +95,22 @@ export class Loop {
   /** Judges by `snapshot` from now on. False when the kernel did not take the changes of grants that come with it. */
   adopt(snapshot: Snapshot): boolean {
     this.#flush();
+    this.#pruneAtMs = Number.POSITIVE_INFINITY; // the owner says when the chains have switched
     this.plane.nowMs = this.#sys.nowMs();
     const isDone = adopt(this.plane, snapshot);
     this.#control.applied(snapshot.generation);
     return isDone;
   }
 
-  /** Removes what the snapshot no longer allows, once the kernel's chains have switched to it. False as in adopt. */
+  /**
+   * Removes what the snapshot no longer allows, once the kernel's chains have switched to it. False when the kernel refused some of it;
+   * then the loop tries again every second.
+   */
   prune(): boolean {
     this.plane.nowMs = this.#sys.nowMs();
-    return prune(this.plane);
+    const isDone = prune(this.plane);
+    this.#pruneAtMs = isDone ? Number.POSITIVE_INFINITY : this.plane.nowMs + PRUNE_AGAIN_MS;
+    return isDone;
   }
 
   #onReady(fd: number): void {
@@ -174,6 +182,7 @@ export class Loop {
       if (slot === NO_SLOT) break;
       this.#server.onTimeout(slot);
     }
+    if (plane.nowMs >= this.#pruneAtMs) this.prune();
     plane.grants.sweep(plane.nowMs, SWEEP_PLACES);
     if (plane.nowMs - this.#lookupsSweptMs < LOOKUP_SWEEP_MS) return;
     this.#lookupsSweptMs = plane.nowMs;

@@ -17,7 +17,7 @@ import type { StoredAnswer } from './state/answer-store.ts';
 import { Deadlines } from './state/deadlines.ts';
 import { Grants } from './state/grants.ts';
 import { Lookups } from './state/lookups.ts';
-import { MAX_PODS, PodTable } from './state/pod-table.ts';
+import { POD_INDEXES, PodTable } from './state/pod-table.ts';
 import { Programs, UNSELECTED } from './state/programs.ts';
 import type { Verdict } from './state/programs.ts';
 import { NAME_BYTES, QUESTION_BYTES, QuerySlots } from './state/query-slots.ts';
@@ -137,7 +137,7 @@ export class Plane {
     this.audit = ring;
     this.random = new RandomPool(sys);
     this.seed = this.random.next32();
-    this.grants = new Grants(this.random.next32(), MAX_PODS);
+    this.grants = new Grants(this.random.next32(), POD_INDEXES);
     this.admitted = new Int32Array(this.slots.capacity);
     this.deadlines = new Deadlines(ATTEMPT_MS, this.slots.capacity * 4);
     this.stored = Array.from({ length: this.slots.capacity }, () => undefined);

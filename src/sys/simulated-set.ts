@@ -1,11 +1,11 @@
 // One nftables set with timeouts, with the kernel's habits: an expired element is not found but counts until it is collected (V3), an
 // existing one is updated or not by rules of its own (V4), and nothing of a transaction stays unless all of it can (V2).
-import { KERNEL_ERRNO } from './simulated-errno.ts';
 import type { ElementText } from './simulated-nfnetlink.ts';
 import { ERRNO } from './sys.ts';
 
 /** `gc-interval 1s`, as src/kernel/ruleset.ts declares the sets of grants. */
 const COLLECT_EVERY_MS = 1_000;
+const ERANGE = 34; // only the kernel answers it
 
 interface Element {
   /** 0: permanent (V1). */
@@ -91,7 +91,7 @@ export class SimulatedSet {
   add(element: ElementText, nowMs: number, renews: boolean): number {
     const { timeoutMs = 0, expirationMs } = element;
     if (element.key.length !== this.keyBytes) return ERRNO.EINVAL;
-    if (expirationMs !== undefined && expirationMs > timeoutMs) return KERNEL_ERRNO.ERANGE;
+    if (expirationMs !== undefined && expirationMs > timeoutMs) return ERANGE;
     const key = hexOf(element.key);
     const fresh = { timeoutMs, expiresMs: timeoutMs === 0 ? Infinity : nowMs + (expirationMs ?? timeoutMs) };
     const known = this.#elements.get(key);

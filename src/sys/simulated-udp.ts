@@ -4,7 +4,6 @@ import { familyOf, formatAddress } from '../base/ip.ts';
 import type { Family } from '../base/ip.ts';
 import { AF_INET, AF_INET6, sockaddrBytes, writeSockaddr } from './packet-batch.ts';
 import type { PacketBatch } from './packet-batch.ts';
-import { KERNEL_ERRNO } from './simulated-errno.ts';
 import type { SimulatedMemory } from './simulated-memory.ts';
 import { ERRNO, SysError } from './sys.ts';
 import type { Endpoint, Fd } from './sys.ts';
@@ -30,7 +29,7 @@ interface UdpSocket {
   readonly family: Family;
   /** Undefined for a listener. */
   readonly remote?: Endpoint;
-  readonly inbox: { readonly from: Endpoint; readonly bytes: Uint8Array }[];
+  readonly inbox: { readonly from: Endpoint; readonly bytes: Uint8Array; readonly arrival: number }[];
 }
 
 export class SimulatedNetwork {
@@ -39,6 +38,7 @@ export class SimulatedNetwork {
   readonly #sockets = new Map<number, UdpSocket>();
   #nextPort = EPHEMERAL_PORT;
   #sendErrno = 0;
+  #arrivals = 0;
 
   constructor(memory: SimulatedMemory, sent: (datagram: SentDatagram) => void) {
     this.#memory = memory;
@@ -58,7 +58,7 @@ export class SimulatedNetwork {
     for (const socket of this.#sockets.values()) {
       if (socket.local.port !== to.port || socket.family !== familyOf(to.address)) continue;
       if (socket.remote === undefined ? !isSame(socket.local, to) : !isSame(socket.remote, from)) continue;
-      socket.inbox.push({ from, bytes: bytes.slice() });
+      socket.inbox.push({ from, bytes: bytes.slice(), arrival: ++this.#arrivals });
       return true;
     }
     return false;
@@ -92,10 +92,15 @@ export class SimulatedNetwork {
     return (this.#sockets.get(fd)?.inbox.length ?? 0) > 0;
   }
 
+  /** When the oldest datagram that waits here came, as a number that only grows; 0 when there is none. */
+  oldestArrival(fd: Fd): number {
+    return this.#sockets.get(fd)?.inbox[0]?.arrival ?? 0;
+  }
+
   /** As recvmmsg(2): the count, or -errno. */
   receive(fd: Fd, batch: PacketBatch): number {
     const socket = this.#sockets.get(fd);
-    if (socket === undefined) return -KERNEL_ERRNO.EBADF;
+    if (socket === undefined) return -ERRNO.EBADF;
     if (socket.inbox.length === 0) return -ERRNO.EAGAIN;
     let count = 0;
     for (; count < batch.capacity && socket.inbox.length > 0; count++) {
@@ -103,7 +108,7 @@ export class SimulatedNetwork {
       if (datagram === undefined || !this.#write(batch.headerAddress(count), socket.family, datagram)) break;
       socket.inbox.shift();
     }
-    if (count === 0) return -KERNEL_ERRNO.EFAULT;
+    if (count === 0) return -ERRNO.EFAULT;
     batch.count = count;
     return count;
   }
@@ -111,7 +116,7 @@ export class SimulatedNetwork {
   /** As sendmmsg(2): how many were sent, or -errno of the first. */
   send(fd: Fd, headerAddress: number, count: number): number {
     const socket = this.#sockets.get(fd);
-    if (socket === undefined) return -KERNEL_ERRNO.EBADF;
+    if (socket === undefined) return -ERRNO.EBADF;
     const failure = this.#sendErrno;
     this.#sendErrno = 0;
     if (failure > 0) return -failure;
@@ -126,16 +131,16 @@ export class SimulatedNetwork {
   #read(headerAddress: number, socket: UdpSocket): SentDatagram | number {
     const header = this.#memory.view(headerAddress, MMSGHDR_BYTES);
     const payload = header && this.#payload(header);
-    if (header === undefined || payload === undefined) return KERNEL_ERRNO.EFAULT;
+    if (header === undefined || payload === undefined) return ERRNO.EFAULT;
     const bytes = new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength).slice();
     const nameAddress = Number(header.getBigUint64(0, true));
     const nameBytes = header.getUint32(MSG_NAMELEN, true);
     if (nameAddress === 0 || nameBytes === 0) {
-      return socket.remote === undefined ? KERNEL_ERRNO.EDESTADDRREQ : { from: socket.local, to: socket.remote, bytes };
+      return socket.remote === undefined ? ERRNO.EDESTADDRREQ : { from: socket.local, to: socket.remote, bytes };
     }
     const name = this.#memory.view(nameAddress, sockaddrBytes(socket.family));
     if (name === undefined || nameBytes < sockaddrBytes(socket.family)) return ERRNO.EINVAL;
-    if (name.getUint16(0, true) !== (socket.family === 4 ? AF_INET : AF_INET6)) return KERNEL_ERRNO.EAFNOSUPPORT;
+    if (name.getUint16(0, true) !== (socket.family === 4 ? AF_INET : AF_INET6)) return ERRNO.EAFNOSUPPORT;
     const to = readSockaddr(name, socket.family);
     return to.port === 0 ? ERRNO.EINVAL : { from: socket.local, to, bytes };
   }

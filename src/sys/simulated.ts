@@ -1,14 +1,13 @@
 // Sys without an operating system: virtual time, datagrams and an nftables kernel in memory, all of it decided by the seed. For scenarios
 // and tests. It decodes byte for byte what LinuxSys would hand to the kernel and trusts none of it.
 import type { PacketBatch } from './packet-batch.ts';
-import { KERNEL_ERRNO } from './simulated-errno.ts';
 import { SimulatedMemory } from './simulated-memory.ts';
 import { SimulatedNetlinkSocket } from './simulated-netlink.ts';
 import { SimulatedNftables } from './simulated-nftables.ts';
 import type { ElementChange } from './simulated-nftables.ts';
 import { SimulatedNetwork } from './simulated-udp.ts';
 import type { SentDatagram } from './simulated-udp.ts';
-import { SysError } from './sys.ts';
+import { ERRNO, SysError } from './sys.ts';
 import type { Endpoint, Fd, Memory, Sys } from './sys.ts';
 
 /** Not 0, so that code which takes 0 for "never" is found out. */
@@ -126,9 +125,11 @@ export class SimulatedSys implements Sys {
     watched.push(fd);
   }
 
-  /** Never waits: whoever drives the loop moves the time. */
+  /** Never waits: whoever drives the loop moves the time. Sockets stand in the order in which they became readable, as in epoll(7). */
   epollWait(epoll: Fd, ready: Int32Array): number {
-    const found = (this.#epolls.get(epoll) ?? []).filter((fd) => this.#isReadable(fd)).slice(0, ready.length);
+    const readable = (this.#epolls.get(epoll) ?? []).filter((fd) => this.#isReadable(fd));
+    const inOrder = readable.toSorted((a, b) => this.network.oldestArrival(a) - this.network.oldestArrival(b));
+    const found = inOrder.slice(0, ready.length);
     ready.set(found);
     return found.length;
   }
@@ -161,14 +162,14 @@ export class SimulatedSys implements Sys {
 
   send(fd: Fd, memory: Memory, offset: number, lengthBytes: number): number {
     const socket = this.#netlinks.get(fd);
-    if (socket === undefined) return -KERNEL_ERRNO.EBADF;
+    if (socket === undefined) return -ERRNO.EBADF;
     socket.answer(this.nftables.process(memory.bytes.slice(offset, offset + lengthBytes)));
     return lengthBytes;
   }
 
   receive(fd: Fd, memory: Memory, offset: number, lengthBytes: number): number {
     const socket = this.#netlinks.get(fd);
-    if (socket === undefined) return -KERNEL_ERRNO.EBADF;
+    if (socket === undefined) return -ERRNO.EBADF;
     const message = socket.receive();
     if (typeof message === 'number') return message;
     memory.bytes.set(message.subarray(0, lengthBytes), offset);

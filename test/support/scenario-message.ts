@@ -26,10 +26,20 @@ export interface Message {
   readonly flags: number;
   readonly rcode: string;
   /** As it stands on the wire, and the name in it; absent when QDCOUNT is 0. */
-  readonly question?: { readonly bytes: string; readonly name: string; readonly type: string; readonly labels: string[] };
+  readonly question?: {
+    readonly bytes: string;
+    readonly name: string;
+    readonly type: string;
+    readonly labels: string[];
+  };
   /** Without OPT. */
   readonly records: readonly MessageRecord[];
-  readonly opt?: { readonly payloadBytes: number; readonly flags: number; readonly ede: readonly number[]; options: number };
+  readonly opt?: {
+    readonly payloadBytes: number;
+    readonly flags: number;
+    readonly ede: readonly number[];
+    options: number;
+  };
 }
 
 export function readMessage(bytes: Uint8Array): Message {
@@ -61,10 +71,12 @@ class Reading {
         const end = this.#at + length;
         if (end > b.length) throw new Error(`Record of ${owner} runs over the end`);
         if (type === OPT) {
-          if (opt !== undefined || section !== 'additional' || owner !== '.') throw new Error('Misplaced or second OPT');
+          if (opt !== undefined || section !== 'additional' || owner !== '.')
+            throw new Error('Misplaced or second OPT');
           upper = ttl >>> 24;
           opt = { payloadBytes: cls, flags: ttl & 0xffff, ...this.#options(end) };
-        } else records.push({ section, owner, type: typeName(type), class: cls, ttl, rdata: this.#rdata(type, length) });
+        } else
+          records.push({ section, owner, type: typeName(type), class: cls, ttl, rdata: this.#rdata(type, length) });
         if (this.#at !== end) throw new Error(`Record of ${owner}: RDLENGTH ${length} is not that of its rdata`);
       }
     });
@@ -113,7 +125,8 @@ class Reading {
     this.#at += length;
     if (type === 1 && length === 4) return raw.join('.');
     // Printed as IPv6 in every case: ::ffff:192.0.2.1 in an AAAA record is not 192.0.2.1.
-    if (type === 28 && length === 16) return raw.toString('hex').startsWith('00000000000000000000ffff') ? 'mapped' : formatAddress(raw);
+    if (type === 28 && length === 16)
+      return raw.toString('hex').startsWith('00000000000000000000ffff') ? 'mapped' : formatAddress(raw);
     if (type === 1 || type === 28) throw new Error(`Address of ${length} bytes`);
     return raw.toString('hex');
   }

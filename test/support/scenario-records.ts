@@ -77,7 +77,8 @@ class AnswerReading {
     const rest = { toAnotherSocket: this.#toAnotherSocket, ...(this.#from !== undefined && { from: this.#from }) };
     if (this.#isSilent) return { datagrams: [], ...rest };
     if (this.#raw !== undefined) return { datagrams: [Uint8Array.from([...u16(this.#id), ...this.#raw])], ...rest };
-    const of = (section: Draft['section']) => this.#records.filter((it) => it.section === section).map((it) => this.#write(it));
+    const of = (section: Draft['section']) =>
+      this.#records.filter((it) => it.section === section).map((it) => this.#write(it));
     const bytes = message({
       id: this.#id,
       flags: this.#flags,
@@ -102,7 +103,11 @@ class AnswerReading {
       case 'NS':
         return this.#add(2, name(words.next('a name')));
       case 'SOA':
-        return this.#add(6, [...name('ns.example.org'), ...name('root.example.org'), ...[1, 2, 3, 4, 3600].flatMap(u32)]);
+        return this.#add(6, [
+          ...name('ns.example.org'),
+          ...name('root.example.org'),
+          ...[1, 2, 3, 4, 3600].flatMap(u32),
+        ]);
       case 'TXT': {
         const text = [...Buffer.from(words.next('a text'), 'latin1')];
         return this.#add(16, [text.length, ...text]);

@@ -7,6 +7,8 @@ const TC = 0x0200;
 const AA = 0x0400;
 const AD = 0x0020;
 
+type Comparable = string | number | boolean | undefined | readonly (string | number)[];
+
 interface Expected {
   rcode: string;
   addresses: string[];
@@ -24,13 +26,17 @@ interface Expected {
 export function compareReply(words: Words, reply: Message): string[] {
   const expected = readExpected(words);
   const differences: string[] = [];
-  const compare = (what: string, want: unknown, got: unknown) => {
-    const [a, b] = [want, got].map((value) => (Array.isArray(value) ? value.join(' ') || 'none' : String(value ?? 'none')));
-    if (a !== b) differences.push(`${what} ${a} expected, ${b} found`);
+  const compare = (what: string, want: Comparable, got: Comparable) => {
+    if (textOf(want) !== textOf(got)) differences.push(`${what} ${textOf(want)} expected, ${textOf(got)} found`);
   };
   compare('rcode', expected.rcode, reply.rcode);
   compare('addresses', expected.addresses, ofTypes(reply, ['A', 'AAAA']).map(addressText));
-  if (expected.cnames.length > 0) compare('CNAMEs', expected.cnames, ofTypes(reply, ['CNAME']).map(({ rdata }) => rdata));
+  if (expected.cnames.length > 0)
+    compare(
+      'CNAMEs',
+      expected.cnames,
+      ofTypes(reply, ['CNAME']).map(({ rdata }) => rdata),
+    );
   const others = reply.records.filter(({ type }) => !['A', 'AAAA', 'CNAME'].includes(type));
   compare('other records', expected.others.toSorted(), others.map(({ type }) => type).toSorted());
   if (expected.ttl !== undefined) {
@@ -85,6 +91,10 @@ function readExpected(words: Words): Expected {
     }
   }
   return expected;
+}
+
+function textOf(value: Comparable): string {
+  return (typeof value === 'object' ? value.join(' ') : String(value ?? '')) || 'none';
 }
 
 function ofTypes(reply: Message, types: readonly string[]): MessageRecord[] {

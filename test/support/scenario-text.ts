@@ -66,6 +66,13 @@ export class Words {
     return true;
   }
 
+  /** All that are left. */
+  rest(): string[] {
+    const rest = this.#words.slice(this.#at);
+    this.#at = this.#words.length;
+    return rest;
+  }
+
   number(what: string): number {
     const word = this.next(what);
     const value = Number(word);

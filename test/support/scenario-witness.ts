@@ -101,10 +101,13 @@ export class Witness {
     const { question, opt, records } = message;
     const waiting = this.asks.filter(({ replies, message: asked }) => replies === 0 && isSameQuestion(asked, message));
     if (!waiting.some((ask) => this.#mayAsk(ask))) {
-      this.broken.push(`${question?.name} ${question?.type} was asked upstream, and no pod that may ask it waits for it`);
+      this.broken.push(
+        `${question?.name} ${question?.type} was asked upstream, and no pod that may ask it waits for it`,
+      );
     }
     const isBare = opt?.options === 0 && records.length === 0 && (message.flags & 0xff8f & ~0x0100) === 0;
-    if (!isBare) this.broken.push(`the query for ${question?.name} carries more upstream than a question and an empty OPT`);
+    if (!isBare)
+      this.broken.push(`the query for ${question?.name} carries more upstream than a question and an empty OPT`);
   }
 
   #reply(to: string, datagram: SentDatagram): void {
@@ -119,7 +122,9 @@ export class Witness {
       return;
     }
     ask.replies++;
-    const complain = (what: string) => this.broken.push(`the reply to line ${ask.line} ${what}`);
+    const complain = (what: string): void => {
+      this.broken.push(`the reply to line ${ask.line} ${what}`);
+    };
     if (ask.replies > 1) complain('is the second one');
     if (ask.isSilent) complain('came after all');
     if (ask.message !== undefined) this.#form(ask.message, message, datagram.bytes.length, complain);
@@ -130,9 +135,11 @@ export class Witness {
     const { flags } = reply;
     if ((flags & QR) === 0 || (flags & RA) === 0 || (flags & Z) !== 0) complain('has wrong flags QR, RA or Z');
     if (((flags ^ asked.flags) & COPIED) !== 0) complain('does not copy opcode, RD and CD');
-    if (reply.question !== undefined && reply.question.bytes !== asked.question?.bytes) complain('repeats another question');
+    if (reply.question !== undefined && reply.question.bytes !== asked.question?.bytes)
+      complain('repeats another question');
     if ((reply.opt === undefined) !== (asked.opt === undefined)) complain('has OPT and the query not, or the reverse');
-    if (reply.opt !== undefined && (reply.opt.flags ^ (asked.opt?.flags ?? 0)) !== 0) complain('does not copy DO, or more');
+    if (reply.opt !== undefined && (reply.opt.flags ^ (asked.opt?.flags ?? 0)) !== 0)
+      complain('does not copy DO, or more');
     const limit = Math.min(Math.max(asked.opt?.payloadBytes ?? 0, MIN_UDP_BYTES), MAX_UDP_BYTES);
     if (lengthBytes > limit) complain(`is ${lengthBytes} bytes long, the client takes ${limit}`);
     if ((flags & 0x0200) !== 0 && reply.records.length > 0) complain('is truncated and has records all the same');
@@ -146,14 +153,16 @@ export class Witness {
     const { compiled, registry } = world.state;
     const index = registry.pods.findIndex(({ pod }) => pod.addresses.includes(to));
     const program = compiled.programOfPod[index] ?? -1;
-    if (index < 0) return void complain('shows addresses to a client that is no pod');
+    if (index < 0) return complain('shows addresses to a client that is no pod');
     if (program < 0) return;
     const { mayAskUdp, classes } = decide(compiled, program, reply.question.labels);
-    if (!mayAskUdp) return void complain('shows addresses of a name that the pod may not ask');
+    if (!mayAskUdp) return complain('shows addresses of a name that the pod may not ask');
     for (const { rdata, ttl } of shown) {
       for (const id of classes.map((each) => compiled.classes[each]?.id)) {
         const family = rdata.includes(':') || rdata === 'mapped' ? 6 : 4;
-        const sources = (registry.pods[index]?.pod.addresses ?? []).filter((each) => each.includes(':') === (family === 6));
+        const sources = (registry.pods[index]?.pod.addresses ?? []).filter(
+          (each) => each.includes(':') === (family === 6),
+        );
         for (const source of sources.length === 0 ? ['none'] : sources) {
           const isReadable = rdata !== 'mapped' && source !== 'none';
           const leftMs = isReadable ? world.leftMs(`grants${family}_${id}`, source, rdata) : 0;
@@ -177,7 +186,8 @@ export class Witness {
 }
 
 function isSameQuestion(a: Message | undefined, b: Message): boolean {
-  const key = (message: Message | undefined) => message?.question && `${message.question.name.toLowerCase()} ${message.question.type}`;
+  const key = (message: Message | undefined) =>
+    message?.question && `${message.question.name.toLowerCase()} ${message.question.type}`;
   return key(a) !== undefined && key(a) === key(b);
 }
 

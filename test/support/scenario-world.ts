@@ -1,7 +1,7 @@
 // Everything around the real loop that a scenario needs: the simulated system, and what the agent does with policies and pods. It decides
 // nothing; what happens is handed to `Witness`.
 import { Memory } from '../../src/agent/memory.ts';
-import { snapshotOf } from '../../src/agent/state.ts';
+import { inheritedAddresses, snapshotOf } from '../../src/agent/state.ts';
 import type { State } from '../../src/agent/state.ts';
 import { decode } from '../../src/audit/decode.ts';
 import type { AuditEvent } from '../../src/audit/event.ts';
@@ -66,18 +66,26 @@ export class World {
     return this.#loop.plane.slots.inUse;
   }
 
-  /** As Agent.#apply: new sets first, then the data plane, then the sets that no class names any more are deleted. */
+  /**
+   * As Agent.#apply: the sets that the next state needs, its grants, then (the chains being switched) what lost its reason goes, and the
+   * sets that no class names any more. An address that changes hands belongs to nobody between.
+   */
   apply(policies: readonly Policy[], pods: readonly Pod[]): void {
-    const { registry } = updateRegistry(this.#state.registry, pods);
+    const before = this.#state;
+    const { registry } = updateRegistry(before.registry, pods);
     const compiled = compile(
       policies,
       registry.pods.map(({ pod }) => pod),
     );
-    this.#state = { generation: this.#state.generation + 1, registry, policies, compiled };
-    this.#memory.remember(this.#state);
+    const next = { generation: before.generation + 1, registry, policies, compiled };
+    const inherited = inheritedAddresses(before, next);
+    this.#state = next;
+    this.#memory.remember(next);
     this.restoreTable();
-    const isComplete = this.#loop.adopt(snapshotOf(this.#state));
-    if (!isComplete) this.complaints.push('the kernel refused to change some grants');
+    const isFilled = this.#loop.adopt(snapshotOf(next, inherited));
+    if (isFilled && inherited.size > 0) this.#loop.adopt(snapshotOf(next));
+    const isPruned = before.generation === 0 || this.#loop.prune(); // a start has nothing to remove
+    if (!isFilled || !isPruned) this.complaints.push('the kernel refused to change some grants');
     const wanted = this.#setNames();
     for (const set of this.sys.nftables.setNames(TABLE)) {
       if (!wanted.includes(set)) this.sys.nftables.deleteSet(TABLE, set);

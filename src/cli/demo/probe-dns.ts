@@ -1,4 +1,5 @@
 // The probe's resolver: one question, one answer, over a socket that the kernel's ICMP errors reach.
+import { randomInt } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { connect } from 'node:net';
 import { decode, encode, RECURSION_DESIRED, TRUNCATED_RESPONSE } from 'dns-packet';
@@ -32,7 +33,7 @@ export async function ask(request: { name: string; type: string } & AskOptions):
 export function encodeQuery({ name, type, edns = true }: { name: string; type: string } & AskOptions): Buffer {
   return encode({
     type: 'query',
-    id: Math.floor(Math.random() * 0x10000),
+    id: randomInt(0x10000),
     flags: RECURSION_DESIRED,
     // dns-packet takes UNKNOWN_n for types that it has no name for.
     questions: [{ name, type: type as RecordType }],

@@ -11,7 +11,7 @@ export class Deadlines {
   #head = 0;
   #count = 0;
 
-  /** `capacity`: attempts under way at most, answered ones included until their time; full drops the oldest, which then times out early. */
+  /** `capacity`: attempts under way at most, answered ones included until their time. */
   constructor(patienceMs: number, capacity: number) {
     this.#patienceMs = patienceMs;
     this.#slots = new Int32Array(capacity);

@@ -44,7 +44,12 @@ export class Grants {
 
   /** True while `more` grants of this pod may be made. */
   hasRoom(pod: number, more: number): boolean {
-    return this.#size + more <= this.#limit && this.#ofPod[pod]! + more <= GRANTS_PER_POD;
+    return this.roomOf(pod) >= more;
+  }
+
+  /** How many more grants this pod may have. */
+  roomOf(pod: number): number {
+    return Math.max(0, Math.min(this.#limit - this.#size, GRANTS_PER_POD - this.#ofPod[pod]!));
   }
 
   /** When the element expires (monotonic ms); 0 or less when there is none, or none that can be relied on. */
@@ -53,32 +58,27 @@ export class Grants {
     return this.#pod[at] === 0 ? 0 : this.#expiryMs[at]!;
   }
 
-  /** Notes an acknowledged element. The later of two expiries stands (design §6). */
+  /** Notes an acknowledged element. The later of two expiries stands (design §6). Ask hasRoom first: a full table notes nothing. */
   set(classIndex: number, pod: number, address: Uint8Array, offset: number, expiryMs: number): void {
-    const at = this.#find(classIndex, pod, address, offset);
-    if (this.#pod[at] === 0) {
-      this.#pod[at] = pod + 1;
-      this.#class[at] = classIndex;
-      for (let w = 0; w < ADDRESS_WORDS; w++) this.#address[at * ADDRESS_WORDS + w] = word(address, offset + 4 * w);
-      this.#expiryMs[at] = 0;
-      this.#size++;
-      this.#ofPod[pod]!++;
-    }
+    if (this.#size >= this.#limit) return; // to know less than the kernel is allowed; an endless search is not
+    const at = this.#place(classIndex, pod, address, offset);
     if (expiryMs > this.#expiryMs[at]!) this.#expiryMs[at] = expiryMs;
   }
 
-  /** Calls `visit` for each element of a pod; true from it deletes the element. A full scan: for policy changes, not for queries. */
-  filterPod(pod: number, visit: (classIndex: number, address: Uint8Array, expiryMs: number) => boolean): void {
-    const address = new Uint8Array(16);
-    for (let at = 0; at <= this.#mask;) {
-      if (this.#pod[at] !== pod + 1) {
-        at++;
-        continue;
-      }
+  /** Forgets one element, once the kernel has. */
+  delete(classIndex: number, pod: number, address: Uint8Array, offset: number): void {
+    const at = this.#find(classIndex, pod, address, offset);
+    if (this.#pod[at] !== 0) this.#deleteAt(at);
+  }
+
+  /** Calls `visit` for each element of a pod with a copy of its address. A full scan: for policy changes, not for queries. */
+  forEachOf(pod: number, visit: (classIndex: number, address: Uint8Array) => void): void {
+    for (let at = 0; at <= this.#mask; at++) {
+      if (this.#pod[at] !== pod + 1) continue;
+      const address = new Uint8Array(ADDRESS_WORDS * 4);
       const view = new DataView(address.buffer);
       for (let w = 0; w < ADDRESS_WORDS; w++) view.setInt32(4 * w, this.#address[at * ADDRESS_WORDS + w]!);
-      if (visit(this.#class[at]!, address, Math.abs(this.#expiryMs[at]!))) this.#deleteAt(at);
-      else at++; // after a deletion another element may have moved here: look again
+      visit(this.#class[at]!, address);
     }
   }
 
@@ -92,16 +92,21 @@ export class Grants {
 
   /** Class numbers changed with a new policy: `renumber[old]` is the new one, or -1 for a class that is gone. */
   renumberClasses(renumber: readonly number[]): void {
-    const kept: [number, number, Uint8Array, number][] = [];
+    const kept: { classIndex: number; pod: number; address: Uint8Array; expiryMs: number }[] = [];
     for (let pod = 0; pod < this.#ofPod.length; pod++) {
       if (this.#ofPod[pod] === 0) continue;
-      this.filterPod(pod, (classIndex, address, expiryMs) => {
-        const next = renumber[classIndex] ?? -1;
-        if (next >= 0) kept.push([next, pod, address.slice(), expiryMs]);
-        return true;
+      this.forEachOf(pod, (old, address) => {
+        const classIndex = renumber[old] ?? -1;
+        const expiryMs = this.#expiryMs[this.#find(old, pod, address, 0)]!; // with its sign: what is distrusted stays so
+        if (classIndex >= 0) kept.push({ classIndex, pod, address, expiryMs });
       });
     }
-    for (const [classIndex, pod, address, expiryMs] of kept) this.set(classIndex, pod, address, 0, expiryMs);
+    this.#pod.fill(0);
+    this.#ofPod.fill(0);
+    this.#size = 0;
+    for (const { classIndex, pod, address, expiryMs } of kept) {
+      this.#expiryMs[this.#place(classIndex, pod, address, 0)] = expiryMs;
+    }
   }
 
   /** Drops expired elements among the next `places`, so that the whole table is swept over many turns. */
@@ -111,6 +116,19 @@ export class Grants {
       if (this.#pod[at] !== 0 && Math.abs(this.#expiryMs[at]!) <= nowMs) this.#deleteAt(at);
       else this.#sweepAt = (at + 1) & this.#mask;
     }
+  }
+
+  /** Where the element stands; put there with expiry 0 when it is new. */
+  #place(classIndex: number, pod: number, address: Uint8Array, offset: number): number {
+    const at = this.#find(classIndex, pod, address, offset);
+    if (this.#pod[at] !== 0) return at;
+    this.#pod[at] = pod + 1;
+    this.#class[at] = classIndex;
+    for (let w = 0; w < ADDRESS_WORDS; w++) this.#address[at * ADDRESS_WORDS + w] = word(address, offset + 4 * w);
+    this.#expiryMs[at] = 0;
+    this.#size++;
+    this.#ofPod[pod]!++;
+    return at;
   }
 
   #find(classIndex: number, pod: number, address: Uint8Array, offset: number): number {

@@ -2,20 +2,21 @@
 // while the pod lives, so that queries in flight and grants keep their owner; a freed index is reused only for an empty pod.
 import { familyOf } from '../../base/ip.ts';
 import type { Family } from '../../base/ip.ts';
+import { MAX_PODS } from '../../bridge/snapshot.ts';
 import type { Snapshot } from '../../bridge/snapshot.ts';
 
 const ADDRESS_WORDS = 4;
 export const NO_POD = -1;
-/** A node runs at most 250 pods or so; a plain host may have more clients. */
-export const MAX_PODS = 8192;
+/** Indexes: as many as a snapshot has pods, and as many again that are gone and still hold grants. */
+export const POD_INDEXES = 2 * MAX_PODS;
 
 export class PodTable {
   /** Id of the pod at each index; 0 is a free index (ids begin at 1). */
-  readonly ids = new Uint32Array(MAX_PODS);
+  readonly ids = new Uint32Array(POD_INDEXES);
   /** Index into the snapshot's programs, or -1: no policy selects the pod. */
-  readonly programs = new Int32Array(MAX_PODS).fill(-1);
+  readonly programs = new Int32Array(POD_INDEXES).fill(-1);
   /** Queries of each pod that wait for an upstream. */
-  readonly inFlight = new Int32Array(MAX_PODS);
+  readonly inFlight = new Int32Array(POD_INDEXES);
   /** The source addresses that grants of each pod are made for, by family. */
   readonly #addresses4: Uint8Array[][] = [];
   readonly #addresses6: Uint8Array[][] = [];
@@ -54,12 +55,13 @@ export class PodTable {
     return [...this.#indexOfId].filter(([id]) => !present.has(id)).map(([, index]) => index);
   }
 
-  /** Takes over a snapshot. The grants of pods that are gone must have been removed first: their indexes are free afterwards. */
-  replace(snapshot: Snapshot): void {
+  /** Takes over a snapshot. The index of a pod that is gone is free afterwards when `isEmpty` says that nothing is left of it. */
+  replace(snapshot: Snapshot, isEmpty: (pod: number) => boolean): void {
     for (const index of this.missingFrom(snapshot)) {
+      this.programs[index] = -1;
+      if (!isEmpty(index)) continue;
       this.#indexOfId.delete(this.ids[index]!);
       this.ids[index] = 0;
-      this.programs[index] = -1;
       this.inFlight[index] = 0;
     }
     const addresses = snapshot.pods.reduce((sum, pod) => sum + pod.addresses.length, 0);
@@ -77,7 +79,7 @@ export class PodTable {
 
   #freeIndex(): number {
     const index = this.ids.indexOf(0);
-    if (index < 0) throw new RangeError(`More than ${MAX_PODS} pods`);
+    if (index < 0) throw new RangeError(`More than ${POD_INDEXES} pods`);
     return index;
   }
 

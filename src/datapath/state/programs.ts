@@ -57,16 +57,14 @@ export class Programs {
   judgeAnew(program: number, names: Uint8Array, offset: number): Verdict {
     const shape = nameShape(names, offset);
     const classes: number[] = [];
-    let mayAsk = false;
     let rule = -1;
     for (const { name, rule: candidate } of this.#programs[program] ?? []) {
-      if (!matchesShaped(name, names, offset, shape)) continue;
-      mayAsk ||= candidate.askUdp;
+      if (!candidate.askUdp || !matchesShaped(name, names, offset, shape)) continue;
       const isFirstGrant = candidate.classes.length > 0 && classes.length === 0;
       if (rule < 0 || isFirstGrant) rule = candidate.rule;
       for (const classIndex of candidate.classes) if (!classes.includes(classIndex)) classes.push(classIndex);
     }
-    return mayAsk || classes.length > 0 ? { mayAsk, classes, rule } : DENIED;
+    return rule >= 0 ? { mayAsk: true, classes, rule } : DENIED;
   }
 }
 

@@ -17,7 +17,12 @@ const pod = (name: string, address: string, labels: Record<string, string> = {})
 
 function stateOf(generation: number, registry: Registry): State {
   const rule = { kind: 'K', namespace: 'shop', name: `policy-${generation}`, at: 'f:1:1' };
-  const compiled = { classes: [{ id: `class-${generation}`, ports: 'all' as const }], rules: [rule], programs: [], programOfPod: [] };
+  const compiled = {
+    classes: [{ id: `class-${generation}`, ports: 'all' as const }],
+    rules: [rule],
+    programs: [],
+    programOfPod: [],
+  };
   return { generation, registry, policies: [], compiled };
 }
 
@@ -33,12 +38,15 @@ test('what never was is not known', () => {
   const memory = new Memory();
   expect([memory.pod(1), memory.rule(1, 0), memory.portClass(1, 0)]).toEqual([undefined, undefined, undefined]);
   memory.remember(stateOf(1, EMPTY_REGISTRY));
-  expect([memory.rule(1, -1), memory.rule(1, 1), memory.portClass(1, -1), memory.pod(0)]).toEqual(Array(4).fill(undefined));
+  expect([memory.rule(1, -1), memory.rule(1, 1), memory.portClass(1, -1), memory.pod(0)]).toEqual(
+    Array(4).fill(undefined),
+  );
 });
 
 test('the last sixteen generations are known, no more', () => {
   const memory = new Memory();
-  for (let generation = 1; generation <= REMEMBERED + 1; generation++) memory.remember(stateOf(generation, EMPTY_REGISTRY));
+  for (let generation = 1; generation <= REMEMBERED + 1; generation++)
+    memory.remember(stateOf(generation, EMPTY_REGISTRY));
   expect(memory.rule(1, 0)).toBeUndefined();
   expect(memory.rule(2, 0)?.name).toBe('policy-2');
   expect(memory.rule(REMEMBERED + 1, 0)?.name).toBe(`policy-${REMEMBERED + 1}`);

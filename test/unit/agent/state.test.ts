@@ -29,7 +29,10 @@ spec:
     - toFQDNs: [{matchName: api.example.org}]
       toPorts: [{ports: [{port: "443", protocol: TCP}]}]
 `;
-const CLUSTERWIDE = POLICY.replace('CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy').replace(', namespace: shop', '');
+const CLUSTERWIDE = POLICY.replace('CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy').replace(
+  ', namespace: shop',
+  '',
+);
 const NONE: ReadonlySet<string> = new Set();
 
 let folder = '';
@@ -37,7 +40,10 @@ let config: Config;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'namewall-state-'));
   mkdirSync(join(folder, 'policies'));
-  write('namewall.yaml', 'clients: clients.yaml\npolicies: policies\ndns: {servers: 10.96.0.10, upstreams: 192.0.2.53}\n');
+  write(
+    'namewall.yaml',
+    'clients: clients.yaml\npolicies: policies\ndns: {servers: 10.96.0.10, upstreams: 192.0.2.53}\n',
+  );
   write('clients.yaml', CLIENTS);
   write('policies/shop.yaml', POLICY);
   const read = readConfig(join(folder, 'namewall.yaml'));
@@ -69,7 +75,9 @@ test('what the data plane is told: who the pods are and what they may ask', asyn
     ['192.0.2.3'],
   ]);
   expect(snapshot.programs).toHaveLength(1);
-  expect(snapshot.programs[0]?.names).toMatchObject([{ match: 'name', text: 'api.example.org', classes: [0], rule: 0 }]);
+  expect(snapshot.programs[0]?.names).toMatchObject([
+    { match: 'name', text: 'api.example.org', classes: [0], rule: 0 },
+  ]);
   expect(structuredClone(snapshot)).toEqual(snapshot); // it is posted between threads
 });
 
@@ -85,7 +93,11 @@ test('what the kernel is told: which chain judges each pod, and where it is plug
     { addresses: ['192.0.2.2'], isClosed: false },
     { addresses: ['192.0.2.3'], isClosed: false },
   ]);
-  expect(rulesetPods(state, new Set(['192.0.2.2', '192.0.2.250'])).map(({ isClosed }) => isClosed)).toEqual([false, true, false]);
+  expect(rulesetPods(state, new Set(['192.0.2.2', '192.0.2.250'])).map(({ isClosed }) => isClosed)).toEqual([
+    false,
+    true,
+    false,
+  ]);
 });
 
 test.each([

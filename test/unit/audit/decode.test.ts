@@ -16,13 +16,11 @@ const NAMES: AuditNames = {
       ? { kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'egress', at: 'policies/shop.yaml:12:9' }
       : undefined,
   portClass: (generation, index) =>
-    generation === 1 && index === 2
-      ? { id: 'tcp443', ports: [{ protocol: 'tcp', first: 443, last: 443 }] }
-      : undefined,
+    generation === 1 && index === 2 ? { id: 'tcp443', ports: [{ protocol: 'tcp', first: 443, last: 443 }] } : undefined,
 };
 
 function decoded(changes: Partial<Written> = {}): AuditEvent {
-  const ring = new AuditRing();
+  const ring = new AuditRing(new SharedArrayBuffer(64 + 8_192));
   putRecord(ring, changes);
   const events: AuditEvent[] = [];
   ring.drain((offset) => events.push(decode(ring.view, ring.bytes, offset, NAMES)), 1);
@@ -103,15 +101,23 @@ test.each<[string, Partial<Written>, object]>([
   ['a type without a name', { qtype: 65_280 }, { qtype: 'TYPE65280' }],
   ['a code without a name', { rcode: 3_841 }, { rcode: 'RCODE3841' }],
   ['no address', { addresses: [] }, { addresses: [] }],
-  ['addresses of both families', { addresses: ['192.0.2.1', '2001:db8::1'] }, { addresses: ['192.0.2.1', '2001:db8::1'] }],
+  [
+    'addresses of both families',
+    { addresses: ['192.0.2.1', '2001:db8::1'] },
+    { addresses: ['192.0.2.1', '2001:db8::1'] },
+  ],
   ['the root', { name: wireOf([]) }, { qname: '.' }],
-  ['the largest numbers', { ttlSeconds: 0xffff_ffff, latencyMicros: 0xffff_ffff }, { ttlSeconds: 0xffff_ffff, latencyMicros: 0xffff_ffff }],
+  [
+    'the largest numbers',
+    { ttlSeconds: 0xffff_ffff, latencyMicros: 0xffff_ffff },
+    { ttlSeconds: 0xffff_ffff, latencyMicros: 0xffff_ffff },
+  ],
 ])('%s', (_why, changes, want) => {
   expect(decoded(changes)).toMatchObject(want);
 });
 
 test('nothing of the record before it shows', () => {
-  const ring = new AuditRing();
+  const ring = new AuditRing(new SharedArrayBuffer(64 + 8_192));
   const events: AuditEvent[] = [];
   putRecord(ring, { name: wireOf(['long'.repeat(15), 'example', 'org']), addresses: ['192.0.2.1', '192.0.2.2'] });
   putRecord(ring, { name: wireOf([]), addresses: [] });
@@ -121,11 +127,14 @@ test('nothing of the record before it shows', () => {
 
 const isPlainLine = (line: string): boolean => /^[\x20-\x7e]+$/.test(line);
 
-test.each(Array.from({ length: 256 }, (_, byte) => [byte]))('byte %i in a label gives one line of printable ASCII', (byte) => {
-  const line = lineOf({ name: wireOf([[0x61, byte, 0x62], 'example']) });
-  expect(isPlainLine(line)).toBe(true);
-  expect(JSON.parse(line)).toEqual(decoded({ name: wireOf([[0x61, byte, 0x62], 'example']) }));
-});
+test.each(Array.from({ length: 256 }, (_, byte) => [byte]))(
+  'byte %i in a label gives one line of printable ASCII',
+  (byte) => {
+    const line = lineOf({ name: wireOf([[0x61, byte, 0x62], 'example']) });
+    expect(isPlainLine(line)).toBe(true);
+    expect(JSON.parse(line)).toEqual(decoded({ name: wireOf([[0x61, byte, 0x62], 'example']) }));
+  },
+);
 
 test('different names give different lines', () => {
   const lines = Array.from({ length: 256 }, (_, byte) => lineOf({ name: wireOf([[0x61, byte, 0x62]]) }));

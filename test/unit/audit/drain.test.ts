@@ -186,7 +186,9 @@ describe('to a file', () => {
     while (counters.words[COUNT.audit_lost] === 0) put(n++);
     drain.start();
     await drain.stop();
-    const numbers = linesOf(readFileSync(file, 'utf8').trimEnd().split('\n')).flatMap(({ ttlSeconds }) => ttlSeconds ?? []);
+    const numbers = linesOf(readFileSync(file, 'utf8').trimEnd().split('\n')).flatMap(
+      ({ ttlSeconds }) => ttlSeconds ?? [],
+    );
     expect(numbers.length).toBe(n - 1);
   });
 });

@@ -13,7 +13,10 @@ function log(level: string, statement: string): { out: string; lines: Record<str
 }
 
 test('one JSON object a line on standard error, nothing on standard output', () => {
-  const { out, lines } = log('info', "log.info({ servers: 2 }, 'ready'); log.debug('not shown'); log.error('two\\nlines');");
+  const { out, lines } = log(
+    'info',
+    "log.info({ servers: 2 }, 'ready'); log.debug('not shown'); log.error('two\\nlines');",
+  );
   expect(out).toBe('');
   expect(lines).toHaveLength(2);
   expect(lines[0]).toMatchObject({ level: 30, servers: 2, msg: 'ready' });

@@ -52,7 +52,7 @@ type Step =
   | { kind: 'set'; key: Key; expiryMs: number }
   | { kind: 'filter'; pod: number; mask: number }
   | { kind: 'sweep'; nowMs: number; places: number }
-  | { kind: 'renumber'; numbers: number[] }
+  | { kind: 'renumber'; numbers: readonly number[] }
   | { kind: 'distrust' };
 
 const expiry = fc.integer({ min: 1, max: 100 });

@@ -59,7 +59,9 @@ test('addresses that share a place are told apart', () => {
       (addresses, others) => {
         const table = tableOf(...addresses.map((address, i) => pod(i + 1, [address])));
         addresses.forEach((address, i) => expect(ownerOf(table, address)).toBe(i + 1));
-        const strangers = others.filter((other) => addresses.every((each) => bytesOf(each).join() !== bytesOf(other).join()));
+        const strangers = others.filter((other) =>
+          addresses.every((each) => bytesOf(each).join() !== bytesOf(other).join()),
+        );
         for (const stranger of strangers) expect(ownerOf(table, stranger)).toBe(0);
       },
     ),
@@ -71,9 +73,9 @@ test('addresses in one row, as CNIs give them, and a full table', () => {
   const addresses = Array.from({ length: MAX_PODS }, (_, i) => `10.1.${i >> 8}.${i & 255}`);
   const table = tableOf(...addresses.map((address, i) => pod(i + 1, [address])));
   addresses.forEach((address, i) => expect(ownerOf(table, address)).toBe(i + 1));
-  expect(() => table.replace(snapshot(...addresses.map((a, i) => pod(i + 1, [a])), pod(MAX_PODS + 1, ['192.0.2.1'])))).toThrow(
-    RangeError,
-  );
+  expect(() =>
+    table.replace(snapshot(...addresses.map((a, i) => pod(i + 1, [a])), pod(MAX_PODS + 1, ['192.0.2.1']))),
+  ).toThrow(RangeError);
 });
 
 test('a pod keeps its index while it lives, whatever comes and goes beside it', () => {

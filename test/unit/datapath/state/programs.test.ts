@@ -25,8 +25,18 @@ const DENIED = { mayAsk: false, classes: [], rule: -1 };
 test.each<[string, NameRule[], string, Verdict]>([
   ['no rule at all denies', [], 'a.example.org', DENIED],
   ['a rule for another name denies', [rule('b.example.org')], 'a.example.org', DENIED],
-  ['a name that may be asked opens nothing', [rule('a.example.org', { rule: 3 })], 'a.example.org', { mayAsk: true, classes: [], rule: 3 }],
-  ['a name that is granted opens its class', [rule('a.example.org', { classes: [2], rule: 4 })], 'a.example.org', { mayAsk: true, classes: [2], rule: 4 }],
+  [
+    'a name that may be asked opens nothing',
+    [rule('a.example.org', { rule: 3 })],
+    'a.example.org',
+    { mayAsk: true, classes: [], rule: 3 },
+  ],
+  [
+    'a name that is granted opens its class',
+    [rule('a.example.org', { classes: [2], rule: 4 })],
+    'a.example.org',
+    { mayAsk: true, classes: [2], rule: 4 },
+  ],
   [
     'rules add up: every class, each once',
     [rule('*.example.org', { classes: [1] }), rule('a.example.org', { classes: [0, 1], rule: 1 })],
@@ -35,11 +45,20 @@ test.each<[string, NameRule[], string, Verdict]>([
   ],
   [
     'the audit names the rule that grants, not an earlier one that only lets ask',
-    [rule('*', { rule: 1 }), rule('a.example.org', { classes: [0], rule: 2 }), rule('*.example.org', { classes: [1], rule: 3 })],
+    [
+      rule('*', { rule: 1 }),
+      rule('a.example.org', { classes: [0], rule: 2 }),
+      rule('*.example.org', { classes: [1], rule: 3 }),
+    ],
     'a.example.org',
     { mayAsk: true, classes: [0, 1], rule: 2 },
   ],
-  ['what may be asked over TCP only is denied over UDP', [rule('a.example.org', { askUdp: false })], 'a.example.org', DENIED],
+  [
+    'what may be asked over TCP only is denied over UDP',
+    [rule('a.example.org', { askUdp: false })],
+    'a.example.org',
+    DENIED,
+  ],
   [
     'the audit names the rule that lets ask over UDP, not one for TCP only',
     [rule('*', { askUdp: false, rule: 1 }), rule('a.example.org', { rule: 2 })],
@@ -74,7 +93,11 @@ test('the memory of one program is no verdict of another, even under one hash', 
 
 test('two names under one hash are told apart', () => {
   const programs = new Programs([{ id: 'p', names: [rule('a.example.org')] }]);
-  for (const [name, mayAsk] of [['a.example.org', true], ['b.example.org', false], ['a.example.orgs', false]] as const) {
+  for (const [name, mayAsk] of [
+    ['a.example.org', true],
+    ['b.example.org', false],
+    ['a.example.orgs', false],
+  ] as const) {
     const asked = wire(name);
     expect(programs.judge(0, asked, 0, asked.length, 1).mayAsk).toBe(mayAsk);
   }

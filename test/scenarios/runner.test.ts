@@ -1,0 +1,60 @@
+// The scenario runner itself: a test that cannot fail is worth nothing.
+import { expect, test } from 'vitest';
+import { playScenario } from '../support/scenario.ts';
+
+const BEGIN = `# a rule
+policy policies/examples/one-name.yaml
+pod 10.0.1.7 shop/cart app=cart
+`;
+const ASKED = `${BEGIN}ask 10.0.1.7 A api.example.org
+`;
+const ANSWERED = `${ASKED}upstream A api.example.org → 192.0.2.8 ttl 30
+`;
+const GRANTED = `${ANSWERED}kernel add grants4_tcp443 10.0.1.7 . 192.0.2.8 timeout 90
+`;
+
+test('a scenario that mentions everything passes', async () => {
+  await playScenario(`${GRANTED}reply NOERROR 192.0.2.8`, 'a.scn', 'update');
+});
+
+test.each([
+  ['no title', 'pod 10.0.1.7 shop/cart', 'a.scn:1: Begin with a comment'],
+  ['an unknown statement, with its line', `${BEGIN}dance`, 'a.scn:4: dance\n  There is no statement'],
+  ['a word that means nothing', `${ASKED}no reply please`, '"please" is not understood'],
+  ['a policy that cannot be read', '# a rule\npolicy nowhere.yaml', 'nowhere.yaml'],
+  ['a reply that is not mentioned', GRANTED, 'unmentioned reply to 10.0.1.7: NOERROR to api.example.org'],
+  ['an upstream query that is not mentioned', ASKED, 'unmentioned upstream query NOERROR to api.example.org'],
+  ['a kernel change that is not mentioned', `${ANSWERED}reply NOERROR 192.0.2.8`, 'unmentioned kernel change add'],
+  ['a query without an answer', `${ASKED}upstream A api.example.org → nothing`, 'the query of line 4 has no answer'],
+  ['a reply where none should be', `${GRANTED}no reply`, 'There is a reply to 10.0.1.7'],
+  ['a query upstream where none should be', `${ASKED}no upstream query`, 'There is a upstream query'],
+  ['another rcode', `${GRANTED}reply NXDOMAIN 192.0.2.8`, 'rcode NXDOMAIN expected, NOERROR found'],
+  ['another address', `${GRANTED}reply NOERROR 192.0.2.9`, 'addresses 192.0.2.9 expected, 192.0.2.8 found'],
+  ['an address too many', `${GRANTED}reply NOERROR`, 'addresses none expected, 192.0.2.8 found'],
+  ['another TTL', `${GRANTED}reply NOERROR 192.0.2.8 ttl 31`, 'TTL 31 expected, 30 found'],
+  ['another lifetime', `${ANSWERED}kernel add grants4_tcp443 10.0.1.7 . 192.0.2.8 timeout 95`, 'It is 90 s'],
+  ['an element that was not added', `${GRANTED}kernel add grants4_tcp443 10.0.1.7 . 192.0.2.9`, 'It was not added'],
+  [
+    'an element that is there',
+    `${GRANTED}kernel absent grants4_tcp443 10.0.1.7 . 192.0.2.8`,
+    'The kernel has it for 90 s',
+  ],
+  ['a wrong number of elements', `${GRANTED}kernel count grants4_tcp443 0`, 'grants4_tcp443 has 1 elements'],
+  ['an event that did not happen', `${GRANTED}audit dns.denied`, 'No such event'],
+  ['a counter with another value', `${GRANTED}count commits 2`, 'It is 1'],
+  [
+    'an answer to nothing',
+    `${BEGIN}upstream A api.example.org → 192.0.2.8`,
+    'No such query is pending at the upstream',
+  ],
+])('%s fails it', async (_why, text, message) => {
+  await expect(playScenario(text, 'a.scn', 'update')).rejects.toThrow(message);
+});
+
+// What holds in every scenario is watched without being said. Here the kernel loses an element and tells nobody.
+test('a reply with an address that the kernel does not have fails it', async () => {
+  const text = `${GRANTED}reply NOERROR 192.0.2.8\nflush set grants4_tcp443\nask 10.0.1.7 A api.example.org`;
+  const broken =
+    'Broken promise: the reply to line 9 shows 192.0.2.8, which the kernel has not granted to 10.0.1.7 (tcp443)';
+  await expect(playScenario(text, 'a.scn', 'update')).rejects.toThrow(broken);
+});

@@ -1,0 +1,161 @@
+// The node of a scenario: what its statements say about settings, policies and pods, and the world that comes of it.
+import { parseAddress } from '../../src/base/ip.ts';
+import type { Denial } from '../../src/datapath/settings.ts';
+import { extraRanges } from '../../src/kernel/protected.ts';
+import type { RefreshStrategy } from '../../src/kernel/set-writer.ts';
+import type { Pod } from '../../src/pods/pod.ts';
+import type { Policy } from '../../src/policy/policy.ts';
+import { loadPolicies } from '../../src/policy/sources/files.ts';
+import type { Endpoint } from '../../src/sys/sys.ts';
+import { milliseconds } from './scenario-text.ts';
+import type { Words } from './scenario-text.ts';
+import { Witness } from './scenario-witness.ts';
+import { World } from './scenario-world.ts';
+
+const DNS_PORT = 53;
+const DENIALS: readonly Denial[] = ['nxdomain', 'refused', 'nodata', 'drop'];
+
+export class Node {
+  readonly #strategy: RefreshStrategy;
+  readonly #settings = {
+    listen: ['10.96.0.10', 'fd00:96::a'],
+    upstreams: ['198.51.100.53'],
+    denial: 'nxdomain' as Denial,
+    lifetimes: { minTtlMs: 5_000, maxTtlMs: 3_600_000, graceMs: 60_000 },
+    protect: [] as string[],
+  };
+  #policies: readonly Policy[] = [];
+  #pods: readonly Pod[] = [];
+  #isChanged = true;
+  #areChangesHeld = false;
+  #world: World | undefined;
+  #witness = new Witness([]);
+
+  constructor(strategy: RefreshStrategy) {
+    this.#strategy = strategy;
+  }
+
+  get witness(): Witness {
+    return this.#witness;
+  }
+
+  /** The server that a client of this address asks usually. */
+  serverFor(client: string): string {
+    return this.#settings.listen.find((each) => each.includes(':') === client.includes(':')) ?? '';
+  }
+
+  /** Takes a statement about the node; false when it is none. */
+  async statement(verb: string, words: Words): Promise<boolean> {
+    switch (verb) {
+      case 'denied':
+      case 'lifetimes':
+      case 'servers':
+      case 'upstreams':
+      case 'protect':
+        if (this.#world !== undefined) throw new Error('Settings come before everything that happens');
+        this.#set(verb, words.rest());
+        return true;
+      case 'policy':
+        this.#policies = [...this.#policies, ...(await load(words.rest()))];
+        break;
+      case 'policy-change':
+        this.#policies = words.skip('none') ? [] : await load(words.rest());
+        break;
+      case 'pod':
+        this.#pods = [...this.#pods, readPod(words)];
+        break;
+      case 'remove pod':
+        this.#remove(words.next('NS/NAME'));
+        break;
+      case 'hold changes':
+      case 'release changes':
+        this.#areChangesHeld = verb === 'hold changes';
+        break;
+      default:
+        return false;
+    }
+    words.end();
+    if (!verb.endsWith('changes')) this.#isChanged = true;
+    if (this.#world !== undefined) this.open(); // later on a change is something that happens
+    return true;
+  }
+
+  /** The world with the node as it stands now; it begins with the first thing that happens. */
+  open(): World {
+    this.#world ??= this.#start();
+    if (this.#isChanged && !this.#areChangesHeld) {
+      this.#isChanged = false;
+      this.#world.apply(this.#policies, this.#pods);
+    }
+    return this.#world;
+  }
+
+  #start(): World {
+    const { listen, upstreams, lifetimes, denial, protect } = this.#settings;
+    const endpoints = (texts: readonly string[]) => texts.map((text) => endpoint(text, DNS_PORT));
+    this.#witness = new Witness(upstreams);
+    const world = new World({
+      settings: {
+        listen: endpoints(listen),
+        upstreams: endpoints(upstreams),
+        protect: extraRanges(protect),
+        lifetimes,
+        denial,
+      },
+      strategy: this.#strategy,
+      observer: this.#witness,
+    });
+    this.#witness.world = world;
+    return world;
+  }
+
+  #set(verb: 'denied' | 'lifetimes' | 'servers' | 'upstreams' | 'protect', values: readonly string[]): void {
+    const settings = this.#settings;
+    if (verb === 'servers') settings.listen = [...values];
+    else if (verb === 'upstreams') settings.upstreams = [...values];
+    else if (verb === 'protect') settings.protect = [...values];
+    else if (verb === 'denied') {
+      const denial = DENIALS.find((each) => each === values[0]);
+      if (denial === undefined) throw new Error(`Write one of ${DENIALS.join(', ')}`);
+      settings.denial = denial;
+    } else {
+      const [, min = '', , max = '', , grace = ''] = values; // lifetimes min 5s max 1h grace 60s
+      settings.lifetimes = {
+        minTtlMs: milliseconds(min),
+        maxTtlMs: milliseconds(max),
+        graceMs: milliseconds(grace),
+      };
+    }
+  }
+
+  #remove(full: string): void {
+    const kept = this.#pods.filter(({ namespace, name }) => `${namespace}/${name}` !== full);
+    if (kept.length === this.#pods.length) throw new Error(`There is no pod ${full}`);
+    this.#pods = kept;
+  }
+}
+
+export function endpoint(text: string, port: number): Endpoint {
+  const address = parseAddress(text);
+  if (address === undefined) throw new Error(`"${text}" is no address`);
+  return { address, port };
+}
+
+async function load(paths: readonly string[]): Promise<readonly Policy[]> {
+  const read = await loadPolicies(paths);
+  if (read.ok) return read.value;
+  throw new Error(read.problems.map(({ at, message }) => `${at}: ${message}`).join('\n  '));
+}
+
+/** ADDRESS[,ADDRESS] NS/NAME label=value … */
+function readPod(words: Words): Pod {
+  const addresses = words.next('addresses').split(',');
+  const full = words.next('NS/NAME');
+  const [namespace = '', name = ''] = full.split('/', 2);
+  const labels: Record<string, string> = {};
+  for (const word of words.rest()) {
+    const [key = '', value = ''] = word.split('=', 2);
+    labels[key] = value;
+  }
+  return { uid: full, namespace, name, labels, addresses };
+}

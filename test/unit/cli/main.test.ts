@@ -1,0 +1,82 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
+
+function namewall(...argv: string[]): { code: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...argv], { encoding: 'utf8' });
+  return { code: status, out: stdout, err: stderr };
+}
+
+test.each([['help'], ['--help'], ['-h']])('%s lists the commands on standard output', (argument) => {
+  const { code, out, err } = namewall(argument);
+  expect([code, err]).toEqual([0, '']);
+  expect(out).toMatch(/^Usage: namewall COMMAND/);
+  for (const command of ['run', 'check', 'match', 'demo', 'help'])
+    expect(out).toMatch(new RegExp(`^ {2}${command} `, 'm'));
+});
+
+test('nothing asked: the same on standard error, as wrong usage', () => {
+  const { code, out, err } = namewall();
+  expect([code, out]).toEqual([2, '']);
+  expect(err).toBe(namewall('help').out);
+});
+
+test.each([
+  ['a word that is none', 'enforce'],
+  ['a word of every object', 'constructor'],
+  ['an option before the command', '--config'],
+  ['bytes that would move the cursor', '\u001b[2J'],
+])('an unknown command is wrong usage: %s', (_why, argument) => {
+  const { code, out, err } = namewall(argument);
+  expect([code, out]).toEqual([2, '']);
+  expect(err).toBe(`namewall: unknown command ${JSON.stringify(argument)}; see namewall help\n`);
+});
+
+test.each([['run'], ['check'], ['match'], ['demo']])(
+  '%s --help tells what it does, its options and its exit codes',
+  (command) => {
+    const { code, out, err } = namewall(command, '--help');
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toMatch(new RegExp(`^Usage: namewall ${command} `));
+    expect(out).toContain('--help');
+    expect(out).toMatch(/^Exit codes?:/m);
+  },
+);
+
+test.each([
+  ['yes', ['match', '*.example.org', 'www.example.org'], 0, 'yes www.example.org\n'],
+  ['the command’s no', ['match', '*.example.org', 'example.org'], 1, 'no example.org\n'],
+  ['wrong usage', ['match'], 2, ''],
+])('the exit code is the command’s: %s', (_why, argv, code, out) => {
+  expect(namewall(...argv)).toMatchObject({ code, out });
+});
+
+/** 20,000 lines, many times what a pipe holds. */
+const MANY = Array.from({ length: 20_000 }, (_, i) => `n${i}.example.org`);
+
+test('a long answer goes into a slow pipe whole', async () => {
+  const child = spawn(process.execPath, [MAIN, 'match', '*.example.org', ...MANY], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(child, 'exit');
+  await once(child.stdout, 'readable');
+  const out = await text(child.stdout);
+  expect(out).toBe(MANY.map((name) => `yes ${name}\n`).join(''));
+  expect((await ended)[0]).toBe(0);
+});
+
+test('a reader that goes away, as head does, gets no stack', () => {
+  const command = '"$0" "$@" | head -n 1';
+  const { stdout, stderr } = spawnSync(
+    'sh',
+    ['-c', command, process.execPath, MAIN, 'match', '*.example.org', ...MANY],
+    {
+      encoding: 'utf8',
+    },
+  );
+  expect([stdout, stderr]).toEqual(['yes n0.example.org\n', '']);
+});
