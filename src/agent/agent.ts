@@ -23,10 +23,11 @@ import type { Config } from './config.ts';
 import { DatapathHost } from './datapath-host.ts';
 import { die } from './die.ts';
 import { Memory } from './memory.ts';
-import { inheritedAddresses, interceptedAddresses, loadState, rulesetPods, snapshotOf } from './state.ts';
+import { inheritedAddresses, interceptedAddresses, loadState, newAddresses, rulesetPods, snapshotOf } from './state.ts';
 import type { State } from './state.ts';
 
 const DNS_PORT = 53;
+const RETRY_MS = 1_000;
 
 export class Agent {
   readonly #config: Config;
@@ -36,6 +37,9 @@ export class Agent {
   readonly #drain: AuditDrain;
   #state: State;
   #watches: readonly FileWatch[] = [];
+  /** Addresses that stay denied until the grants of those who had them are gone. */
+  #closed: ReadonlySet<string> = new Set();
+  #retry: NodeJS.Timeout | undefined;
   #reloading: Promise<void> = Promise.resolve();
 
   private constructor(config: Config, log: Logger, state: State, datapath: DatapathHost, sink: Sink) {
@@ -83,6 +87,7 @@ export class Agent {
   /** Stops answering. What the kernel holds stays: grants live out their time, and nothing new opens (I5). */
   async stop(): Promise<void> {
     for (const watch of this.#watches) watch.close();
+    clearTimeout(this.#retry);
     await this.#reloading;
     await this.#datapath.stop();
     await this.#drain.stop();
@@ -120,12 +125,14 @@ export class Agent {
   async #apply(next: State): Promise<void> {
     const config = this.#config;
     const before = this.#state;
-    const inherited = inheritedAddresses(before, next);
+    const inherited = inheritedAddresses(before, next).union(this.#closed);
     const added = next.compiled.classes.filter(({ id }) => before.compiled.classes.every((known) => known.id !== id));
     this.#memory.remember(next);
     if (inherited.size > 0 || added.length > 0) await applyRuleset(config, before, { closed: inherited, added });
     const isFilled = await this.#datapath.adopt(snapshotOf(next, inherited));
-    await applyRuleset(config, next, isFilled ? {} : { closed: inherited });
+    // What could not be removed may be any pod's that is gone: then no new pod may have its address.
+    this.#closed = isFilled ? new Set() : inherited.union(newAddresses(before, next));
+    await applyRuleset(config, next, { closed: this.#closed });
     if (isFilled && inherited.size > 0) await this.#datapath.adopt(snapshotOf(next));
     this.#state = next;
     const isPruned = await this.#datapath.prune();
@@ -133,7 +140,8 @@ export class Agent {
     const counts = { clients: next.registry.pods.length, policies: next.policies.length };
     this.#log.info({ ...counts, generation: next.generation }, 'change applied');
     if (isFilled && isPruned) return;
-    this.#log.error('The kernel refused to change some grants: old ones stay until they expire or the next change');
+    this.#log.error('The kernel refused to change some grants: new clients stay closed; trying again');
+    this.#retry = setTimeout(() => this.#reloadSoon(), RETRY_MS);
   }
 }
 

@@ -80,6 +80,12 @@ export function inheritedAddresses(before: State, next: State): ReadonlySet<stri
   return new Set(inherited.map(([address]) => address));
 }
 
+/** Addresses of pods that are not in `before`. */
+export function newAddresses(before: State, next: State): ReadonlySet<string> {
+  const known = new Set(before.registry.pods.map(({ id }) => id));
+  return new Set(next.registry.pods.filter(({ id }) => !known.has(id)).flatMap(({ pod }) => pod.addresses));
+}
+
 function ownersOf({ registry }: State): Map<string, number> {
   return new Map(registry.pods.flatMap(({ id, pod }) => pod.addresses.map((address) => [address, id])));
 }

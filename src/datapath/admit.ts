@@ -37,7 +37,7 @@ export const ADMIT = {
 
 /** Makes sure that what `stored` says to the slot's pod is granted, or puts the slot and its grants into the batch. A code of ADMIT. */
 export function admit(plane: Plane, slot: number, stored: StoredAnswer): number {
-  const { slots, pods, verdicts, lookups } = plane;
+  const { slots, pods, verdicts } = plane;
   const pod = slots.pod[slot]!;
   const { classes } = verdicts[slot]!;
   if (stored.addresses.length === 0) return ADMIT.Granted;
@@ -45,12 +45,13 @@ export function admit(plane: Plane, slot: number, stored: StoredAnswer): number 
   const untilMs = plane.nowMs + remainingMs(stored, plane.nowMs) + plane.settings.lifetimes.graceMs - 0.001;
   if (classes.length === 0) {
     // Remembered, so that a policy which comes later finds what it would have granted (design §6).
-    if (lookups.expiryMs(pod, slots.hash[slot]!) < untilMs) note(plane, slot, stored);
+    noteUntil(plane, slot, stored, untilMs);
     return ADMIT.Granted;
   }
   if (pods.addresses(pod, slots.qtype[slot] === TYPE.AAAA ? 6 : 4).length === 0) return ADMIT.NoFamily;
-  if (isGranted(plane, pod, classes, stored.addresses, untilMs)) return ADMIT.Granted;
-  return enqueue(plane, slot, stored);
+  if (!isGranted(plane, pod, classes, stored.addresses, untilMs)) return enqueue(plane, slot, stored);
+  noteUntil(plane, slot, stored, untilMs); // another name may have granted it: this one is a reason, too
+  return ADMIT.Granted;
 }
 
 /** Sends the batch; `settle` is called for each slot in it, with true when its grants are in the kernel. */
@@ -125,16 +126,18 @@ function enqueue(plane: Plane, slot: number, stored: StoredAnswer): number {
 
 /** Writes the slot's grants into the netlink batch. False when they do not fit into what is left of it. */
 function put(plane: Plane, slot: number, stored: StoredAnswer): boolean {
-  const { slots, pods, writer } = plane;
+  const { slots, pods, writer, grants, nowMs } = plane;
   const { classes } = plane.verdicts[slot]!;
   const { addresses } = stored;
-  const sources = pods.addresses(slots.pod[slot]!, slots.qtype[slot] === TYPE.AAAA ? 6 : 4);
-  const lifetimeMs = grantLifetimeMs(plane, stored);
-  // Classes outside, addresses inside: neighbours in the batch then belong to one set and share a message.
+  const pod = slots.pod[slot]!;
+  const sources = pods.addresses(pod, slots.qtype[slot] === TYPE.AAAA ? 6 : 4);
+  const expiryMs = nowMs + grantLifetimeMs(plane, stored);
+  // Classes outside: neighbours in the batch then belong to one set and share a message.
   for (let c = 0; c < classes.length; c++) {
-    for (let s = 0; s < sources.length; s++) {
-      for (let at = 0; at < addresses.length; at += ADDRESS_BYTES) {
-        if (!writer.add(classes[c]!, sources[s]!, 0, addresses, at, lifetimeMs)) return false;
+    for (let at = 0; at < addresses.length; at += ADDRESS_BYTES) {
+      const untilMs = grants.reserve(classes[c]!, pod, addresses, at, expiryMs);
+      for (let s = 0; s < sources.length; s++) {
+        if (!writer.add(classes[c]!, sources[s]!, 0, addresses, at, untilMs - nowMs)) return false;
       }
     }
   }
@@ -157,25 +160,33 @@ function finish(plane: Plane, slot: number, isDone: boolean, settle: (slot: numb
   plane.stored[slot] = undefined;
 }
 
-/** The kernel has it: now the mirror may, too. */
+/** The kernel has it: now the mirror may rely on it. */
 function learn(plane: Plane, slot: number, stored: StoredAnswer): void {
   const { slots, grants } = plane;
   const pod = slots.pod[slot]!;
   if (pod === NO_POD) return;
-  const expiryMs = plane.nowMs + grantLifetimeMs(plane, stored);
   for (const classIndex of plane.verdicts[slot]!.classes) {
     for (let at = 0; at < stored.addresses.length; at += ADDRESS_BYTES) {
-      grants.set(classIndex, pod, stored.addresses, at, expiryMs);
+      grants.confirm(classIndex, pod, stored.addresses, at);
       plane.count(COUNT.grants_added);
     }
   }
   note(plane, slot, stored);
 }
 
+/** Remembers the lookup, unless it is remembered for that long already: on the hit path nearly always. */
+function noteUntil(plane: Plane, slot: number, stored: StoredAnswer, untilMs: number): void {
+  const podId = plane.slots.podId[slot]!;
+  if (stored.notedFor === podId && stored.notedUntilMs >= untilMs) return;
+  if (plane.lookups.expiryMs(plane.slots.pod[slot]!, plane.slots.hash[slot]!) < untilMs) note(plane, slot, stored);
+  stored.notedFor = podId;
+  stored.notedUntilMs = untilMs;
+}
+
 function note(plane: Plane, slot: number, stored: StoredAnswer): void {
-  plane.lookups.note(plane.slots.pod[slot]!, plane.slots.hash[slot]!, {
-    name: stored.name,
+  const expiryMs = plane.nowMs + grantLifetimeMs(plane, stored);
+  plane.lookups.note(plane.slots.pod[slot]!, plane.slots.hash[slot]!, stored.name, {
     addresses: stored.addresses,
-    expiryMs: plane.nowMs + grantLifetimeMs(plane, stored),
+    expiryMs,
   });
 }

@@ -8,9 +8,12 @@ import { hashName } from '../dns/name-hash.ts';
 import { COMMIT } from '../kernel/set-writer.ts';
 import type { Plane } from './plane.ts';
 import { GRANTS_PER_POD } from './state/grants.ts';
+import type { LookedUp } from './state/lookups.ts';
 import { Programs } from './state/programs.ts';
 
 const ADDRESS_BYTES = 16;
+/** The kernel rounds up to its jiffies: an element of the mirror that expired this long ago is gone there, too. */
+const GONE_AFTER_MS = 1_000;
 const SETTLED_MS = 1; // two expiries that differ by less are one: doubles are exact to far less, the kernel's jiffies to more
 
 /**
@@ -39,7 +42,7 @@ export function adopt(plane: Plane, snapshot: Snapshot): boolean {
     const programId = snapshot.programs[program]?.id ?? '';
     if (plane.programIds[pod] === programId) continue;
     plane.programIds[pod] = programId;
-    plane.unpruned.add(pod);
+    if (grants.sizeOf(pod) > 0) plane.unpruned.add(pod);
     isDone = addGrants(plane, pod, [...earned(plane, pod, program).values()]) && isDone;
   }
   if (!isDone) grants.distrust();
@@ -72,21 +75,23 @@ interface Wanted extends Element {
 function earned(plane: Plane, pod: number, program: number): Map<string, Wanted> {
   const wanted = new Map<string, Wanted>();
   if (program < 0) return wanted;
-  for (const { name, addresses, expiryMs } of plane.lookups.of(pod)) {
-    if (expiryMs <= plane.nowMs) continue;
+  for (const { name, answers } of plane.lookups.of(pod)) {
     const hash = hashName(name, 0, name.length, plane.seed);
     for (const classIndex of plane.programs.judge(program, name, 0, name.length, hash).classes) {
-      for (let at = 0; at < addresses.length; at += ADDRESS_BYTES) {
-        const address = addresses.slice(at, at + ADDRESS_BYTES);
-        const key = keyOf(classIndex, address);
-        const known = wanted.get(key);
-        if (known === undefined && wanted.size === GRANTS_PER_POD) return wanted;
-        if (known === undefined) wanted.set(key, { classIndex, address, expiryMs });
-        else known.expiryMs = Math.max(known.expiryMs, expiryMs);
-      }
+      for (const answer of answers) if (answer.expiryMs > plane.nowMs) want(wanted, classIndex, answer);
     }
   }
   return wanted;
+}
+
+function want(wanted: Map<string, Wanted>, classIndex: number, { addresses, expiryMs }: LookedUp): void {
+  for (let at = 0; at < addresses.length; at += ADDRESS_BYTES) {
+    const address = addresses.slice(at, at + ADDRESS_BYTES);
+    const key = keyOf(classIndex, address);
+    const known = wanted.get(key);
+    if (known !== undefined) known.expiryMs = Math.max(known.expiryMs, expiryMs);
+    else if (wanted.size < GRANTS_PER_POD) wanted.set(key, { classIndex, address, expiryMs });
+  }
 }
 
 /** Policy changes are rare: here a text is a fine key. */
@@ -97,8 +102,9 @@ function keyOf(classIndex: number, address: Uint8Array): string {
 /** Takes the pod's revoked elements out of the kernel, and out of the mirror only what the kernel acknowledged. */
 function removeGrants(plane: Plane, pod: number, isRevoked: IsRevoked): boolean {
   const revoked: Element[] = [];
-  plane.grants.forEachOf(pod, (classIndex, address) => {
-    if (isRevoked(classIndex, address)) revoked.push({ classIndex, address });
+  plane.grants.forEachOf(pod, (classIndex, address, expiryMs) => {
+    // What has expired is left to the sweep: a removal of nothing can fail, too (a full set), and would take the others with it.
+    if (expiryMs > plane.nowMs - GONE_AFTER_MS && isRevoked(classIndex, address)) revoked.push({ classIndex, address });
   });
   return inBatches(plane, pod, revoked, {
     write: ({ classIndex, address }, source) => plane.writer.remove(classIndex, source, 0, address, 0),
@@ -118,10 +124,12 @@ function addGrants(plane: Plane, pod: number, wanted: readonly Wanted[]): boolea
   const admitted = missing.slice(Math.max(0, missing.length - grants.roomOf(pod)));
   plane.counters[COUNT.grants_refused]! += missing.length - admitted.length;
   return inBatches(plane, pod, admitted, {
-    write: ({ classIndex, address, expiryMs }, source) =>
-      plane.writer.add(classIndex, source, 0, address, 0, expiryMs - nowMs),
-    learn: ({ classIndex, address, expiryMs }) => {
-      grants.set(classIndex, pod, address, 0, expiryMs);
+    write: ({ classIndex, address, expiryMs }, source) => {
+      const untilMs = grants.reserve(classIndex, pod, address, 0, expiryMs);
+      return plane.writer.add(classIndex, source, 0, address, 0, untilMs - nowMs);
+    },
+    learn: ({ classIndex, address }) => {
+      grants.confirm(classIndex, pod, address, 0);
       plane.count(COUNT.grants_added);
     },
   });

@@ -20,13 +20,14 @@ export function extract(plane: Plane, slot: number, bytes: Uint8Array): StoredAn
   const { answer, chain, slots } = plane;
   if (followChain(bytes, answer, chain) !== CHAIN.Ok) return undefined;
   const addresses = admissibleAddresses(plane, bytes);
-  const withheld = chain.addresses - addresses.length / ADDRESS_BYTES;
+  const isAnswer = answer.rcode === RCODE.NoError;
+  const withheld = isAnswer ? chain.addresses - addresses.length / ADDRESS_BYTES : 0;
   const maxTtl = plane.settings.lifetimes.maxTtlMs / 1000;
-  const ttlSeconds = Math.min(chain.minTtl, maxTtl);
+  const ttlSeconds = isPositive(plane) ? Math.min(chain.minTtl, maxTtl) : 0;
   load(plane, slot);
   const plain = rewrite(plane, bytes, -1);
   if (plain === undefined) return undefined;
-  const judged = isWhole(plane, withheld) && isUniform(plain, ttlSeconds) ? plain : rewrite(plane, bytes, ttlSeconds);
+  const judged = isShownWhole(plane, ttlSeconds) ? plain : rewrite(plane, bytes, ttlSeconds);
   if (judged === undefined) return undefined;
   const start = slot * NAME_BYTES;
   return {
@@ -40,6 +41,8 @@ export function extract(plane: Plane, slot: number, bytes: Uint8Array): StoredAn
     addresses,
     withheld,
     ttlSeconds,
+    notedFor: 0,
+    notedUntilMs: 0,
     storedMs: plane.nowMs,
     expiryMs: plane.nowMs + Math.min(leastTtl(plain), ttlSeconds) * 1000,
   };
@@ -47,14 +50,18 @@ export function extract(plane: Plane, slot: number, bytes: Uint8Array): StoredAn
 
 /** True when the answer may be kept for others: positive, whole, and valid for at least a second (R5, R7). */
 export function isCacheable(plane: Plane, stored: StoredAnswer): boolean {
-  const { chain } = plane;
-  const hasAnswer = chain.links + chain.addresses + chain.owned > 0;
-  return stored.rcode === RCODE.NoError && hasAnswer && stored.expiryMs > plane.nowMs;
+  return stored.rcode === RCODE.NoError && isPositive(plane) && stored.expiryMs > plane.nowMs;
+}
+
+/** True when something in the answer section belongs to the question. */
+function isPositive({ chain }: Plane): boolean {
+  return chain.links + chain.addresses + chain.owned > 0;
 }
 
 function admissibleAddresses(plane: Plane, bytes: Uint8Array): Uint8Array {
   const { answer, chain, neverGranted } = plane;
-  if (chain.addresses === 0 || answer.rcode !== RCODE.NoError) return NO_ADDRESSES;
+  if (chain.addresses === 0) return NO_ADDRESSES;
+  const isAnswer = answer.rcode === RCODE.NoError;
   const found = new Uint8Array(chain.addresses * ADDRESS_BYTES);
   let at = 0;
   for (let i = 0; i < answer.answerRecords; i++) {
@@ -67,24 +74,27 @@ function admissibleAddresses(plane: Plane, bytes: Uint8Array): Uint8Array {
     for (let b = 0; b < length; b++) found[at + ADDRESS_BYTES - length + b] = bytes[rdata + b]!;
     // ::ffff:a.b.c.d leaves the pod as IPv4 (V10): in an AAAA record it is never honest.
     const isMapped = isV6 && familyOf(found, at) === 4;
-    if (isMapped || neverGranted.includes(found, at)) answer.role[i] = ROLE.Foreign;
+    if (!isAnswer || isMapped || neverGranted.includes(found, at)) answer.role[i] = ROLE.Foreign;
     else at += ADDRESS_BYTES;
   }
   return found.subarray(0, at);
 }
 
-/** True when nothing of the message would be left out for a name that is granted. */
-function isWhole(plane: Plane, withheld: number): boolean {
+/** True when a granted name's reply is what upstream said: nothing is left out, and its TTLs agree already. */
+function isShownWhole(plane: Plane, ttlSeconds: number): boolean {
   const { answer } = plane;
-  if (withheld > 0) return false;
-  for (let i = 0; i < answer.recordCount; i++) if (!isShownWhenGranted(plane, i) && i !== answer.optIndex) return false;
+  for (let i = 0; i < answer.recordCount; i++) {
+    if (i === answer.optIndex) continue;
+    if (!isShownWhenGranted(plane, i)) return false;
+    if (answer.section[i] === SECTION.Answer && answer.ttl[i] !== ttlSeconds) return false;
+  }
   return true;
 }
 
 function isShownWhenGranted(plane: Plane, i: number): boolean {
   const { answer } = plane;
-  if (answer.section[i] === SECTION.Authority) return true;
   if (answer.section[i] === SECTION.Additional) return false; // glue: addresses that nobody judged
+  if (answer.section[i] === SECTION.Authority) return !carriesAddresses(answer.type[i]!);
   switch (answer.role[i]) {
     case ROLE.Link:
     case ROLE.Address:
@@ -100,17 +110,23 @@ function carriesAddresses(type: number): boolean {
   return type === TYPE.A || type === TYPE.AAAA || type === TYPE.SVCB || type === TYPE.HTTPS;
 }
 
-/** Writes the reply's body: every record with its own TTL, or, with `ttlSeconds` ≥ 0, only what is shown for granted names, all with that TTL. */
+/**
+ * Writes the reply's body: every record with its own TTL, or, with `ttlSeconds` ≥ 0, only what is shown for granted names, and the answer
+ * section with that TTL.
+ */
 function rewrite(plane: Plane, bytes: Uint8Array, ttlSeconds: number): ReplyBody | undefined {
   const { answer, replyWriter: writer, room, rewritten } = plane;
   room.bytes = rewritten;
   room.at = 0;
   room.limit = rewritten.length;
   const isJudged = ttlSeconds >= 0;
-  if (!writer.begin(room, plane.asked, answer.rcode & 0xf, answer.flags)) return undefined;
+  // An answer that was edited is not the one that was authenticated (R12).
+  const flags = isJudged ? answer.flags & ~FLAG.AD : answer.flags;
+  if (!writer.begin(room, plane.asked, answer.rcode & 0xf, flags)) return undefined;
   for (let i = 0; i < answer.recordCount; i++) {
     if (i === answer.optIndex || (isJudged && !isShownWhenGranted(plane, i))) continue;
-    if (!writer.add(bytes, answer, i, isJudged ? ttlSeconds : answer.ttl[i]!)) return undefined;
+    const isUniform = isJudged && answer.section[i] === SECTION.Answer;
+    if (!writer.add(bytes, answer, i, isUniform ? ttlSeconds : answer.ttl[i]!)) return undefined;
   }
   const length = writer.end(undefined);
   const ttlOffsets = writer.ttlOffsets.slice(0, writer.ttlCount);
@@ -130,10 +146,6 @@ function load(plane: Plane, slot: number): void {
   asked.dnssecOk = false;
   asked.questionLength = slots.qnameLength[slot]! + 4;
   for (let i = 0; i < asked.questionLength; i++) asked.qname[i] = slots.question[start + i]!;
-}
-
-function isUniform(body: ReplyBody, ttlSeconds: number): boolean {
-  return body.ttls.every((ttl) => ttl === ttlSeconds);
 }
 
 function leastTtl(body: ReplyBody): number {

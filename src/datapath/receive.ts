@@ -20,7 +20,7 @@ export function parse(plane: Plane, i: number): number {
   const { queries, query } = plane;
   const start = queries.start(i);
   const code = parseQuery(queries.bytes, start, start + queries.received(i), query);
-  // RFC 768: source port 0 cannot be answered; 53 from a pod is another server's port and the start of a loop (threats C7).
+  // RFC 768: source port 0 means that no reply is expected, and none can be sent.
   if (queries.peerPort(i) === 0) return QUERY.Drop;
   return code;
 }

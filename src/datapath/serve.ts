@@ -63,6 +63,7 @@ export class Server {
     const isRefusal = answer.rcode === RCODE.ServFail || answer.rcode === RCODE.Refused;
     const hasOther = plane.upstreams.servers.length > 1 && slots.attempts[slot]! < MAX_ATTEMPTS;
     if (isRefusal && hasOther && retry(plane, slot)) return;
+    if (answer.rcode === RCODE.ServFail) return this.#forEachWaiter(slot, this.#answerFailed);
     const stored = extract(plane, slot, answers.bytes);
     if (stored === undefined) return this.#unusable(slot);
     if (isCacheable(plane, stored)) plane.store.put(cacheKey(plane, slot), stored);
@@ -206,6 +207,7 @@ export class Server {
     this.#finish(slot);
   };
   readonly #answerUnusable = (slot: number): void => this.#fail(slot, BAD_UPSTREAM, REASON['upstream-malformed']);
+  readonly #answerFailed = (slot: number): void => this.#fail(slot, NO_UPSTREAM, REASON['upstream-failed']);
   readonly #answerNoUpstream = (slot: number): void => this.#fail(slot, NO_UPSTREAM, REASON['upstream-timeout']);
   readonly #answerAbandoned = (slot: number): void => this.#fail(slot, this.#abandonment, REASON['internal-error']);
 

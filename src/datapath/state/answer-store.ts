@@ -28,6 +28,9 @@ export interface StoredAnswer {
   readonly withheld: number;
   /** Minimum over the chain and its addresses, seconds as received. */
   readonly ttlSeconds: number;
+  /** The pod (id) whose lookup of this was remembered last, and until when: spares the hit path a look-up (admit.ts). */
+  notedFor: number;
+  notedUntilMs: number;
   readonly storedMs: number;
   readonly expiryMs: number;
 }

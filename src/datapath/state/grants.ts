@@ -58,11 +58,22 @@ export class Grants {
     return this.#pod[at] === 0 ? 0 : this.#expiryMs[at]!;
   }
 
-  /** Notes an acknowledged element. The later of two expiries stands (design §6). Ask hasRoom first: a full table notes nothing. */
-  set(classIndex: number, pod: number, address: Uint8Array, offset: number, expiryMs: number): void {
-    if (this.#size >= this.#limit) return; // to know less than the kernel is allowed; an endless search is not
+  /**
+   * Before an element is sent to the kernel: notes it, not to be relied on, so that it can be removed even if the outcome stays unknown.
+   * Answers the expiry that the kernel must be told: the latest that any name gave it (design §6), also one in the same batch.
+   */
+  reserve(classIndex: number, pod: number, address: Uint8Array, offset: number, expiryMs: number): number {
+    if (this.#size >= this.#limit) return expiryMs; // an endless search must not happen; callers ask roomOf first
     const at = this.#place(classIndex, pod, address, offset);
-    if (expiryMs > this.#expiryMs[at]!) this.#expiryMs[at] = expiryMs;
+    const latestMs = Math.max(expiryMs, Math.abs(this.#expiryMs[at]!));
+    this.#expiryMs[at] = -latestMs;
+    return latestMs;
+  }
+
+  /** The kernel acknowledged what was reserved: from now on it is relied on. */
+  confirm(classIndex: number, pod: number, address: Uint8Array, offset: number): void {
+    const at = this.#find(classIndex, pod, address, offset);
+    if (this.#pod[at] !== 0) this.#expiryMs[at] = Math.abs(this.#expiryMs[at]!);
   }
 
   /** Forgets one element, once the kernel has. */
@@ -72,18 +83,18 @@ export class Grants {
   }
 
   /** Calls `visit` for each element of a pod with a copy of its address. A full scan: for policy changes, not for queries. */
-  forEachOf(pod: number, visit: (classIndex: number, address: Uint8Array) => void): void {
+  forEachOf(pod: number, visit: (classIndex: number, address: Uint8Array, expiryMs: number) => void): void {
     for (let at = 0; at <= this.#mask; at++) {
       if (this.#pod[at] !== pod + 1) continue;
       const address = new Uint8Array(ADDRESS_WORDS * 4);
       const view = new DataView(address.buffer);
       for (let w = 0; w < ADDRESS_WORDS; w++) view.setInt32(4 * w, this.#address[at * ADDRESS_WORDS + w]!);
-      visit(this.#class[at]!, address);
+      visit(this.#class[at]!, address, Math.abs(this.#expiryMs[at]!));
     }
   }
 
   /**
-   * Believes nothing any more: after somebody else touched the kernel's sets, or a commit of removals failed, every answer commits anew.
+   * Relies on nothing any more: after somebody else touched the kernel's sets, or a commit of removals failed, every answer commits anew.
    * The entries stay, as what may have to be removed when policy changes; a distrusted expiry is kept as its negative.
    */
   distrust(): void {

@@ -1,0 +1,34 @@
+// npm run bench -- [NAME…] [--json FILE]: measures namewall beside its peers, in one run, and prints ratios. See README.md.
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { bench as match } from './match.ts';
+import { merge, table } from './report.ts';
+import type { Outcome } from './report.ts';
+import { cached, unique } from './throughput.ts';
+
+const BENCHES: Readonly<Record<string, () => Outcome | Promise<Outcome>>> = { match, cached, unique };
+
+const HELP = `Usage: npm run bench -- [NAME…] [--json FILE]
+
+Benches: ${Object.keys(BENCHES).join(', ')}; all without a NAME. Needs root and two cores, and a machine that does nothing else.
+--json FILE writes {"results":[{"bench","against","ratio","low","high"}…],"figures":[…],"refusals":[…]}.
+ratio = ours / theirs, above 1 is better for us, also where the unit is time.
+`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'string' }, help: { type: 'boolean' } },
+});
+const unknown = positionals.filter((name) => !Object.hasOwn(BENCHES, name));
+if (values.help === true || unknown.length > 0) {
+  process.stdout.write(unknown.length > 0 ? `Unknown bench ${unknown.join(', ')}\n${HELP}` : HELP);
+  process.exit(unknown.length > 0 ? 2 : 0);
+}
+const outcomes: Outcome[] = [];
+for (const [name, bench] of Object.entries(BENCHES)) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  const outcome = await bench();
+  process.stdout.write(table(outcome));
+  outcomes.push(outcome);
+}
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(merge(outcomes), null, 2)}\n`);
