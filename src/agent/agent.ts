@@ -8,13 +8,12 @@ import { parseAddress } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
 import type { DatapathSettings } from '../datapath/settings.ts';
 import { applyText, listObjects, tableExists } from '../kernel/apply.ts';
-import { protectedRanges } from '../kernel/protected.ts';
 import { ensureRoutes } from '../kernel/routes.ts';
-import { rulesetText, staleSetsText } from '../kernel/ruleset.ts';
+import { staleSetsText } from '../kernel/ruleset.ts';
 import { chooseStrategy } from '../kernel/self-test.ts';
 import type { RefreshStrategy } from '../kernel/set-writer.ts';
 import { EMPTY_REGISTRY } from '../pods/registry.ts';
-import type { PortClass } from '../policy/compiled.ts';
+import type { RegisteredPod, Registry } from '../pods/registry.ts';
 import { watchFiles } from '../policy/sources/watch.ts';
 import type { FileWatch } from '../policy/sources/watch.ts';
 import type { Sys } from '../sys/sys.ts';
@@ -22,12 +21,15 @@ import { TABLE } from './config.ts';
 import type { Config } from './config.ts';
 import { DatapathHost } from './datapath-host.ts';
 import { die } from './die.ts';
+import { takeLock } from './lock.ts';
 import { Memory } from './memory.ts';
-import { inheritedAddresses, interceptedAddresses, loadState, newAddresses, rulesetPods, snapshotOf } from './state.ts';
+import { applyRules, between, extraRanges } from './rules.ts';
+import { inheritedAddresses, loadState, newAddresses, snapshotOf } from './state.ts';
 import type { State } from './state.ts';
 
 const DNS_PORT = 53;
 const RETRY_MS = 1_000;
+const AUDIT_PATIENCE_MS = 1_000;
 
 export class Agent {
   readonly #config: Config;
@@ -36,6 +38,9 @@ export class Agent {
   readonly #datapath: DatapathHost;
   readonly #drain: AuditDrain;
   #state: State;
+  /** The ids that were given last, also by a change that was refused: none is given twice. */
+  #registry: Registry;
+  #generation = 1;
   #watches: readonly FileWatch[] = [];
   /** Addresses that stay denied until the grants of those who had them are gone. */
   #closed: ReadonlySet<string> = new Set();
@@ -46,6 +51,7 @@ export class Agent {
     this.#config = config;
     this.#log = log;
     this.#state = state;
+    this.#registry = state.registry;
     this.#datapath = datapath;
     this.#memory.remember(state);
     this.#drain = new AuditDrain(datapath.ring, datapath.counters, this.#memory, sink);
@@ -63,12 +69,13 @@ export class Agent {
       if (agent === undefined) isChangedEarly = true;
       else agent.#reloadSoon();
     });
-    const loaded = await loadState(config, undefined, EMPTY_REGISTRY);
+    await takeLock();
+    const loaded = await loadState(config, EMPTY_REGISTRY);
     if (!loaded.ok) throw new StartError(loaded.problems);
     const state = loaded.value;
     const sink = openSink(config, log);
     const strategy: RefreshStrategy = config.refresh === 'auto' ? await chooseStrategy(sys) : config.refresh;
-    await applyRuleset(config, state);
+    await applyRules(config, state);
     await ensureRoutes({ mark: config.mark, table: config.routingTable, dnsServers: config.dnsServers });
     const datapath = await DatapathHost.start(sys, settingsOf(config, strategy), snapshotOf(state), {
       onKernelDamage: () => void reportDamage(log),
@@ -80,6 +87,7 @@ export class Agent {
     agent.#drain.start();
     if (isChangedEarly) agent.#reloadSoon();
     const counts = { clients: state.registry.pods.length, policies: state.policies.length };
+    warnOfUnbound(state, log);
     log.info({ ...counts, refresh: strategy, servers: config.dnsServers }, 'ready');
     return agent;
   }
@@ -90,7 +98,11 @@ export class Agent {
     clearTimeout(this.#retry);
     await this.#reloading;
     await this.#datapath.stop();
-    await this.#drain.stop();
+    // A reader of the audit log that does not read must not keep us: what it does not take is lost.
+    const patience = Promise.withResolvers<void>();
+    const timer = setTimeout(patience.resolve, AUDIT_PATIENCE_MS);
+    await Promise.race([this.#drain.stop(), patience.promise]);
+    clearTimeout(timer);
     this.#log.info({ counters: this.#datapath.counters.read() }, 'stopped; kernel rules stay in force');
   }
 
@@ -105,42 +117,55 @@ export class Agent {
 
   /** A change of files: applied as a whole, or refused as a whole with the last good state in force. */
   async #reload(): Promise<void> {
-    const loaded = await loadState(this.#config, this.#state, this.#state.registry);
+    const loaded = await loadState(this.#config, this.#registry);
     if (!loaded.ok) {
       for (const { at, code, message } of loaded.problems) this.#log.error({ at, code }, `Change refused: ${message}`);
       return;
     }
+    this.#registry = loaded.value.registry;
+    const before = this.#state;
     try {
-      await this.#apply(loaded.value);
+      await this.#apply(before, loaded.value);
     } catch (error) {
-      this.#log.error({ error: String(error) }, 'Cannot apply the change: the last good state stays in force');
+      this.#log.error(
+        { error: String(error) },
+        'Cannot apply the change: going back to the last good state, then trying again',
+      );
+      await this.#apply(before, before).catch((again: unknown) =>
+        this.#log.error({ error: String(again) }, 'Cannot go back'),
+      );
+      this.#retrySoon();
     }
   }
 
   /**
-   * Make before break: the sets that `next` needs, then the grants that it allows, then the chains that ask them; and only then is
-   * removed what lost its reason. An address that changes hands is closed from the beginning, and its new pod's queries are answered
-   * from the end: between, the old one's grants go.
+   * Make before break: chains that ask the old sets and the new ones, then the grants that `next` allows, then its chains alone; and
+   * only then is removed what lost its reason. An address that changes hands is closed from the beginning, and its new pod's queries
+   * are answered from the end: between, the old one's grants go.
    */
-  async #apply(next: State): Promise<void> {
+  async #apply(before: State, next: State): Promise<void> {
     const config = this.#config;
-    const before = this.#state;
+    const state = { ...next, generation: ++this.#generation };
     const inherited = inheritedAddresses(before, next).union(this.#closed);
-    const added = next.compiled.classes.filter(({ id }) => before.compiled.classes.every((known) => known.id !== id));
-    this.#memory.remember(next);
-    if (inherited.size > 0 || added.length > 0) await applyRuleset(config, before, { closed: inherited, added });
-    const isFilled = await this.#datapath.adopt(snapshotOf(next, inherited));
+    this.#memory.remember(state);
+    await applyRules(config, between(before, next), inherited);
+    const isFilled = await this.#datapath.adopt(snapshotOf(state, inherited));
     // What could not be removed may be any pod's that is gone: then no new pod may have its address.
     this.#closed = isFilled ? new Set() : inherited.union(newAddresses(before, next));
-    await applyRuleset(config, next, { closed: this.#closed });
-    if (isFilled && inherited.size > 0) await this.#datapath.adopt(snapshotOf(next));
-    this.#state = next;
+    await applyRules(config, next, this.#closed);
+    if (isFilled && inherited.size > 0) await this.#datapath.adopt(snapshotOf(state));
+    this.#state = state;
     const isPruned = await this.#datapath.prune();
     await applyText(staleSetsText(await listObjects(), next.compiled.classes));
     const counts = { clients: next.registry.pods.length, policies: next.policies.length };
-    this.#log.info({ ...counts, generation: next.generation }, 'change applied');
+    this.#log.info({ ...counts, generation: state.generation }, 'change applied');
     if (isFilled && isPruned) return;
     this.#log.error('The kernel refused to change some grants: new clients stay closed; trying again');
+    this.#retrySoon();
+  }
+
+  #retrySoon(): void {
+    clearTimeout(this.#retry);
     this.#retry = setTimeout(() => this.#reloadSoon(), RETRY_MS);
   }
 }
@@ -164,37 +189,21 @@ async function watchAll(config: Config, log: Logger, changed: () => void): Promi
   ]);
 }
 
+/** Without its interface the kernel cannot tell a client's packets from those of somebody who uses another address (V9). */
+function warnOfUnbound({ registry, compiled }: State, log: Logger): void {
+  const isUnbound = ({ pod }: RegisteredPod, i: number): boolean =>
+    pod.interface === undefined && (compiled.programOfPod[i] ?? -1) >= 0;
+  const clients = registry.pods.filter(isUnbound).map(({ pod }) => `${pod.namespace}/${pod.name}`);
+  if (clients.length === 0) return;
+  log.warn({ clients }, 'Clients without interface: whoever can send from another address than theirs is not filtered');
+}
+
 async function reportDamage(log: Logger): Promise<void> {
   if (await tableExists()) return;
   log.error(
     { table: TABLE },
-    'not ready: somebody deleted our nftables table, so nothing is filtered; names that policy grants get SERVFAIL. Restart namewall to restore it',
+    'not ready: somebody deleted our nftables table, so nothing is intercepted or filtered. Restart namewall to restore it',
   );
-}
-
-interface Transition {
-  /** Addresses that are denied everything. */
-  readonly closed?: ReadonlySet<string>;
-  /** Classes beside those of the state, for the sets that the next state will need. */
-  readonly added?: readonly PortClass[];
-}
-
-async function applyRuleset(config: Config, state: State, { closed, added = [] }: Transition = {}): Promise<void> {
-  const text = rulesetText({
-    mark: config.mark,
-    dnsServers: config.dnsServers,
-    proxyTcp: false,
-    whenDown: config.whenDown,
-    verdict: config.verdict,
-    interceptedAddresses: interceptedAddresses(state, config.intercept),
-    pods: rulesetPods(state, closed ?? new Set()),
-    classes: [...state.compiled.classes, ...added],
-    programs: state.compiled.programs,
-    protectedRanges: protectedRanges(extraRanges(config)),
-    queriesPerSecondPerPod: config.queriesPerSecond,
-    existing: await listObjects(),
-  });
-  await applyText(text);
 }
 
 function settingsOf(config: Config, strategy: RefreshStrategy): DatapathSettings {
@@ -210,13 +219,6 @@ function settingsOf(config: Config, strategy: RefreshStrategy): DatapathSettings
     table: TABLE,
     strategy,
     protect: extraRanges(config),
-  };
-}
-
-function extraRanges(config: Config): DatapathSettings['protect'] {
-  return {
-    protect: config.protect.ranges,
-    cidrs: config.protect.cidrs.map((cidr) => ({ cidr, reason: 'configured' })),
   };
 }
 

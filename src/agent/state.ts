@@ -15,14 +15,15 @@ import type { Policy } from '../policy/policy.ts';
 import type { Config } from './config.ts';
 
 export interface State {
+  /** 1 for the first, then whatever the agent counts. */
   readonly generation: number;
   readonly registry: Registry;
   readonly policies: readonly Policy[];
   readonly compiled: CompiledPolicy;
 }
 
-/** Reads both files anew and compiles them as the state after `before`. All problems of both are reported. */
-export async function loadState(config: Config, before: State | undefined, registry: Registry): Promise<Parsed<State>> {
+/** Reads both files anew and compiles them; pods keep the ids they have in `registry`. All problems of both are reported. */
+export async function loadState(config: Config, registry: Registry): Promise<Parsed<State>> {
   const [clients, policies] = await Promise.all([loadClients(config.clients), loadPolicies(config.policies)]);
   if (!clients.ok || !policies.ok) {
     return {
@@ -39,8 +40,7 @@ export async function loadState(config: Config, before: State | undefined, regis
     policies.value,
     next.pods.map(({ pod }) => pod),
   );
-  const generation = (before?.generation ?? 0) + 1;
-  return { ok: true, value: { generation, registry: next, policies: policies.value, compiled } };
+  return { ok: true, value: { generation: 1, registry: next, policies: policies.value, compiled } };
 }
 
 /** The state for the data plane, pods with an address in `absent` left out. */

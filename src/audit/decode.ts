@@ -7,6 +7,7 @@ import {
   AUDIT_HEAD_BYTES,
   AUDIT_KIND,
   AUDIT_REASON,
+  NO_RCODE,
 } from '../bridge/audit-record.ts';
 import { rcodeName, typeName } from '../dns/codes.ts';
 import { formatName } from '../dns/name.ts';
@@ -42,6 +43,7 @@ export function decode(view: DataView, bytes: Uint8Array, offset: number, names:
     qtype: typeName(view.getUint16(offset + AUDIT_FIELD.qtype, true)),
   };
   const addresses = readAddresses(view, bytes, offset, nameBytes);
+  const total = view.getUint16(offset + AUDIT_FIELD.addressCount, true);
   const policy = policyOf(names.rule(generation, view.getInt32(offset + AUDIT_FIELD.rule, true)));
   const seconds = view.getUint32(offset + AUDIT_FIELD.ttlSeconds, true);
   const micros = view.getUint32(offset + AUDIT_FIELD.latencyMicros, true);
@@ -51,14 +53,16 @@ export function decode(view: DataView, bytes: Uint8Array, offset: number, names:
     return { time, event: 'grant', ...asker, ...grant };
   }
   const flags = view.getUint8(offset + AUDIT_FIELD.flags);
+  const rcode = view.getUint16(offset + AUDIT_FIELD.rcode, true);
   const reason = AUDIT_REASON[view.getUint8(offset + AUDIT_FIELD.reason)] ?? 'none';
   return {
     time,
     event: KIND_NAMES[kind] ?? 'dns.failed',
     ...asker,
-    rcode: rcodeName(view.getUint16(offset + AUDIT_FIELD.rcode, true)),
+    rcode: rcode === NO_RCODE ? null : rcodeName(rcode),
     ...(reason === 'none' ? {} : { reason }),
     addresses,
+    ...(total > addresses.length ? { addressesOmitted: total - addresses.length } : {}),
     ttlSeconds: seconds,
     cached: (flags & AUDIT_FLAG.Cached) !== 0,
     merged: (flags & AUDIT_FLAG.Merged) !== 0,

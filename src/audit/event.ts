@@ -26,9 +26,12 @@ interface EventHead {
 
 export interface DnsEvent extends EventHead {
   readonly event: 'dns.allowed' | 'dns.denied' | 'dns.failed';
-  readonly rcode: string;
+  /** Null: no reply was sent. */
+  readonly rcode: string | null;
   readonly reason?: string;
   readonly addresses: readonly string[];
+  /** Addresses beyond those that one event lists. */
+  readonly addressesOmitted?: number;
   readonly ttlSeconds: number;
   readonly cached: boolean;
   readonly merged: boolean;

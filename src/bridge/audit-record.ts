@@ -3,6 +3,9 @@
 
 export const AUDIT_KIND = { Allowed: 1, Denied: 2, Failed: 3, Grant: 4 } as const;
 
+/** In the rcode field: no reply was sent. */
+export const NO_RCODE = 0xffff;
+
 /** Bits of the flags byte. */
 export const AUDIT_FLAG = {
   Cached: 1,

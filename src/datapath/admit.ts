@@ -59,7 +59,10 @@ export function commit(plane: Plane, settle: (slot: number, isGranted: boolean) 
   const count = plane.admittedCount;
   plane.admittedCount = 0;
   if (count === 0) return plane.writer.discard();
-  const outcome = plane.nowMs < plane.refusedUntilMs ? withoutTrying(plane) : commitBatch(plane);
+  // Slots without elements in the batch: somebody else sent or discarded them, and what the kernel says now is not about them.
+  const isOurs = plane.writer.pending > 0;
+  const outcome =
+    plane.nowMs < plane.refusedUntilMs ? withoutTrying(plane) : isOurs ? commitBatch(plane) : COMMIT.Unknown;
   // Unknown: the elements may be there or not, so nobody is answered and the mirror learns nothing (design V14).
   const isDone = outcome === COMMIT.Done;
   if (isDone || outcome === COMMIT.Unknown || isSystemic(outcome) || count === 1) {

@@ -8,6 +8,7 @@ import { hashName } from '../dns/name-hash.ts';
 import { COMMIT } from '../kernel/set-writer.ts';
 import type { Plane } from './plane.ts';
 import { GRANTS_PER_POD } from './state/grants.ts';
+import type { Grant } from './state/grants.ts';
 import type { LookedUp } from './state/lookups.ts';
 import { Programs } from './state/programs.ts';
 
@@ -22,13 +23,9 @@ const SETTLED_MS = 1; // two expiries that differ by less are one: doubles are e
  */
 export function adopt(plane: Plane, snapshot: Snapshot): boolean {
   const { pods, grants, writer } = plane;
-  let isDone = true;
-  for (const pod of pods.missingFrom(snapshot)) {
-    isDone = removeGrants(plane, pod, () => true) && isDone;
-    plane.lookups.forgetPod(pod);
-    plane.unpruned.delete(pod);
-    plane.programIds[pod] = '';
-  }
+  const gone = new Set(pods.missingFrom(snapshot));
+  for (const pod of gone) forget(plane, pod);
+  let isDone = removeGrants(plane, gone, () => true);
   renumber(plane, snapshot.classIds);
   writer.define(snapshot.classIds);
   // A pod that is gone but has grants that could not be removed keeps its index: nobody may inherit them.
@@ -51,13 +48,20 @@ export function adopt(plane: Plane, snapshot: Snapshot): boolean {
 
 /** Removes the grants that have no reason under the programs adopted last. False when the kernel refused some: call it again. */
 export function prune(plane: Plane): boolean {
-  for (const pod of plane.unpruned) {
-    const wanted = earned(plane, pod, plane.pods.programs[pod]!);
-    const isLeft = (classIndex: number, address: Uint8Array): boolean => !wanted.has(keyOf(classIndex, address));
-    if (removeGrants(plane, pod, isLeft)) plane.unpruned.delete(pod);
-    else plane.grants.distrust();
-  }
-  return plane.unpruned.size === 0;
+  const { unpruned, pods } = plane;
+  const wanted = new Map([...unpruned].map((pod) => [pod, earned(plane, pod, pods.programs[pod]!)]));
+  const isDone = removeGrants(plane, unpruned, (pod, classIndex, address) => {
+    return wanted.get(pod)?.has(keyOf(classIndex, address)) !== true;
+  });
+  if (isDone) unpruned.clear();
+  else plane.grants.distrust();
+  return isDone;
+}
+
+function forget(plane: Plane, pod: number): void {
+  plane.lookups.forgetPod(pod);
+  plane.unpruned.delete(pod);
+  plane.programIds[pod] = '';
 }
 
 /** Grants that another class index means now. A class that is gone has no chain that asks it, and its sets are deleted afterwards. */
@@ -67,7 +71,7 @@ function renumber(plane: Plane, classIds: readonly string[]): void {
   plane.grants.renumberClasses(numbers);
 }
 
-interface Wanted extends Element {
+interface Wanted extends Omit<Grant, 'expiryMs'> {
   expiryMs: number;
 }
 
@@ -78,19 +82,23 @@ function earned(plane: Plane, pod: number, program: number): Map<string, Wanted>
   for (const { name, answers } of plane.lookups.of(pod)) {
     const hash = hashName(name, 0, name.length, plane.seed);
     for (const classIndex of plane.programs.judge(program, name, 0, name.length, hash).classes) {
-      for (const answer of answers) if (answer.expiryMs > plane.nowMs) want(wanted, classIndex, answer);
+      for (const answer of answers) if (answer.expiryMs > plane.nowMs) want(wanted, { pod, classIndex }, answer);
     }
   }
   return wanted;
 }
 
-function want(wanted: Map<string, Wanted>, classIndex: number, { addresses, expiryMs }: LookedUp): void {
+function want(
+  wanted: Map<string, Wanted>,
+  { pod, classIndex }: { readonly pod: number; readonly classIndex: number },
+  { addresses, expiryMs }: LookedUp,
+): void {
   for (let at = 0; at < addresses.length; at += ADDRESS_BYTES) {
     const address = addresses.slice(at, at + ADDRESS_BYTES);
     const key = keyOf(classIndex, address);
     const known = wanted.get(key);
     if (known !== undefined) known.expiryMs = Math.max(known.expiryMs, expiryMs);
-    else if (wanted.size < GRANTS_PER_POD) wanted.set(key, { classIndex, address, expiryMs });
+    else if (wanted.size < GRANTS_PER_POD) wanted.set(key, { pod, classIndex, address, expiryMs });
   }
 }
 
@@ -99,16 +107,17 @@ function keyOf(classIndex: number, address: Uint8Array): string {
   return `${classIndex} ${address.join('.')}`;
 }
 
-/** Takes the pod's revoked elements out of the kernel, and out of the mirror only what the kernel acknowledged. */
-function removeGrants(plane: Plane, pod: number, isRevoked: IsRevoked): boolean {
-  const revoked: Element[] = [];
-  plane.grants.forEachOf(pod, (classIndex, address, expiryMs) => {
+/** Takes revoked elements of these pods out of the kernel, and out of the mirror only what the kernel acknowledged. */
+function removeGrants(plane: Plane, pods: ReadonlySet<number>, isRevoked: IsRevoked): boolean {
+  const revoked: Grant[] = [];
+  plane.grants.forEachOf(pods, (grant) => {
     // What has expired is left to the sweep: a removal of nothing can fail, too (a full set), and would take the others with it.
-    if (expiryMs > plane.nowMs - GONE_AFTER_MS && isRevoked(classIndex, address)) revoked.push({ classIndex, address });
+    const isThere = grant.expiryMs > plane.nowMs - GONE_AFTER_MS;
+    if (isThere && isRevoked(grant.pod, grant.classIndex, grant.address)) revoked.push(grant);
   });
-  return inBatches(plane, pod, revoked, {
+  return inBatches(plane, revoked, {
     write: ({ classIndex, address }, source) => plane.writer.remove(classIndex, source, 0, address, 0),
-    learn: ({ classIndex, address }) => {
+    learn: ({ pod, classIndex, address }) => {
       plane.grants.delete(classIndex, pod, address, 0);
       plane.count(COUNT.grants_removed);
     },
@@ -123,7 +132,7 @@ function addGrants(plane: Plane, pod: number, wanted: readonly Wanted[]): boolea
   // Beyond the quota the oldest lookups wait for being looked up again.
   const admitted = missing.slice(Math.max(0, missing.length - grants.roomOf(pod)));
   plane.counters[COUNT.grants_refused]! += missing.length - admitted.length;
-  return inBatches(plane, pod, admitted, {
+  return inBatches(plane, admitted, {
     write: ({ classIndex, address, expiryMs }, source) => {
       const untilMs = grants.reserve(classIndex, pod, address, 0, expiryMs);
       return plane.writer.add(classIndex, source, 0, address, 0, untilMs - nowMs);
@@ -135,20 +144,14 @@ function addGrants(plane: Plane, pod: number, wanted: readonly Wanted[]): boolea
   });
 }
 
-interface Element {
-  readonly classIndex: number;
-  readonly address: Uint8Array;
-}
-
-type IsRevoked = (classIndex: number, address: Uint8Array) => boolean;
+type IsRevoked = (pod: number, classIndex: number, address: Uint8Array) => boolean;
 
 /** Few enough that a batch always holds them, with any number of addresses that a pod has; and that other programs get their turn. */
 const ELEMENTS_PER_BATCH = 256;
 
-/** Commits the elements some at a time, for each address of the pod; `learn` is called for those that the kernel acknowledged. */
-function inBatches<T extends Element>(
+/** Commits the elements some at a time, for each address of their pod; `learn` is called for those that the kernel acknowledged. */
+function inBatches<T extends Grant | Wanted>(
   plane: Plane,
-  pod: number,
   elements: readonly T[],
   { write, learn }: { write: (element: T, source: Uint8Array) => boolean; learn: (element: T) => void },
 ): boolean {
@@ -156,7 +159,7 @@ function inBatches<T extends Element>(
   for (let first = 0; first < elements.length; first += ELEMENTS_PER_BATCH) {
     const batch = elements.slice(first, first + ELEMENTS_PER_BATCH);
     const isWritten = batch.every((element) =>
-      plane.pods.addresses(pod, familyOf(element.address)).every((source) => write(element, source)),
+      plane.pods.addresses(element.pod, familyOf(element.address)).every((source) => write(element, source)),
     );
     const outcome = plane.writer.commit();
     plane.count(outcome === COMMIT.Done ? COUNT.commits : COUNT.commits_failed);

@@ -11,8 +11,12 @@ import type { Plane } from './plane.ts';
 import { NAME_BYTES, NO_SLOT, QUESTION_BYTES, STATE } from './state/query-slots.ts';
 import type { UpstreamSocket } from './state/upstreams.ts';
 
-/** Queries of one pod that may wait at a time: an eighth of all slots, so that eight greedy pods do not starve a ninth. */
-const IN_FLIGHT_PER_POD = 2048;
+/** Queries of one pod that may wait at a time. At 1 s of upstream latency that is 1,000 misses a second. */
+const IN_FLIGHT_PER_POD = 1_024;
+/** Share of all slots that may wait for upstreams: the rest is for what is answered at once, so that a slow upstream costs no hit. */
+const WAITING_SHARE = 0.75;
+
+const SEND_TRIES = 2;
 
 export const FORWARD = { Sent: 0, Merged: 1, OverBudget: 2 } as const;
 
@@ -21,6 +25,7 @@ export function forward(plane: Plane, slot: number, key: number): number {
   const { slots, pods } = plane;
   const pod = slots.pod[slot]!;
   if (pods.inFlight[pod]! >= IN_FLIGHT_PER_POD) return FORWARD.OverBudget;
+  if (plane.waiting >= slots.capacity * WAITING_SHARE) return FORWARD.OverBudget;
   const leader = plane.asking.get(key) ?? NO_SLOT;
   if (leader !== NO_SLOT && isSameQuestion(plane, leader, slot)) {
     slots.nextWaiter[slot] = slots.nextWaiter[leader]!;
@@ -32,6 +37,7 @@ export function forward(plane: Plane, slot: number, key: number): number {
     if (leader === NO_SLOT) plane.asking.set(key, slot);
   }
   slots.state[slot] = STATE.Upstream;
+  plane.waiting++;
   pods.inFlight[pod]!++;
   return leader !== NO_SLOT && slots.attempts[slot] === 0 ? FORWARD.Merged : FORWARD.Sent;
 }
@@ -41,9 +47,8 @@ export function retry(plane: Plane, slot: number): boolean {
   const { slots, upstreams } = plane;
   releaseId(plane, slot);
   const failed = slots.server[slot]!;
+  upstreams.failed(failed);
   slots.server[slot] = upstreams.after(failed);
-  // Later questions start with a server that may be alive; the failed one gets its turn when this one fails too.
-  if (upstreams.preferred === failed) upstreams.preferred = slots.server[slot]!;
   return send(plane, slot);
 }
 
@@ -66,6 +71,7 @@ export function findAsker(plane: Plane, socket: UpstreamSocket, i: number): numb
 /** Ends the waiting of `slot` and of all that wait with it: from here on they are handled one by one. */
 export function stopAsking(plane: Plane, slot: number, key: number): void {
   releaseId(plane, slot);
+  plane.deadlines.stop(slot);
   if (plane.asking.get(key) === slot) plane.asking.delete(key);
 }
 
@@ -74,12 +80,19 @@ export function flushQuestions(plane: Plane): void {
   const { outgoing, outgoingSocket: socket } = plane;
   const count = outgoing.count;
   if (count === 0 || socket === undefined) return;
-  let first = 0;
-  while (first < count) {
+  for (let first = 0, tries = 0; first < count;) {
     const sent = plane.sys.sendBatch(socket.fd, outgoing, first, count - first);
-    if (sent > 0) plane.counters[COUNT.upstream_sent]! += sent;
-    else plane.count(COUNT.upstream_errors); // ICMP of an earlier datagram, or no buffer: its deadline asks again
-    first += Math.max(sent, 1);
+    if (sent > 0) {
+      plane.counters[COUNT.upstream_sent]! += sent;
+      first += sent;
+      tries = 0;
+      continue;
+    }
+    // The error of an earlier datagram (ICMP) is reported instead of sending this one: once more. Else its deadline asks again.
+    plane.count(COUNT.upstream_errors);
+    if (++tries < SEND_TRIES) continue;
+    first++;
+    tries = 0;
   }
   outgoing.count = 0;
   plane.outgoingSocket = undefined;
@@ -89,9 +102,9 @@ function send(plane: Plane, slot: number): boolean {
   const { slots, outgoing, room, asked } = plane;
   const socket = socketFor(plane, slots.server[slot]!);
   slots.attempts[slot]!++;
-  if (!plane.deadlines.push(slots, slot, plane.nowMs)) return false;
   const id = socket.reserveId(plane.random, slot);
   if (id < 0) return false;
+  plane.deadlines.start(slot, plane.nowMs);
   slots.socket[slot] = socket.index;
   slots.upstreamId[slot] = id;
   const i = outgoing.count++;

@@ -9,7 +9,7 @@ import type { Snapshot } from '../bridge/snapshot.ts';
 import { QUERY } from '../dns/query.ts';
 import type { Fd, Sys } from '../sys/sys.ts';
 import { adopt, prune } from './adopt.ts';
-import { INTERNAL, OVER_QUOTA, REFUSALS } from './denials.ts';
+import { OVER_QUOTA, REFUSALS } from './denials.ts';
 import { findAsker, flushQuestions } from './forward.ts';
 import { KernelWatch } from './kernel-watch.ts';
 import { Plane } from './plane.ts';
@@ -61,7 +61,7 @@ export class Loop {
     this.#control = shared.control;
     this.#events = events;
     this.plane = new Plane(sys, settings, shared.counters, shared.ring);
-    this.#server = new Server(this.plane);
+    this.#server = new Server(this.plane, (error) => this.#onError(error));
     this.#watch = KernelWatch.open(sys, settings.table);
     this.wakeFd = sys.eventOpen();
     this.#epoll = sys.epollOpen();
@@ -107,10 +107,19 @@ export class Loop {
    * then the loop tries again every second.
    */
   prune(): boolean {
+    this.#flush(); // its removals must not join a batch that queries wait for
     this.plane.nowMs = this.#sys.nowMs();
     const isDone = prune(this.plane);
     this.#pruneAtMs = isDone ? Number.POSITIVE_INFINITY : this.plane.nowMs + PRUNE_AGAIN_MS;
     return isDone;
+  }
+
+  /** Closes every descriptor: raw ones outlive their thread and would swallow queries (V23). */
+  close(): void {
+    this.#flush();
+    const sockets = [...this.plane.listeners, ...this.plane.upstreams.sockets].map(({ fd }) => fd);
+    for (const fd of [...sockets, this.#watch.fd, this.#epoll]) this.#sys.close(fd);
+    this.plane.writer.close();
   }
 
   #onReady(fd: number): void {
@@ -145,7 +154,8 @@ export class Loop {
     try {
       this.#server.onClientQuery(slot);
     } catch (error) {
-      this.#onError(slot, error);
+      this.#server.abandon(slot);
+      this.#onError(error);
     }
   }
 
@@ -163,7 +173,8 @@ export class Loop {
       try {
         this.#server.onUpstreamAnswer(slot, i);
       } catch (error) {
-        this.#onError(slot, error);
+        this.#server.abandon(slot);
+        this.#onError(error);
       }
     }
   }
@@ -178,7 +189,7 @@ export class Loop {
   #onTick(): void {
     const { plane } = this;
     for (;;) {
-      const slot = plane.deadlines.popOverdue(plane.slots, plane.nowMs);
+      const slot = plane.deadlines.popOverdue(plane.nowMs);
       if (slot === NO_SLOT) break;
       this.#server.onTimeout(slot);
     }
@@ -199,10 +210,10 @@ export class Loop {
     for (let l = 0; l < plane.listeners.length; l++) flushReplies(plane, l);
   }
 
-  #onError(slot: number, error: unknown): void {
+  /** An exception in one query, which got SERVFAIL: counted and told; too many are the end. */
+  #onError(error: unknown): void {
     const { plane } = this;
     plane.count(COUNT.internal_errors);
-    this.#server.abandon(slot, INTERNAL);
     if (plane.nowMs - this.#errorsSince > 60_000) {
       this.#errorsSince = plane.nowMs;
       this.#errors = 0;

@@ -125,6 +125,8 @@ export class Plane {
   classIds: readonly string[] = [];
   /** The kernel's sets of these classes. */
   setNames: ReadonlySet<string> = new Set();
+  /** Slots that wait for an upstream. */
+  waiting = 0;
   /** Time of this turn. */
   nowMs = 0;
   wallMs = 0;
@@ -139,7 +141,7 @@ export class Plane {
     this.seed = this.random.next32();
     this.grants = new Grants(this.random.next32(), POD_INDEXES);
     this.admitted = new Int32Array(this.slots.capacity);
-    this.deadlines = new Deadlines(ATTEMPT_MS, this.slots.capacity * 4);
+    this.deadlines = new Deadlines(ATTEMPT_MS, this.slots.capacity);
     this.stored = Array.from({ length: this.slots.capacity }, () => undefined);
     this.verdicts = Array.from({ length: this.slots.capacity }, () => UNSELECTED);
     this.neverGranted = new RangeMatcher(protectedRanges(settings.protect));

@@ -28,6 +28,12 @@ export function replyTruncated(plane: Plane, slot: number): void {
   close(plane, slot, i, buildTruncated(plane.room, plane.asked));
 }
 
+/** Whether the client takes a reply of this size (its OPT included) over UDP. */
+export function fits({ slots }: Plane, slot: number, body: ReplyBody): boolean {
+  const needed = body.bytes.length + (slots.hasOpt[slot] !== 0 ? OPT_BYTES : 0);
+  return needed <= Math.min(slots.payloadBytes[slot]!, EDNS_PAYLOAD_BYTES);
+}
+
 /** For names that may only be asked: what upstream said. */
 export function replyPlain(plane: Plane, slot: number, stored: StoredAnswer): void {
   replyWithBody(plane, slot, stored, stored.plain);
@@ -72,12 +78,9 @@ export function flushReplies(plane: Plane, l: number): void {
 
 function replyWithBody(plane: Plane, slot: number, stored: StoredAnswer, body: ReplyBody): void {
   const { room, asked } = plane;
+  if (!fits(plane, slot, body)) return replyTruncated(plane, slot);
   const i = openSlot(plane, slot);
   const length = body.bytes.length;
-  if (room.at + length + (asked.hasOpt ? OPT_BYTES : 0) > room.limit) {
-    close(plane, slot, i, buildTruncated(room, asked));
-    return;
-  }
   const { bytes, at } = room;
   copy(body.bytes, 0, bytes, at, length);
   // The client's own spelling of the question: same length, and every pointer to it stays right (R1, 0x20).

@@ -1,6 +1,6 @@
 // The way of one query through its states, Judging → (Upstream →) (Commit →) answered. With loop.ts the only place that calls stages;
 // read onClientQuery first: it is the product in one paragraph.
-import { AUDIT_FLAG, AUDIT_KIND, REASON } from '../bridge/audit-record.ts';
+import { AUDIT_FLAG, AUDIT_KIND, NO_RCODE, REASON } from '../bridge/audit-record.ts';
 import { COUNT } from '../bridge/counters.ts';
 import { ANSWER, parseAnswer } from '../dns/answer.ts';
 import type { Denial as Reply } from '../dns/build-reply.ts';
@@ -11,6 +11,7 @@ import { answerFromCache, cacheKey } from './cache.ts';
 import {
   BAD_UPSTREAM,
   denialFor,
+  INTERNAL,
   NO_RECORDS,
   NO_UPSTREAM,
   NOT_A_POD,
@@ -25,18 +26,21 @@ import { identify } from './identify.ts';
 import { MATCH, match } from './match.ts';
 import { MAX_ATTEMPTS } from './plane.ts';
 import type { Plane } from './plane.ts';
-import { replyJudged, replyPlain, replyTruncated, replyWithout } from './reply.ts';
+import { fits, replyJudged, replyPlain, replyTruncated, replyWithout } from './reply.ts';
 import type { StoredAnswer } from './state/answer-store.ts';
 import { NO_POD } from './state/pod-table.ts';
 import { NO_SLOT, STATE } from './state/query-slots.ts';
 
 export class Server {
   readonly #plane: Plane;
+  readonly #onError: (error: unknown) => void;
   readonly #denial: Reply | undefined;
   readonly #settle = (slot: number, isGranted: boolean): void => this.#settled(slot, isGranted);
 
-  constructor(plane: Plane) {
+  /** `onError` is told of an exception in one of several queries that wait for the same answer. */
+  constructor(plane: Plane, onError: (error: unknown) => void) {
     this.#plane = plane;
+    this.#onError = onError;
     this.#denial = denialFor(plane.settings.denial);
   }
 
@@ -64,6 +68,7 @@ export class Server {
     const hasOther = plane.upstreams.servers.length > 1 && slots.attempts[slot]! < MAX_ATTEMPTS;
     if (isRefusal && hasOther && retry(plane, slot)) return;
     if (answer.rcode === RCODE.ServFail) return this.#forEachWaiter(slot, this.#answerFailed);
+    plane.upstreams.succeeded(slots.server[slot]!);
     const stored = extract(plane, slot, answers.bytes);
     if (stored === undefined) return this.#unusable(slot);
     if (isCacheable(plane, stored)) plane.store.put(cacheKey(plane, slot), stored);
@@ -86,11 +91,8 @@ export class Server {
   }
 
   /** After an exception that is our bug: everybody who waits for this slot gets SERVFAIL, nothing is allowed. */
-  abandon(slot: number, reply: Reply): void {
-    const { slots } = this.#plane;
-    if (slots.state[slot] === STATE.Free) return;
-    this.#abandonment = reply;
-    this.#forEachWaiter(slot, this.#answerAbandoned);
+  abandon(slot: number): void {
+    if (this.#plane.slots.state[slot] !== STATE.Free) this.#forEachWaiter(slot, this.#answerAbandoned);
   }
 
   #mayAsk(slot: number): boolean {
@@ -106,7 +108,7 @@ export class Server {
         return false;
       default:
         this.#plane.count(COUNT.queries_denied);
-        this.#plane.detail.reset(AUDIT_KIND.Denied, this.#denial?.rcode ?? 0).reason = REASON['no-rule'];
+        this.#plane.detail.reset(AUDIT_KIND.Denied, this.#denial?.rcode ?? NO_RCODE).reason = REASON['no-rule'];
         this.#finish(slot, this.#denial);
         return false;
     }
@@ -127,6 +129,9 @@ export class Server {
 
   #admitThenReply(slot: number, stored: StoredAnswer): void {
     const plane = this.#plane;
+    // What the client cannot be shown it is not granted either: it would have to ask again over TCP.
+    if (plane.verdicts[slot]!.classes.length > 0 && !fits(plane, slot, stored.judged))
+      return this.#answerTruncated(slot);
     let outcome = admit(plane, slot, stored);
     if (outcome === ADMIT.BatchFull) {
       this.commit();
@@ -141,6 +146,7 @@ export class Server {
         plane.detail.reset(AUDIT_KIND.Allowed, RCODE.NoError);
         return this.#finish(slot, NO_RECORDS);
       default:
+        plane.writer.discard(); // what an answer too big for any batch has left in it
         return this.#fail(slot, OVER_QUOTA, REASON.quota);
     }
   }
@@ -196,7 +202,6 @@ export class Server {
 
   // What forEachWaiter is to do with each slot; the answer itself is passed beside, so that no closure is made per answer.
   #stored: StoredAnswer | undefined;
-  #abandonment: Reply = NOT_GRANTED;
   readonly #answerStored = (slot: number): void => {
     if (this.#stored !== undefined && this.#mayAsk(slot)) this.#admitThenReply(slot, this.#stored);
   };
@@ -209,7 +214,7 @@ export class Server {
   readonly #answerUnusable = (slot: number): void => this.#fail(slot, BAD_UPSTREAM, REASON['upstream-malformed']);
   readonly #answerFailed = (slot: number): void => this.#fail(slot, NO_UPSTREAM, REASON['upstream-failed']);
   readonly #answerNoUpstream = (slot: number): void => this.#fail(slot, NO_UPSTREAM, REASON['upstream-timeout']);
-  readonly #answerAbandoned = (slot: number): void => this.#fail(slot, this.#abandonment, REASON['internal-error']);
+  readonly #answerAbandoned = (slot: number): void => this.#fail(slot, INTERNAL, REASON['internal-error']);
 
   /** Ends the question that `leader` asked and hands each slot that waits for it to `step`, judged by the policy of now, not of then. */
   #forEachWaiter(leader: number, step: (slot: number) => void): void {
@@ -220,12 +225,25 @@ export class Server {
       const next = slots.nextWaiter[slot]!;
       const pod = slots.pod[slot]!;
       const isSamePod = pod !== NO_POD && pods.ids[pod] === slots.podId[slot];
-      if (slots.state[slot] === STATE.Upstream && isSamePod) pods.inFlight[pod]!--;
+      if (slots.state[slot] === STATE.Upstream) {
+        plane.waiting--;
+        if (isSamePod) pods.inFlight[pod]!--;
+      }
       slots.state[slot] = STATE.Judging;
       slots.nextWaiter[slot] = NO_SLOT;
-      if (isSamePod) step(slot);
+      if (isSamePod && pods.isPresent[pod] !== 0) this.#try(step, slot);
       else this.#refuse(slot, NOT_A_POD, REASON['unknown-client']);
       slot = next;
+    }
+  }
+
+  /** One waiter's exception must not cost the others their answer. */
+  #try(step: (slot: number) => void, slot: number): void {
+    try {
+      step(slot);
+    } catch (error) {
+      if (this.#plane.slots.state[slot] !== STATE.Free) this.#fail(slot, INTERNAL, REASON['internal-error']);
+      this.#onError(error);
     }
   }
 

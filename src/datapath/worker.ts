@@ -22,6 +22,7 @@ function run(port: MessagePort, start: DatapathStart): void {
   loop.adopt(start.snapshot);
   tell({ kind: 'listening', wakeFd: loop.wakeFd });
   while (!control.isStopRequested()) loop.turn();
+  loop.close();
 }
 
 function readMessages(port: MessagePort, loop: Loop, tell: (message: FromDatapath) => void): void {

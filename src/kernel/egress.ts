@@ -9,7 +9,7 @@ import type { RulesetInput } from './ruleset.ts';
 
 const NOT_NEW = 'tcp flags & (fin | syn | rst | ack) != syn';
 
-// Named, so that they survive a new ruleset: src/agent compares `intercepted` with the queries that arrived.
+// Named, so that they survive a new ruleset and an operator can list them one by one.
 const COUNTERS: readonly (readonly [name: string, comment: string])[] = [
   ['spoofed', 'packets dropped for their source address'],
   ['intercepted', 'DNS packets handed to our sockets'],

@@ -1,52 +1,60 @@
-// When each upstream query stops being waited for. Every attempt has the same patience, so a queue in order of sending is in order
-// of time: no wheel, no heap. An entry names slot and use; one that was answered meanwhile no longer matches and is skipped.
-import type { QuerySlots } from './query-slots.ts';
+// When each upstream query stops being waited for. Every attempt has the same patience, so a list in order of sending is in order of time:
+// no wheel, no heap. Each slot is in it at most once and leaves it when it is answered, so the list is never longer than there are slots.
+
+const NONE = -1;
 
 export class Deadlines {
   readonly #patienceMs: number;
-  readonly #slots: Int32Array;
-  readonly #uses: Uint32Array;
-  readonly #attempts: Uint8Array;
-  readonly #times: Float64Array;
-  #head = 0;
-  #count = 0;
+  readonly #dueMs: Float64Array;
+  readonly #next: Int32Array;
+  readonly #previous: Int32Array;
+  readonly #isListed: Uint8Array;
+  #oldest = NONE;
+  #youngest = NONE;
 
-  /** `capacity`: attempts under way at most, answered ones included until their time. */
-  constructor(patienceMs: number, capacity: number) {
+  constructor(patienceMs: number, slots: number) {
     this.#patienceMs = patienceMs;
-    this.#slots = new Int32Array(capacity);
-    this.#uses = new Uint32Array(capacity);
-    this.#attempts = new Uint8Array(capacity);
-    this.#times = new Float64Array(capacity);
+    this.#dueMs = new Float64Array(slots);
+    this.#next = new Int32Array(slots).fill(NONE);
+    this.#previous = new Int32Array(slots).fill(NONE);
+    this.#isListed = new Uint8Array(slots);
   }
 
-  /** False when the queue is full of attempts that are still young: the caller must not send. */
-  push(slots: QuerySlots, slot: number, nowMs: number): boolean {
-    const capacity = this.#slots.length;
-    if (this.#count === capacity) return false;
-    const at = (this.#head + this.#count++) % capacity;
-    this.#slots[at] = slot;
-    this.#uses[at] = slots.use[slot]!;
-    this.#attempts[at] = slots.attempts[slot]!;
-    this.#times[at] = nowMs + this.#patienceMs;
-    return true;
+  /** Waits for `slot` from now on; a deadline that it had is replaced. */
+  start(slot: number, nowMs: number): void {
+    this.stop(slot);
+    this.#dueMs[slot] = nowMs + this.#patienceMs;
+    this.#previous[slot] = this.#youngest;
+    this.#next[slot] = NONE;
+    this.#isListed[slot] = 1;
+    if (this.#youngest === NONE) this.#oldest = slot;
+    else this.#next[this.#youngest] = slot;
+    this.#youngest = slot;
   }
 
-  /** The next slot whose attempt is overdue, or -1. Call until it answers -1. */
-  popOverdue(slots: QuerySlots, nowMs: number): number {
-    while (this.#count > 0 && this.#times[this.#head]! <= nowMs) {
-      const at = this.#head;
-      this.#head = (at + 1) % this.#slots.length;
-      this.#count--;
-      const slot = this.#slots[at]!;
-      if (slots.use[slot] === this.#uses[at] && slots.attempts[slot] === this.#attempts[at]) return slot;
-    }
-    return -1;
+  /** Waits no longer; nothing happens when it did not. */
+  stop(slot: number): void {
+    if (this.#isListed[slot] === 0) return;
+    this.#isListed[slot] = 0;
+    const previous = this.#previous[slot]!;
+    const next = this.#next[slot]!;
+    if (previous === NONE) this.#oldest = next;
+    else this.#next[previous] = next;
+    if (next === NONE) this.#youngest = previous;
+    else this.#previous[next] = previous;
+  }
+
+  /** The next slot that is overdue, no longer waited for; or -1. Call until it answers -1. */
+  popOverdue(nowMs: number): number {
+    const slot = this.#oldest;
+    if (slot === NONE || this.#dueMs[slot]! > nowMs) return NONE;
+    this.stop(slot);
+    return slot;
   }
 
   /** Milliseconds until the oldest attempt is due, at most `limitMs`. */
   waitMs(nowMs: number, limitMs: number): number {
-    if (this.#count === 0) return limitMs;
-    return Math.max(0, Math.min(limitMs, Math.ceil(this.#times[this.#head]! - nowMs)));
+    if (this.#oldest === NONE) return limitMs;
+    return Math.max(0, Math.min(limitMs, Math.ceil(this.#dueMs[this.#oldest]! - nowMs)));
   }
 }

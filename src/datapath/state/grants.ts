@@ -9,6 +9,13 @@ export const GRANT_CAPACITY = 1 << 19;
 /** Of one pod: a third of what is usable. Reaching it refuses that pod's new grants and touches nobody else's (I6). */
 export const GRANTS_PER_POD = 131_072;
 
+export interface Grant {
+  readonly pod: number;
+  readonly classIndex: number;
+  readonly address: Uint8Array;
+  readonly expiryMs: number;
+}
+
 export class Grants {
   readonly #mask: number;
   readonly #limit: number;
@@ -82,14 +89,18 @@ export class Grants {
     if (this.#pod[at] !== 0) this.#deleteAt(at);
   }
 
-  /** Calls `visit` for each element of a pod with a copy of its address. A full scan: for policy changes, not for queries. */
-  forEachOf(pod: number, visit: (classIndex: number, address: Uint8Array, expiryMs: number) => void): void {
+  /** Calls `visit` for each element of these pods, with an address of its own. One scan of all: for policy changes, not for queries. */
+  forEachOf(pods: ReadonlySet<number>, visit: (grant: Grant) => void): void {
+    if (pods.size === 0) return;
     for (let at = 0; at <= this.#mask; at++) {
-      if (this.#pod[at] !== pod + 1) continue;
-      const address = new Uint8Array(ADDRESS_WORDS * 4);
-      const view = new DataView(address.buffer);
-      for (let w = 0; w < ADDRESS_WORDS; w++) view.setInt32(4 * w, this.#address[at * ADDRESS_WORDS + w]!);
-      visit(this.#class[at]!, address, Math.abs(this.#expiryMs[at]!));
+      const pod = this.#pod[at]! - 1;
+      if (pod < 0 || !pods.has(pod)) continue;
+      visit({
+        pod,
+        classIndex: this.#class[at]!,
+        address: this.#addressAt(at),
+        expiryMs: Math.abs(this.#expiryMs[at]!),
+      });
     }
   }
 
@@ -103,14 +114,12 @@ export class Grants {
 
   /** Class numbers changed with a new policy: `renumber[old]` is the new one, or -1 for a class that is gone. */
   renumberClasses(renumber: readonly number[]): void {
-    const kept: { classIndex: number; pod: number; address: Uint8Array; expiryMs: number }[] = [];
-    for (let pod = 0; pod < this.#ofPod.length; pod++) {
-      if (this.#ofPod[pod] === 0) continue;
-      this.forEachOf(pod, (old, address) => {
-        const classIndex = renumber[old] ?? -1;
-        const expiryMs = this.#expiryMs[this.#find(old, pod, address, 0)]!; // with its sign: what is distrusted stays so
-        if (classIndex >= 0) kept.push({ classIndex, pod, address, expiryMs });
-      });
+    const kept: Grant[] = [];
+    for (let at = 0; at <= this.#mask; at++) {
+      const classIndex = renumber[this.#class[at]!] ?? -1;
+      if (this.#pod[at] === 0 || classIndex < 0) continue;
+      // The expiry with its sign: what is distrusted stays so.
+      kept.push({ pod: this.#pod[at]! - 1, classIndex, address: this.#addressAt(at), expiryMs: this.#expiryMs[at]! });
     }
     this.#pod.fill(0);
     this.#ofPod.fill(0);
@@ -171,6 +180,13 @@ export class Grants {
     h = mix(h ^ w2);
     h = mix(h ^ w1);
     return mix(h ^ w0) & this.#mask;
+  }
+
+  #addressAt(at: number): Uint8Array {
+    const address = new Uint8Array(ADDRESS_WORDS * 4);
+    const view = new DataView(address.buffer);
+    for (let w = 0; w < ADDRESS_WORDS; w++) view.setInt32(4 * w, this.#address[at * ADDRESS_WORDS + w]!);
+    return address;
   }
 
   #homeAt(at: number): number {

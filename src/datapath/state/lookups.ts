@@ -1,8 +1,12 @@
 // What each pod recently looked up: name → addresses and how long they would be granted. It answers the question that a policy change
 // asks: which grants still have a reason, and which new ones has the pod earned already (design §6, last sentence)?
 
-/** Names kept per pod, about 4 MB; the oldest go first. A grant whose lookup is forgotten ends at the next change of the pod's policy. */
+/** Names kept per pod; the oldest go first. A grant whose lookup is forgotten ends at the next change of the pod's policy. */
 const LOOKUPS_PER_POD = 16_384;
+/** Of all pods together. When it is used up, each pod that notes more loses its own oldest. */
+const BYTES = 64 * 1024 * 1024;
+/** Of a lookup besides its name and addresses: objects and table entries, an estimate. */
+const OVERHEAD_BYTES = 250;
 /** Addresses kept per name: the newest (design §6). Names that rotate through more lose the oldest at a policy change. */
 const ADDRESSES_PER_NAME = 1_000;
 const ADDRESS_BYTES = 16;
@@ -23,17 +27,27 @@ export interface Lookup {
 
 export class Lookups {
   readonly #ofPod = new Map<number, Map<number, Lookup>>();
+  #bytes = 0;
 
   /** Notes an answer. `key` is the query's hash of name and type; noting it makes the name the youngest. */
   note(pod: number, key: number, name: Uint8Array, answer: LookedUp): void {
     let names = this.#ofPod.get(pod);
     if (names === undefined) this.#ofPod.set(pod, (names = new Map()));
     const earlier = names.get(key)?.answers ?? [];
-    names.delete(key);
-    names.set(key, { name, answers: withAnswer(earlier, answer) });
-    if (names.size <= LOOKUPS_PER_POD) return;
+    this.#drop(names, key);
+    const lookup = { name, answers: withAnswer(earlier, answer) };
+    names.set(key, lookup);
+    this.#bytes += bytesOf(lookup);
+    if (names.size <= LOOKUPS_PER_POD && this.#bytes <= BYTES) return;
     const oldest = names.keys().next();
-    if (oldest.done !== true) names.delete(oldest.value);
+    if (oldest.done !== true) this.#drop(names, oldest.value);
+  }
+
+  #drop(names: Map<number, Lookup>, key: number): void {
+    const lookup = names.get(key);
+    if (lookup === undefined) return;
+    names.delete(key);
+    this.#bytes -= bytesOf(lookup);
   }
 
   /** Until when the newest answer to the name would be granted; 0 when there is none. */
@@ -46,15 +60,22 @@ export class Lookups {
   }
 
   forgetPod(pod: number): void {
+    const names = this.#ofPod.get(pod) ?? new Map<number, Lookup>();
+    for (const key of names.keys()) this.#drop(names, key);
     this.#ofPod.delete(pod);
   }
 
   /** Drops what has expired of every pod. */
   sweep(nowMs: number): void {
     for (const names of this.#ofPod.values()) {
-      for (const [key, { answers }] of names) if (answers.every(({ expiryMs }) => expiryMs <= nowMs)) names.delete(key);
+      for (const [key, { answers }] of names)
+        if (answers.every(({ expiryMs }) => expiryMs <= nowMs)) this.#drop(names, key);
     }
   }
+}
+
+function bytesOf({ name, answers }: Lookup): number {
+  return answers.reduce((sum, { addresses }) => sum + addresses.length, OVERHEAD_BYTES + name.length);
 }
 
 /** The same addresses again only live longer; others come first, and the oldest go when there are too many. */

@@ -15,6 +15,8 @@ export class PodTable {
   readonly ids = new Uint32Array(POD_INDEXES);
   /** Index into the snapshot's programs, or -1: no policy selects the pod. */
   readonly programs = new Int32Array(POD_INDEXES).fill(-1);
+  /** 0 for a pod that is gone and keeps its index because it still holds grants. */
+  readonly isPresent = new Uint8Array(POD_INDEXES);
   /** Queries of each pod that wait for an upstream. */
   readonly inFlight = new Int32Array(POD_INDEXES);
   /** The source addresses that grants of each pod are made for, by family. */
@@ -59,6 +61,7 @@ export class PodTable {
   replace(snapshot: Snapshot, isEmpty: (pod: number) => boolean): void {
     for (const index of this.missingFrom(snapshot)) {
       this.programs[index] = -1;
+      this.isPresent[index] = 0;
       if (!isEmpty(index)) continue;
       this.#indexOfId.delete(this.ids[index]!);
       this.ids[index] = 0;
@@ -70,6 +73,7 @@ export class PodTable {
       const index = this.#indexOfId.get(pod.id) ?? this.#freeIndex();
       this.#indexOfId.set(pod.id, index);
       this.ids[index] = pod.id;
+      this.isPresent[index] = 1;
       this.programs[index] = pod.program;
       this.#addresses4[index] = pod.addresses.filter((address) => familyOf(address) === 4);
       this.#addresses6[index] = pod.addresses.filter((address) => familyOf(address) === 6);

@@ -16,8 +16,6 @@ export const NO_SLOT = -1;
 export class QuerySlots {
   readonly capacity: number;
   readonly state: Uint8Array;
-  /** Grows with each use of the slot, so that a stale reference (a deadline, an upstream id) is recognised. */
-  readonly use: Uint32Array;
   readonly listener: Uint8Array;
   readonly clientAddress: Uint8Array;
   readonly clientPort: Uint16Array;
@@ -55,7 +53,6 @@ export class QuerySlots {
   constructor(capacity = SLOTS) {
     this.capacity = capacity;
     this.state = new Uint8Array(capacity);
-    this.use = new Uint32Array(capacity);
     this.listener = new Uint8Array(capacity);
     this.clientAddress = new Uint8Array(capacity * ADDRESS_BYTES);
     this.clientPort = new Uint16Array(capacity);
@@ -93,7 +90,6 @@ export class QuerySlots {
     if (this.#freeCount === 0) return NO_SLOT;
     const slot = this.#free[--this.#freeCount]!;
     this.state[slot] = STATE.Judging;
-    this.use[slot]!++;
     this.attempts[slot] = 0;
     this.auditFlags[slot] = 0;
     this.socket[slot] = -1;

@@ -10,6 +10,7 @@ const SOCKETS_PER_SERVER = 16;
 /** Below are the ports that other programs expect to find free. */
 const LOWEST_PORT = 1024;
 const PORT_TRIES = 32;
+const FAILURES_TO_MOVE = 3;
 /** Ids tried before a socket counts as full: at half occupancy 8 tries fail once in 256. */
 const ID_TRIES = 8;
 const IDS = 65_536;
@@ -52,8 +53,9 @@ export class UpstreamSocket {
 export class Upstreams {
   readonly servers: readonly Endpoint[];
   readonly sockets: readonly UpstreamSocket[];
-  /** The server that first attempts go to: it moves on when one does not answer. */
+  /** The server that first attempts go to: it moves on when one fails several times in a row. */
   preferred = 0;
+  #failures = 0;
   readonly #random: RandomPool;
 
   private constructor(servers: readonly Endpoint[], sockets: readonly UpstreamSocket[], random: RandomPool) {
@@ -76,6 +78,18 @@ export class Upstreams {
   /** A random socket towards `server`. */
   pick(server: number): UpstreamSocket {
     return this.sockets[server * SOCKETS_PER_SERVER + (this.#random.next16() % SOCKETS_PER_SERVER)]!;
+  }
+
+  /** An attempt at `server` was not answered, or not usefully. One slow name must not move everybody to a server that may be dead. */
+  failed(server: number): void {
+    if (server !== this.preferred || ++this.#failures < FAILURES_TO_MOVE) return;
+    this.preferred = this.after(server);
+    this.#failures = 0;
+  }
+
+  /** `server` answered. */
+  succeeded(server: number): void {
+    if (server === this.preferred) this.#failures = 0;
   }
 
   /** The server after `server`, for the next attempt. */

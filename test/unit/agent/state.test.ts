@@ -12,7 +12,8 @@ import {
   type State,
 } from '../../../src/agent/state.ts';
 import { formatAddress } from '../../../src/base/ip.ts';
-import { MAX_PODS, PodTable } from '../../../src/datapath/state/pod-table.ts';
+import { MAX_PODS } from '../../../src/bridge/snapshot.ts';
+import { PodTable } from '../../../src/datapath/state/pod-table.ts';
 import { EMPTY_REGISTRY } from '../../../src/pods/registry.ts';
 
 const CLIENTS = `clients:
@@ -164,13 +165,34 @@ test('the problems of both files are reported together', async () => {
   expect(new Set(files)).toEqual(new Set([join(folder, 'clients.yaml'), join(folder, 'policies/shop.yaml')]));
 });
 
-test('no state is accepted that the data plane cannot hold: a client too many is a located problem, not the end of the process', async () => {
-  const clients = Array.from(
-    { length: MAX_PODS + 1 },
-    (_, i) => `  - {name: c${i}, addresses: [10.${i >> 16}.${(i >> 8) & 255}.${i & 255}]}`,
-  );
-  write('clients.yaml', `clients:\n${clients.join('\n').replace('10.0.0.0', '10.9.9.9')}\n`);
-  const loaded = await loadState(config, undefined, EMPTY_REGISTRY);
-  if (loaded.ok) expect(() => new PodTable().replace(snapshotOf(loaded.value))).not.toThrow();
-  else expect(loaded.problems[0]?.at).toContain('clients.yaml');
+/** `count` clients; `generation` makes all of them others. */
+const manyClients = (count: number, generation = 1): string =>
+  `clients:\n${Array.from(
+    { length: count },
+    (_, i) => `  - {name: c${i}, addresses: [10.${generation}.${i >> 8}.${i & 255}]}\n`,
+  ).join('')}`;
+
+test('a client too many is a problem at its place, not the end of the process', async () => {
+  const before = await load();
+  write('clients.yaml', manyClients(MAX_PODS + 1));
+  const loaded = await loadState(config, before, before.registry);
+  const problems = loaded.ok ? [] : loaded.problems;
+  expect(problems).toEqual([
+    {
+      code: 'too-many-clients',
+      at: `${join(folder, 'clients.yaml')}:1:1`,
+      message: `Remove clients: ${MAX_PODS + 1} are listed, at most ${MAX_PODS} are served`,
+    },
+  ]);
+});
+
+test('every state that is accepted fits into the data plane, also when all clients are others at once', async () => {
+  const table = new PodTable();
+  let state: State | undefined;
+  for (const generation of [1, 2]) {
+    write('clients.yaml', manyClients(MAX_PODS, generation));
+    state = await load(state);
+    table.replace(snapshotOf(state), () => generation === 1); // the second time: everybody who is gone keeps the index
+  }
+  for (const { id } of state?.registry.pods ?? []) expect(table.ids[table.indexOfId(id)]).toBe(id);
 });

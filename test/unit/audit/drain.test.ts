@@ -1,3 +1,5 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,29 +15,61 @@ import { putRecord } from './record.ts';
 const DRAIN_MS = 50;
 const NOBODY: AuditNames = { pod: () => undefined, rule: () => undefined, portClass: () => undefined };
 
-/** Takes `room` lines at a time; the rest is lost, as at a reader that falls behind. */
+/** Takes `room` lines, all of a call or none; nothing is written yet of what it takes before `drained`. */
 class NarrowSink implements Sink {
   readonly taken: string[] = [];
   room = Infinity;
+  /** What it took and then could not write: moved here from `taken` by `fail`. */
+  lost = 0;
   isClosed = false;
-  #lost = 0;
 
-  write(lines: readonly string[]): void {
+  write(lines: readonly string[]): boolean {
     expect(this.isClosed).toBe(false);
-    if (lines.length <= this.room) {
-      this.taken.push(...lines);
-      this.room -= lines.length;
-    } else this.#lost += lines.length;
+    if (lines.length > this.room) return false;
+    this.taken.push(...lines);
+    this.room -= lines.length;
+    return true;
+  }
+
+  /** The last `count` lines did not reach the disk. */
+  fail(count: number): void {
+    this.lost += this.taken.splice(-count).length;
   }
 
   takeLost(): number {
-    const lost = this.#lost;
-    this.#lost = 0;
+    const { lost } = this;
+    this.lost = 0;
     return lost;
   }
 
+  async drained(): Promise<void> {}
+
   async close(): Promise<void> {
     this.isClosed = true;
+  }
+}
+
+/** One batch at a time, each some milliseconds under way: refuses while one is. */
+class SlowSink extends NarrowSink {
+  refused = 0;
+  #underWay: Promise<void> | undefined;
+
+  override write(lines: readonly string[]): boolean {
+    if (this.#underWay !== undefined) {
+      this.refused++;
+      return false;
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#underWay = promise;
+    setTimeout(() => {
+      this.#underWay = undefined;
+      resolve();
+    }, 3);
+    return super.write(lines);
+  }
+
+  override async drained(): Promise<void> {
+    await this.#underWay;
   }
 }
 
@@ -44,6 +78,10 @@ interface Line {
   readonly ttlSeconds?: number;
   readonly records?: number;
 }
+
+/** How many records a story accounts for: those that are there and those that are said to be lost. */
+const accounted = (taken: readonly string[]): number =>
+  linesOf(taken).reduce((sum, { event, records = 0 }) => sum + (event === 'audit.lost' ? records : 1), 0);
 
 const linesOf = (taken: readonly string[]): Line[] => taken.map((line) => JSON.parse(line) as Line);
 /** Numbers of the records, and what was said to be lost, in the order of the log. */
@@ -114,6 +152,35 @@ describe('in time', () => {
     expect(story(sink.taken)).toEqual([1, '5 lost', 2, '2 lost']);
   });
 
+  test('what the sink took and could not write after all is said, once', async () => {
+    const sink = new NarrowSink();
+    const { drain, put } = setUp(sink);
+    drain.start();
+    [1, 2, 3].forEach(put);
+    vi.advanceTimersByTime(DRAIN_MS);
+    sink.fail(2);
+    put(4);
+    vi.advanceTimersByTime(3 * DRAIN_MS);
+    await drain.stop();
+    expect(story(sink.taken)).toEqual([1, 4, '2 lost']);
+  });
+
+  test('what fails while it is stopping is said, too', async () => {
+    const sink = new NarrowSink();
+    const { drain, put } = setUp(sink);
+    drain.start();
+    [1, 2, 3].forEach(put);
+    let isFirst = true;
+    vi.spyOn(sink, 'drained').mockImplementation(async () => {
+      if (sink.taken.length === 3 && isFirst) {
+        isFirst = false;
+        sink.fail(2);
+      }
+    });
+    await drain.stop();
+    expect(story(sink.taken)).toEqual([1, '2 lost']);
+  });
+
   test('what the sink could not take is said as soon as it takes lines again', async () => {
     const sink = new NarrowSink();
     const { drain, put } = setUp(sink);
@@ -139,8 +206,23 @@ describe('in time', () => {
     sink.room = Infinity;
     vi.advanceTimersByTime(2 * DRAIN_MS);
     await drain.stop();
-    const said = linesOf(sink.taken).reduce((sum, { records = 0 }) => sum + records, 0);
-    expect(said).toBe(10);
+    expect(story(sink.taken)).toEqual(['10 lost']);
+  });
+
+  test('loss beside loss: what the ring, the sink and a refused note lose adds up, and nothing is counted twice', async () => {
+    const sink = new NarrowSink();
+    const { drain, put, counters } = setUp(sink);
+    drain.start();
+    for (let n = 0; n < 60; n++) {
+      put(n);
+      if (n % 7 === 0) counters.words[COUNT.audit_lost]! += 1; // a record that the ring could not take
+      if (n % 5 === 0) sink.room = n % 10 === 0 ? 2 : Infinity;
+      vi.advanceTimersByTime(DRAIN_MS);
+      if (n % 11 === 0 && story(sink.taken).at(-1) === n) sink.fail(1);
+    }
+    sink.room = Infinity;
+    await drain.stop();
+    expect(accounted(sink.taken)).toBe(60 + 9);
   });
 
   test('stop takes everything that is left, then closes the sink, and nothing is drained afterwards', async () => {
@@ -159,6 +241,16 @@ describe('in time', () => {
   });
 });
 
+test('a sink that is slow over stop loses nothing: what is left waits for its turn', async () => {
+  const sink = new SlowSink();
+  const { drain, put } = setUp(sink);
+  for (let n = 0; n < 9_000; n++) put(n);
+  sink.write(['{"event":"before"}']); // under way when it is told to stop
+  await drain.stop();
+  expect(story(sink.taken.slice(1))).toEqual([...Array(9_000).keys()]);
+  expect([sink.refused, sink.isClosed]).toEqual([0, true]);
+});
+
 describe('to a file', () => {
   let folder = '';
   beforeEach(() => {
@@ -166,29 +258,46 @@ describe('to a file', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  test('a full ring at the end: every record is in the file once and in order, or said to be lost', async () => {
-    const file = join(folder, 'audit.log');
-    const { drain, put, counters } = setUp(StreamSink.toFile(file, (error) => expect.fail(error.message)));
+  const toFile = (file: string) => StreamSink.toFile(file, (error) => expect.fail(error.message));
+  /** Puts records until the ring is full; how many it holds. */
+  function fill({ put, counters }: ReturnType<typeof setUp>): number {
     let n = 0;
     while (counters.words[COUNT.audit_lost] === 0) put(n++);
-    drain.start();
-    await drain.stop();
-    const lines = linesOf(readFileSync(file, 'utf8').trimEnd().split('\n'));
-    const numbers = lines.flatMap(({ ttlSeconds }) => ttlSeconds ?? []);
-    expect(numbers.every((number, i) => i === 0 || number > numbers[i - 1]!)).toBe(true);
-    expect(numbers.length + lines.reduce((sum, { records = 0 }) => sum + records, 0)).toBe(n);
+    return n - 1;
+  }
+
+  test('a full ring at the end: every record is in the file, once and in order, and the one beyond it is said to be lost', async () => {
+    const file = join(folder, 'audit.log');
+    const part = setUp(toFile(file));
+    const held = fill(part);
+    part.drain.start();
+    await part.drain.stop();
+    const told = story(readFileSync(file, 'utf8').trimEnd().split('\n'));
+    expect(told.filter((each) => each !== '1 lost')).toEqual([...Array(held).keys()]);
+    expect(told).toHaveLength(held + 1);
   });
 
-  test('a full ring at the end: a disk that keeps up loses nothing', async () => {
+  test('a reader that is slow over stop, far behind by then, gets every record', async () => {
+    const pipe = join(folder, 'pipe');
     const file = join(folder, 'audit.log');
-    const { drain, put, counters } = setUp(StreamSink.toFile(file, (error) => expect.fail(error.message)));
-    let n = 0;
-    while (counters.words[COUNT.audit_lost] === 0) put(n++);
-    drain.start();
-    await drain.stop();
-    const numbers = linesOf(readFileSync(file, 'utf8').trimEnd().split('\n')).flatMap(
-      ({ ttlSeconds }) => ttlSeconds ?? [],
-    );
-    expect(numbers.length).toBe(n - 1);
+    execFileSync('mkfifo', [pipe]);
+    const reader = spawn('sh', ['-c', 'exec < "$0"; sleep 0.4; exec cat > "$1"', pipe, file]);
+    const ended = once(reader, 'exit');
+    const part = setUp(toFile(pipe)); // waits for the reader to open it
+    const held = fill(part);
+    part.drain.start();
+    await part.drain.stop();
+    await ended;
+    const told = story(readFileSync(file, 'utf8').trimEnd().split('\n'));
+    expect(told.filter((each) => each !== '1 lost')).toEqual([...Array(held).keys()]);
+  });
+
+  test('a disk that is full: stopping ends, and throws nothing at the agent', async () => {
+    const onError = vi.fn();
+    const part = setUp(StreamSink.toFile('/dev/full', onError));
+    fill(part);
+    part.drain.start();
+    await expect(part.drain.stop()).resolves.toBeUndefined();
+    expect(onError).toHaveBeenCalledOnce();
   });
 });

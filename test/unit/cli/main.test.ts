@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import packageJson from '../../../package.json' with { type: 'json' };
 
 const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 
@@ -15,8 +16,12 @@ test.each([['help'], ['--help'], ['-h']])('%s lists the commands on standard out
   const { code, out, err } = namewall(argument);
   expect([code, err]).toEqual([0, '']);
   expect(out).toMatch(/^Usage: namewall COMMAND/);
-  for (const command of ['run', 'check', 'match', 'demo', 'help'])
+  for (const command of ['run', 'check', 'match', 'demo', 'help', 'version'])
     expect(out).toMatch(new RegExp(`^ {2}${command} `, 'm'));
+});
+
+test.each([['version'], ['--version'], ['-V']])('%s prints the version of package.json', (argument) => {
+  expect(namewall(argument)).toEqual({ code: 0, out: `${packageJson.version}\n`, err: '' });
 });
 
 test('nothing asked: the same on standard error, as wrong usage', () => {
@@ -69,14 +74,28 @@ test('a long answer goes into a slow pipe whole', async () => {
   expect((await ended)[0]).toBe(0);
 });
 
+/** `argv | reader` in sh; what reached standard output and standard error, and the exit code of the left side. */
+function piped(reader: string, argv: readonly string[]): { out: string; err: string; code: number } {
+  const script = `{ "$0" "$@"; echo "code $?" >&2; } | ${reader}`;
+  const { stdout, stderr } = spawnSync('sh', ['-c', script, process.execPath, MAIN, ...argv], { encoding: 'utf8' });
+  const [, err = '', code = ''] = /^([\s\S]*)code (\d+)\n$/.exec(stderr) ?? [];
+  return { out: stdout, err, code: Number(code) };
+}
+
 test('a reader that goes away, as head does, gets no stack', () => {
-  const command = '"$0" "$@" | head -n 1';
-  const { stdout, stderr } = spawnSync(
-    'sh',
-    ['-c', command, process.execPath, MAIN, 'match', '*.example.org', ...MANY],
-    {
-      encoding: 'utf8',
-    },
-  );
-  expect([stdout, stderr]).toEqual(['yes n0.example.org\n', '']);
+  const { out, err } = piped('head -n 1', ['match', '*.example.org', ...MANY]);
+  expect([out, err]).toEqual(['yes n0.example.org\n', '']);
+});
+
+test('a reader that went away ends the command as SIGPIPE would: not everything was said, so it is no success', () => {
+  expect(piped('head -n 1', ['match', '*.example.org', ...MANY]).code).toBe(141);
+});
+
+test.each([
+  ['help', ['help']],
+  ['--version', ['--version']],
+  ['run --help', ['run', '--help']],
+  ['check --help', ['check', '--help']],
+])('a reader that never reads gets no stack: %s', (_why, argv) => {
+  expect(piped('true', argv)).toMatchObject({ out: '', err: '' });
 });

@@ -119,8 +119,8 @@ test('every TTL’s place is noted, relative to the message', () => {
     512,
   );
   expect(writer.ttlCount).toBe(2);
-  expect(bytes.readUInt32BE(writer.ttlOffsets[0]!)).toBe(0x01020304);
-  expect(bytes.readUInt32BE(writer.ttlOffsets[1]!)).toBe(0xffffffff);
+  expect(bytes.readUInt32BE(writer.ttlOffsets[0])).toBe(0x01020304);
+  expect(bytes.readUInt32BE(writer.ttlOffsets[1])).toBe(0xffffffff);
 });
 
 test('at every size the reply is whole or says that it is not, and never longer', () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { StreamSink } from '../../../../src/audit/sinks/stream.ts';
+import { SinkError, StreamSink } from '../../../../src/audit/sinks/stream.ts';
 
 const MODULE = fileURLToPath(new URL('../../../../src/audit/sinks/stream.ts', import.meta.url));
 const noError = (error: Error): void => expect.fail(error.message);
@@ -44,28 +44,40 @@ test('a file that is there is appended to and keeps its mode', async () => {
   expect(statSync(file).mode & 0o777).toBe(0o600);
 });
 
-test('a file that cannot be opened: said once, every line counted', async () => {
+test.each([
+  ['a folder that is missing', 'missing/audit.log', 'ENOENT'],
+  ['a folder', '.', 'EISDIR'],
+])(
+  'a file that cannot be opened is said when the agent starts, not when the first line is lost: %s',
+  (_why, name, why) => {
+    const open = (): unknown => StreamSink.toFile(join(folder, name), noError);
+    expect(open).toThrow(SinkError);
+    expect(open).toThrow(expect.objectContaining({ code: 'audit-unwritable' }));
+    expect(open).toThrow(new RegExp(`^Cannot open the audit log: ${why}: `));
+  },
+);
+
+test('a full disk: said once, what was taken is counted as lost, and nothing more is taken', async () => {
   const onError = vi.fn();
-  const sink = StreamSink.toFile(join(folder, 'missing', 'audit.log'), onError);
-  await expect.poll(() => onError.mock.calls.length).toBe(1);
-  sink.write(['a', 'b']);
-  sink.write(['c']);
+  const sink = StreamSink.toFile('/dev/full', onError);
+  expect([sink.write(['a', 'b']), sink.write(['c'])]).toEqual([true, true]);
+  await sink.drained();
   expect(sink.takeLost()).toBe(3);
-  expect(sink.takeLost()).toBe(0);
+  expect(onError).toHaveBeenCalledOnce();
+  expect(sink.write(['d'])).toBe(false);
+  expect(sink.takeLost()).toBe(0); // lines that it refuses are its writer's to count
   await sink.close();
   expect(onError).toHaveBeenCalledOnce();
 });
 
-test('a full disk: said once, and the lines that were on their way are counted too', async () => {
-  const onError = vi.fn();
-  const sink = StreamSink.toFile('/dev/full', onError);
-  sink.write(['a', 'b']);
-  sink.write(['c']);
-  await expect.poll(() => onError.mock.calls.length).toBe(1);
-  sink.write(['d']);
-  expect(sink.takeLost()).toBe(4);
+test('drained is when what was taken is in the file', async () => {
+  const file = join(folder, 'audit.log');
+  const sink = StreamSink.toFile(file, noError);
+  await sink.drained(); // nothing waits
+  for (const line of ['a', 'b', 'c']) sink.write([line]);
+  await sink.drained();
+  expect(readFileSync(file, 'utf8')).toBe('a\nb\nc\n');
   await sink.close();
-  expect(onError).toHaveBeenCalledOnce();
 });
 
 test('closing a target that fails meanwhile ends, and does not throw at the agent that stops', async () => {
@@ -76,25 +88,25 @@ test('closing a target that fails meanwhile ends, and does not throw at the agen
   expect(onError).toHaveBeenCalledOnce();
 });
 
-test('the backlog is bounded: what a stuck target cannot take is lost and counted, not kept in memory', async () => {
+const MEGABYTE = 'x'.repeat(1024 * 1024 - 1);
+
+test('the backlog is bounded: what a stuck target cannot take is refused, not kept in memory', async () => {
   const file = join(folder, 'audit.log');
   const sink = StreamSink.toFile(file, noError);
-  const line = 'x'.repeat(1024 * 1024 - 1);
-  for (let i = 0; i < 64; i++) sink.write([line]); // in one turn: nothing of it can be written yet
-  const lost = sink.takeLost();
-  expect(lost).toBeGreaterThanOrEqual(64 - 17);
+  // In one turn: nothing of it can be written yet.
+  const taken = Array.from({ length: 64 }, () => sink.write([MEGABYTE])).filter(Boolean).length;
+  expect(taken).toBe(17);
   await sink.close();
-  expect(statSync(file).size).toBe((64 - lost) * 1024 * 1024);
+  expect(statSync(file).size).toBe(taken * 1024 * 1024);
+  expect(sink.takeLost()).toBe(0);
 });
 
 test('a target that recovers takes lines again', async () => {
   const file = join(folder, 'audit.log');
   const sink = StreamSink.toFile(file, noError);
-  const line = 'x'.repeat(1024 * 1024 - 1);
-  for (let i = 0; i < 20; i++) sink.write([line]);
-  const lost = sink.takeLost();
-  await expect.poll(() => statSync(file).size).toBe((20 - lost) * 1024 * 1024);
-  sink.write(['again']);
+  while (sink.write([MEGABYTE])) continue;
+  await sink.drained();
+  expect(sink.write(['again'])).toBe(true);
   await sink.close();
   expect(sink.takeLost()).toBe(0);
   expect(readFileSync(file, 'latin1').endsWith('x\nagain\n')).toBe(true);
@@ -103,7 +115,7 @@ test('a target that recovers takes lines again', async () => {
 /** `statement` in a process of its own, with `sink` on its standard output. */
 function onStdout(statement: string) {
   const script = `
-    import { StreamSink } from ${JSON.stringify(MODULE)};
+    import { SinkError, StreamSink } from ${JSON.stringify(MODULE)};
     const sink = StreamSink.toStdout((error) => process.stderr.write('said ' + error.code + '\\n'));
     ${statement}`;
   return spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -121,5 +133,17 @@ test('a reader of standard output that goes away: said once, the process goes on
   const ended = once(child, 'exit');
   child.stdout.once('data', () => child.stdout.destroy());
   expect(await text(child.stderr)).toBe('said EPIPE\nlost true\n');
+  expect((await ended)[0]).toBe(0);
+});
+
+test('a reader of standard output that does not read: nobody waits for it, and what is too much is refused', async () => {
+  const child = onStdout(`
+    const line = 'x'.repeat(1024 * 1024);
+    let taken = 0;
+    while (taken < 100 && sink.write([line])) taken++;
+    process.stderr.write('took ' + taken + '\\n');
+    process.exit(0);`);
+  const ended = once(child, 'exit'); // its standard output is never read
+  expect(await text(child.stderr)).toMatch(/^took 1[67]\n$/);
   expect((await ended)[0]).toBe(0);
 });

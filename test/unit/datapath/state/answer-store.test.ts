@@ -28,6 +28,8 @@ function answerOf(changes: Partial<StoredAnswer> = {}): StoredAnswer {
     addresses: new Uint8Array(16),
     withheld: 0,
     ttlSeconds: 30,
+    notedFor: 0,
+    notedUntilMs: 0,
     storedMs: 1_000,
     expiryMs: 31_000,
     ...changes,

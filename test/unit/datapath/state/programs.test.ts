@@ -60,6 +60,18 @@ test.each<[string, NameRule[], string, Verdict]>([
     DENIED,
   ],
   [
+    'a rule that does not allow UDP opens nothing either',
+    [rule('*.example.org', { askUdp: false, classes: [1] }), rule('a.example.org', { classes: [0], rule: 2 })],
+    'a.example.org',
+    { mayAsk: true, classes: [0], rule: 2 },
+  ],
+  [
+    'nor does it where another rule only lets ask',
+    [rule('*.example.org', { askUdp: false, classes: [1] }), rule('a.example.org', { rule: 2 })],
+    'a.example.org',
+    { mayAsk: true, classes: [], rule: 2 },
+  ],
+  [
     'the audit names the rule that lets ask over UDP, not one for TCP only',
     [rule('*', { askUdp: false, rule: 1 }), rule('a.example.org', { rule: 2 })],
     'a.example.org',

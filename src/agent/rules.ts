@@ -1,0 +1,58 @@
+// State → the kernel's rules, and the rules between two states.
+import { applyText, listObjects } from '../kernel/apply.ts';
+import { protectedRanges } from '../kernel/protected.ts';
+import type { ExtraRanges } from '../kernel/protected.ts';
+import { rulesetText } from '../kernel/ruleset.ts';
+import type { Program } from '../policy/compiled.ts';
+import type { Config } from './config.ts';
+import { interceptedAddresses, rulesetPods } from './state.ts';
+import type { State } from './state.ts';
+
+/** Applies the rules of `state` in one transaction; `closed` are addresses that are denied everything. Throws KernelError. */
+export async function applyRules(config: Config, state: State, closed: ReadonlySet<string> = new Set()): Promise<void> {
+  const text = rulesetText({
+    mark: config.mark,
+    dnsServers: config.dnsServers,
+    proxyTcp: false,
+    whenDown: config.whenDown,
+    verdict: config.verdict,
+    interceptedAddresses: interceptedAddresses(state, config.intercept),
+    pods: rulesetPods(state, closed),
+    classes: state.compiled.classes,
+    programs: state.compiled.programs,
+    protectedRanges: protectedRanges(extraRanges(config)),
+    queriesPerSecondPerPod: config.queriesPerSecond,
+    existing: await listObjects(),
+  });
+  await applyText(text);
+}
+
+/**
+ * The rules while the data plane changes over: each pod's chain asks the sets of its old program and of its new one, so that what either
+ * granted is open. That is safe, since the sets hold only what a name gave. A pod that was not selected is not yet: first its grants are made.
+ */
+export function between(before: State, next: State): State {
+  const added = before.compiled.classes.filter(({ id }) => next.compiled.classes.every((known) => known.id !== id));
+  const classes = [...next.compiled.classes, ...added];
+  const oldPrograms = programsByPod(before);
+  const programOfPod = next.registry.pods.map(({ id }, i) => {
+    const wasOpen = oldPrograms.has(id) && oldPrograms.get(id) === undefined;
+    return wasOpen ? -1 : (next.compiled.programOfPod[i] ?? -1);
+  });
+  const programs = next.compiled.programs.map((program, p): Program => {
+    const old = next.registry.pods.flatMap(({ id }, i) => (programOfPod[i] === p ? (oldPrograms.get(id) ?? []) : []));
+    const ids = new Set(old.flatMap((each) => each.classes.map((k) => before.compiled.classes[k]?.id)));
+    const kept = classes.flatMap(({ id }, k) => (ids.has(id) || program.classes.includes(k) ? [k] : []));
+    return { ...program, classes: kept };
+  });
+  return { ...next, compiled: { ...next.compiled, classes, programs, programOfPod } };
+}
+
+/** For each pod of the state the program that judges it, undefined where no policy selects it. */
+function programsByPod({ registry, compiled }: State): ReadonlyMap<number, Program | undefined> {
+  return new Map(registry.pods.map(({ id }, i) => [id, compiled.programs[compiled.programOfPod[i] ?? -1]]));
+}
+
+export function extraRanges({ protect }: Config): ExtraRanges {
+  return { protect: protect.ranges, cidrs: protect.cidrs.map((cidr) => ({ cidr, reason: 'configured' })) };
+}
