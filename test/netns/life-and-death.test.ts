@@ -92,6 +92,20 @@ describe.skipIf(!canUseKernel)('the agent', () => {
     expect(readFileSync(lab.agentLogFile, 'utf8')).toContain('not ready: somebody deleted our nftables table');
   });
 
+  test('a second agent in the same namespace says so and changes nothing', async () => {
+    await lab.startAgent();
+    const cart = lab.pod('cart');
+    await cart.ask(NAME);
+    const before = await lab.onNode(['nft', '-s', 'list', 'table', 'inet', 'namewall']);
+    const second = lab.onNode([process.execPath, MAIN, 'run', '--config', `${lab.folder}/namewall.yaml`]);
+    await expect(second).rejects.toThrow('another namewall runs in this network namespace');
+    expect(withoutRates(await lab.onNode(['nft', '-s', 'list', 'table', 'inet', 'namewall']))).toBe(
+      withoutRates(before),
+    );
+    expect(await cart.ask('n2.load.example.org')).toMatchObject({ rcode: 'NOERROR' });
+    expect(await cart.connect('11.0.0.3', 443)).toMatchObject({ outcome: 'rejected' });
+  });
+
   test.each([
     ['after an ordinary stop', async () => await lab.killAgent('SIGTERM')],
     ['after kill -9', async () => await lab.killAgent('SIGKILL')],
@@ -126,6 +140,11 @@ describe.skipIf(!canUseKernel)('the agent', () => {
     return Number(/packets (\d+)/.exec(text)?.[1] ?? -1);
   }
 });
+
+/** Without the elements of the rate limiter and of grants, which come and go with time. */
+function withoutRates(ruleset: string): string {
+  return ruleset.replaceAll(/elements = \{[^}]*\}/g, '');
+}
 
 function isAlive(pid: number): boolean {
   try {
