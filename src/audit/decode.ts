@@ -36,8 +36,10 @@ export function decode(view: DataView, bytes: Uint8Array, offset: number, names:
   const generation = view.getUint32(offset + AUDIT_FIELD.generation, true);
   const pod = names.pod(view.getUint32(offset + AUDIT_FIELD.podId, true));
   const time = new Date(view.getFloat64(offset + AUDIT_FIELD.wallMs, true)).toISOString();
+  const auditPod = pod === undefined ? null : { namespace: pod.namespace, name: pod.name, uid: pod.uid };
+  if (kind === AUDIT_KIND.Folded) return { time, event: 'audit.folded', pod: auditPod, ...readCounts(view, offset) };
   const asker = {
-    pod: pod === undefined ? null : { namespace: pod.namespace, name: pod.name, uid: pod.uid },
+    pod: auditPod,
     client: formatAddress(bytes, offset + AUDIT_FIELD.client),
     qname: formatName(bytes, offset + AUDIT_HEAD_BYTES),
     qtype: typeName(view.getUint16(offset + AUDIT_FIELD.qtype, true)),
@@ -70,6 +72,13 @@ export function decode(view: DataView, bytes: Uint8Array, offset: number, names:
     policy,
     latencyMicros: micros,
   };
+}
+
+function readCounts(view: DataView, offset: number) {
+  const [allowed = 0, denied = 0, failed = 0, grants = 0] = [0, 4, 8, 12].map((at) => {
+    return view.getUint32(offset + AUDIT_HEAD_BYTES + at, true);
+  });
+  return { allowed, denied, failed, grants };
 }
 
 function readAddresses(view: DataView, bytes: Uint8Array, offset: number, nameBytes: number): string[] {

@@ -51,6 +51,18 @@ export interface GrantEvent extends EventHead {
   readonly commitMicros: number;
 }
 
+/** Events of a pod beyond its records of a second: counted, not written one by one. */
+export interface FoldedEvent {
+  readonly time: string;
+  readonly event: 'audit.folded';
+  /** Null: clients that are no pods, together. */
+  readonly pod: AuditPod | null;
+  readonly allowed: number;
+  readonly denied: number;
+  readonly failed: number;
+  readonly grants: number;
+}
+
 /** Records that the data plane could not hand over, or that a sink could not take: loss is itself recorded (I11). */
 export interface LostEvent {
   readonly time: string;
@@ -58,4 +70,4 @@ export interface LostEvent {
   readonly records: number;
 }
 
-export type AuditEvent = DnsEvent | GrantEvent | LostEvent;
+export type AuditEvent = DnsEvent | GrantEvent | FoldedEvent | LostEvent;

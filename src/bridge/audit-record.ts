@@ -1,7 +1,8 @@
 // The bytes of one audit record in the ring: what the data plane writes (datapath/audit.ts) and the main thread reads (audit/drain.ts).
-// Little-endian, fixed head, then the folded wire name, then the addresses, 16 bytes each.
+// Little-endian, fixed head, then the folded wire name, then the addresses, 16 bytes each. A record of kind Folded has, instead of addresses,
+// four uint32: how many allowed, denied, failed and grant events of its pod were not written one by one.
 
-export const AUDIT_KIND = { Allowed: 1, Denied: 2, Failed: 3, Grant: 4 } as const;
+export const AUDIT_KIND = { Allowed: 1, Denied: 2, Failed: 3, Grant: 4, Folded: 5 } as const;
 
 /** In the rcode field: no reply was sent. */
 export const NO_RCODE = 0xffff;

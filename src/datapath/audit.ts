@@ -2,10 +2,12 @@
 import { AUDIT_ADDRESSES, AUDIT_FIELD, AUDIT_HEAD_BYTES, AUDIT_KIND } from '../bridge/audit-record.ts';
 import { COUNT } from '../bridge/counters.ts';
 import type { Plane } from './plane.ts';
+import { NO_POD, POD_INDEXES } from './state/pod-table.ts';
 import { NAME_BYTES } from './state/query-slots.ts';
 
 const ADDRESS_BYTES = 16;
 const NO_ADDRESSES = new Uint8Array(0);
+const NO_CLIENT = new Uint8Array(ADDRESS_BYTES);
 
 /** What a record says beyond its slot. Filled in and handed over at once; one instance is reused. */
 export class AuditDetail {
@@ -34,9 +36,52 @@ export class AuditDetail {
   }
 }
 
+/** Writes `detail` about the query in slot, unless its pod has used up its records of this second; then it is counted. */
 export function audit(plane: Plane, slot: number, detail: AuditDetail): void {
-  const { slots, audit: ring } = plane;
-  const nameBytes = slots.qnameLength[slot]!;
+  const { slots, subject } = plane;
+  const pod = slots.pod[slot]!;
+  // Clients that are no pods share one budget.
+  if (!plane.auditBudget.take(pod === NO_POD ? POD_INDEXES : pod, detail.kind)) return;
+  subject.podId = slots.podId[slot]!;
+  subject.qtype = slots.qtype[slot]!;
+  subject.names = slots.folded;
+  subject.nameAt = slot * NAME_BYTES;
+  subject.nameBytes = slots.qnameLength[slot]!;
+  subject.clients = slots.clientAddress;
+  subject.clientAt = slot * ADDRESS_BYTES;
+  write(plane, subject, detail);
+}
+
+/** Once a second: one record for each pod that had more events than records (state/audit-budget.ts). */
+export function auditFolded(plane: Plane, pod: number, counts: Uint32Array): void {
+  const { subject, detail, foldedCounts } = plane;
+  const view = new DataView(foldedCounts.buffer);
+  for (let kind: number = AUDIT_KIND.Allowed; kind <= AUDIT_KIND.Grant; kind++) {
+    view.setUint32((kind - 1) * 4, counts[kind]!, true);
+  }
+  subject.podId = pod === POD_INDEXES ? 0 : plane.pods.ids[pod]!;
+  subject.qtype = 0;
+  subject.nameBytes = 0;
+  subject.clients = NO_CLIENT;
+  subject.clientAt = 0;
+  detail.reset(AUDIT_KIND.Folded, 0).addresses = foldedCounts;
+  write(plane, subject, detail);
+}
+
+/** Whom and what a record is about; one instance is reused. */
+export class AuditSubject {
+  podId = 0;
+  qtype = 0;
+  names: Uint8Array = NO_ADDRESSES;
+  nameAt = 0;
+  nameBytes = 0;
+  clients: Uint8Array = NO_CLIENT;
+  clientAt = 0;
+}
+
+function write(plane: Plane, subject: AuditSubject, detail: AuditDetail): void {
+  const { audit: ring } = plane;
+  const { nameBytes } = subject;
   const total = detail.addresses.length / ADDRESS_BYTES;
   const shown = Math.min(total, AUDIT_ADDRESSES);
   const length = AUDIT_HEAD_BYTES + nameBytes + shown * ADDRESS_BYTES;
@@ -50,9 +95,9 @@ export function audit(plane: Plane, slot: number, detail: AuditDetail): void {
   view.setUint8(at + AUDIT_FIELD.flags, detail.flags);
   view.setUint8(at + AUDIT_FIELD.reason, detail.reason);
   view.setUint8(at + AUDIT_FIELD.nameBytes, nameBytes);
-  view.setUint16(at + AUDIT_FIELD.qtype, slots.qtype[slot]!, true);
+  view.setUint16(at + AUDIT_FIELD.qtype, subject.qtype, true);
   view.setUint16(at + AUDIT_FIELD.rcode, detail.rcode, true);
-  view.setUint32(at + AUDIT_FIELD.podId, slots.podId[slot]!, true);
+  view.setUint32(at + AUDIT_FIELD.podId, subject.podId, true);
   view.setInt32(at + AUDIT_FIELD.rule, detail.rule, true);
   view.setUint32(at + AUDIT_FIELD.generation, plane.generation, true);
   view.setUint32(at + AUDIT_FIELD.ttlSeconds, detail.ttlSeconds, true);
@@ -60,8 +105,8 @@ export function audit(plane: Plane, slot: number, detail: AuditDetail): void {
   view.setUint32(at + AUDIT_FIELD.latencyMicros, Math.round(detail.latencyMs * 1000), true);
   view.setUint16(at + AUDIT_FIELD.addressCount, total, true);
   view.setInt16(at + AUDIT_FIELD.classIndex, detail.classIndex, true);
-  copy(slots.clientAddress, slot * ADDRESS_BYTES, bytes, at + AUDIT_FIELD.client, ADDRESS_BYTES);
-  copy(slots.folded, slot * NAME_BYTES, bytes, at + AUDIT_HEAD_BYTES, nameBytes);
+  copy(subject.clients, subject.clientAt, bytes, at + AUDIT_FIELD.client, ADDRESS_BYTES);
+  copy(subject.names, subject.nameAt, bytes, at + AUDIT_HEAD_BYTES, nameBytes);
   copy(detail.addresses, 0, bytes, at + AUDIT_HEAD_BYTES + nameBytes, shown * ADDRESS_BYTES);
   ring.commit(length);
 }

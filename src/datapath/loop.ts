@@ -8,6 +8,7 @@ import type { Counters } from '../bridge/counters.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
 import { QUERY } from '../dns/query.ts';
 import type { Fd, Sys } from '../sys/sys.ts';
+import { auditFolded } from './audit.ts';
 import { adopt, prune } from './adopt.ts';
 import { OVER_QUOTA, REFUSALS } from './denials.ts';
 import { findAsker, flushQuestions } from './forward.ts';
@@ -48,6 +49,7 @@ export class Loop {
   readonly #watch: KernelWatch;
   readonly #epoll: Fd;
   readonly #ready = new Int32Array(64);
+  readonly #tellFolded = (pod: number, counts: Uint32Array): void => auditFolded(this.plane, pod, counts);
   readonly #listenerOfFd: number[] = [];
   readonly #socketOfFd: number[] = [];
   #errorsSince = 0;
@@ -96,6 +98,7 @@ export class Loop {
   adopt(snapshot: Snapshot): boolean {
     this.#flush();
     this.#pruneAtMs = Number.POSITIVE_INFINITY; // the owner says when the chains have switched
+    this.plane.auditBudget.end(this.#tellFolded); // while the indexes still mean the same pods
     this.plane.nowMs = this.#sys.nowMs();
     const isDone = adopt(this.plane, snapshot);
     this.#control.applied(snapshot.generation);
@@ -117,6 +120,7 @@ export class Loop {
   /** Closes every descriptor: raw ones outlive their thread and would swallow queries (V23). */
   close(): void {
     this.#flush();
+    this.plane.auditBudget.end(this.#tellFolded);
     const sockets = [...this.plane.listeners, ...this.plane.upstreams.sockets].map(({ fd }) => fd);
     for (const fd of [...sockets, this.#watch.fd, this.#epoll]) this.#sys.close(fd);
     this.plane.writer.close();
@@ -193,6 +197,7 @@ export class Loop {
       if (slot === NO_SLOT) break;
       this.#server.onTimeout(slot);
     }
+    plane.auditBudget.turn(plane.nowMs, this.#tellFolded);
     if (plane.nowMs >= this.#pruneAtMs) this.prune();
     plane.grants.sweep(plane.nowMs, SWEEP_PLACES);
     if (plane.nowMs - this.#lookupsSweptMs < LOOKUP_SWEEP_MS) return;

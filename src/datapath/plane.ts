@@ -10,10 +10,11 @@ import { NetlinkSetWriter } from '../kernel/set-writer.ts';
 import { RangeMatcher, protectedRanges } from '../kernel/protected.ts';
 import { PacketBatch } from '../sys/packet-batch.ts';
 import type { Fd, Sys } from '../sys/sys.ts';
-import { AuditDetail } from './audit.ts';
+import { AuditDetail, AuditSubject } from './audit.ts';
 import type { DatapathSettings } from './settings.ts';
 import { AnswerStore } from './state/answer-store.ts';
 import type { StoredAnswer } from './state/answer-store.ts';
+import { AuditBudget } from './state/audit-budget.ts';
 import { Deadlines } from './state/deadlines.ts';
 import { Grants } from './state/grants.ts';
 import { Lookups } from './state/lookups.ts';
@@ -79,6 +80,10 @@ export class Plane {
   readonly asked = new AskedSlot();
   readonly room = new WritableRoom();
   readonly detail = new AuditDetail();
+  readonly subject = new AuditSubject();
+  /** One budget more than pods: for clients that are none. */
+  readonly auditBudget = new AuditBudget(POD_INDEXES + 1);
+  readonly foldedCounts = new Uint8Array(16);
   /** The question that a datagram from upstream is compared with (dns/answer.ts, Question). */
   readonly askedQuestion = { folded: new Uint8Array(NAME_BYTES), qnameLength: 0, qtype: 0 };
   /** The socket that the questions in `outgoing` will leave by. */

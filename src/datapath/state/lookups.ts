@@ -25,52 +25,69 @@ export interface Lookup {
   readonly answers: readonly LookedUp[];
 }
 
+/** A pod's names, and the order in which they were first looked up: a ring, since finding the oldest key of a Map that shrank is slow. */
+class PodLookups {
+  readonly byKey = new Map<number, Lookup>();
+  readonly order = new Int32Array(LOOKUPS_PER_POD);
+  oldest = 0;
+  count = 0;
+}
+
 export class Lookups {
-  readonly #ofPod = new Map<number, Map<number, Lookup>>();
+  readonly #ofPod = new Map<number, PodLookups>();
   #bytes = 0;
 
-  /** Notes an answer. `key` is the query's hash of name and type; noting it makes the name the youngest. */
+  /** Notes an answer. `key` is the query's hash of name and type. */
   note(pod: number, key: number, name: Uint8Array, answer: LookedUp): void {
     let names = this.#ofPod.get(pod);
-    if (names === undefined) this.#ofPod.set(pod, (names = new Map()));
-    const earlier = names.get(key)?.answers ?? [];
-    this.#drop(names, key);
-    const lookup = { name, answers: withAnswer(earlier, answer) };
-    names.set(key, lookup);
+    if (names === undefined) this.#ofPod.set(pod, (names = new PodLookups()));
+    const known = names.byKey.get(key);
+    if (known === undefined) {
+      while (names.count === LOOKUPS_PER_POD || (this.#bytes > BYTES && names.count > 0)) this.#dropOldest(names);
+      names.order[(names.oldest + names.count++) % LOOKUPS_PER_POD] = key;
+    } else {
+      this.#bytes -= bytesOf(known);
+    }
+    const lookup = { name, answers: withAnswer(known?.answers ?? [], answer) };
+    names.byKey.set(key, lookup);
     this.#bytes += bytesOf(lookup);
-    if (names.size <= LOOKUPS_PER_POD && this.#bytes <= BYTES) return;
-    const oldest = names.keys().next();
-    if (oldest.done !== true) this.#drop(names, oldest.value);
-  }
-
-  #drop(names: Map<number, Lookup>, key: number): void {
-    const lookup = names.get(key);
-    if (lookup === undefined) return;
-    names.delete(key);
-    this.#bytes -= bytesOf(lookup);
   }
 
   /** Until when the newest answer to the name would be granted; 0 when there is none. */
   expiryMs(pod: number, key: number): number {
-    return this.#ofPod.get(pod)?.get(key)?.answers[0]?.expiryMs ?? 0;
+    return this.#ofPod.get(pod)?.byKey.get(key)?.answers[0]?.expiryMs ?? 0;
   }
 
   of(pod: number): Iterable<Lookup> {
-    return this.#ofPod.get(pod)?.values() ?? [];
+    return this.#ofPod.get(pod)?.byKey.values() ?? [];
   }
 
   forgetPod(pod: number): void {
-    const names = this.#ofPod.get(pod) ?? new Map<number, Lookup>();
-    for (const key of names.keys()) this.#drop(names, key);
+    const names = this.#ofPod.get(pod);
+    if (names === undefined) return;
+    while (names.count > 0) this.#dropOldest(names);
     this.#ofPod.delete(pod);
   }
 
-  /** Drops what has expired of every pod. */
+  /** Drops the oldest of every pod as far as they have expired. */
   sweep(nowMs: number): void {
     for (const names of this.#ofPod.values()) {
-      for (const [key, { answers }] of names)
-        if (answers.every(({ expiryMs }) => expiryMs <= nowMs)) this.#drop(names, key);
+      while (names.count > 0) {
+        const lookup = names.byKey.get(names.order[names.oldest]!);
+        if (lookup?.answers.some(({ expiryMs }) => expiryMs > nowMs) === true) break;
+        this.#dropOldest(names);
+      }
     }
+  }
+
+  #dropOldest(names: PodLookups): void {
+    const key = names.order[names.oldest]!;
+    names.oldest = (names.oldest + 1) % LOOKUPS_PER_POD;
+    names.count--;
+    const lookup = names.byKey.get(key);
+    if (lookup === undefined) return;
+    names.byKey.delete(key);
+    this.#bytes -= bytesOf(lookup);
   }
 }
 

@@ -180,16 +180,12 @@ describe('messages that are not what they say', () => {
   });
 
   test('whatever stands in a datagram, reading it ends', () => {
-    const word = fc.oneof(fc.nat(64), fc.nat(0x7fff_0000));
+    const byte = fc.oneof(fc.nat(3), fc.constantFrom(10, 11, 16, 20, 24, 32), fc.nat(127)); // lengths from 2^31 on: below
     fc.assert(
-      fc.property(
-        fc.array(fc.tuple(word, fc.nat(0xffff), fc.uint8Array({ maxLength: 40 })), { maxLength: 6 }),
-        (parts) => {
-          const datagram = parts.flatMap(([length, type, bytes]) => [...u32(length), ...u16(type), ...bytes]);
-          expect(isDamage(datagram)).toBe(false);
-        },
-      ),
-      { numRuns: 2_000 },
+      fc.property(fc.array(byte, { maxLength: 200 }), (datagram) => {
+        expect(isDamage(datagram)).toBe(false);
+      }),
+      { numRuns: 3_000 },
     );
   });
 
@@ -218,7 +214,7 @@ test('on the simulated kernel: our table and its sets, and nothing else', () => 
   const sys = new SimulatedSys();
   const { nftables } = sys;
   for (const table of ['namewall', 'filter']) {
-    for (const set of ['grants4_tcp443', 'scratch']) nftables.addSet(table, set, { addressBytes: 4, size: 8 });
+    for (const set of ['grants4_tcp443', 'scratch']) nftables.addSet(table, set, { keyBytes: 8, size: 8 });
   }
   const watch = KernelWatch.open(sys, 'namewall');
   const after = (change: () => void): boolean => {

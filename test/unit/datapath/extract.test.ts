@@ -1,0 +1,375 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { formatAddress, parseAddress } from '../../../src/base/ip.ts';
+import { AuditRing } from '../../../src/bridge/audit-ring.ts';
+import { Counters } from '../../../src/bridge/counters.ts';
+import { extract, isCacheable } from '../../../src/datapath/extract.ts';
+import { Plane } from '../../../src/datapath/plane.ts';
+import type { ReplyBody, StoredAnswer } from '../../../src/datapath/state/answer-store.ts';
+import { NAME_BYTES, QUESTION_BYTES } from '../../../src/datapath/state/query-slots.ts';
+import { ANSWER, Answer, parseAnswer } from '../../../src/dns/answer.ts';
+import { FLAG, RCODE, TYPE, typeName } from '../../../src/dns/codes.ts';
+import { formatName, parseNameText } from '../../../src/dns/name.ts';
+import { SimulatedSys } from '../../../src/sys/simulated.ts';
+import {
+  a,
+  cname,
+  inArena,
+  name,
+  opt,
+  pointer,
+  question,
+  record,
+  repeat,
+  response,
+  type Bytes,
+  type MessageText,
+} from '../dns/message.ts';
+
+const NAME = 'api.example.org';
+const SLOT = 3;
+const NOW_MS = 5_000;
+const MAX_TTL_SECONDS = 3_600;
+/** The name of the question, in a message that has no other before it. */
+const QNAME = pointer(12);
+
+const bytesOf = (text: string): Uint8Array => parseAddress(text) ?? expect.fail(text);
+
+const plane = new Plane(
+  new SimulatedSys(),
+  {
+    listen: [{ address: bytesOf('10.96.0.10'), port: 53 }],
+    transparent: true,
+    upstreams: [{ address: bytesOf('192.0.2.53'), port: 53 }],
+    denial: 'nxdomain',
+    lifetimes: { minTtlMs: 5_000, maxTtlMs: MAX_TTL_SECONDS * 1_000, graceMs: 60_000 },
+    table: 'namewall',
+    strategy: 'update',
+    protect: { protect: [], cidrs: [{ cidr: '203.0.113.0/24', reason: 'configured' }] },
+  },
+  new Counters(),
+  new AuditRing(new SharedArrayBuffer(64 + 8_192)),
+);
+
+interface Asked {
+  readonly qtype?: number;
+  /** As the client wrote it. */
+  readonly qname?: string;
+  readonly flags?: number;
+  readonly dnssecOk?: boolean;
+}
+
+beforeEach(() => {
+  plane.nowMs = NOW_MS;
+});
+
+/** What becomes of an upstream's message as the answer to the question. */
+function extracted(it: MessageText, { qtype = TYPE.A, qname = NAME, flags = FLAG.RD, dnssecOk = false }: Asked = {}) {
+  const { slots } = plane;
+  const folded = parseNameText(qname.toLowerCase()) ?? expect.fail(qname);
+  slots.folded.set(folded, SLOT * NAME_BYTES);
+  slots.question.set(question([...Buffer.from(name(qname))], qtype), SLOT * QUESTION_BYTES);
+  slots.qnameLength[SLOT] = folded.length;
+  slots.qtype[SLOT] = qtype;
+  slots.flags[SLOT] = flags;
+  slots.dnssecOk[SLOT] = dnssecOk ? 1 : 0;
+  const { arena, start, end } = inArena(response({ questions: [question(NAME, qtype)], ...it }));
+  expect(parseAnswer(arena, start, end, plane.answer)).toBe(ANSWER.Ok);
+  const stored = extract(plane, SLOT, arena);
+  arena.fill(0x55); // the arena's next datagram
+  return stored;
+}
+
+function answerTo(it: MessageText, asked?: Asked): StoredAnswer {
+  return extracted(it, asked) ?? expect.fail('unusable');
+}
+
+const addressesOf = ({ addresses }: StoredAnswer): string[] =>
+  Array.from({ length: addresses.length / 16 }, (_, i) => formatAddress(addresses, 16 * i));
+
+/** The records of a body as `SECTION TYPE TTL`, with the address of those that have one. */
+function recordsOf(body: ReplyBody): string[] {
+  const answer = new Answer();
+  expect(parseAnswer(body.bytes, 0, body.bytes.length, answer)).toBe(ANSWER.Ok);
+  return Array.from({ length: answer.recordCount }, (_, i) => {
+    const at = answer.rdataOffset[i] ?? 0;
+    const rdata = body.bytes.subarray(at, at + (answer.rdataLength[i] ?? 0));
+    const type = answer.type[i];
+    const address = type === TYPE.A ? ` ${rdata.join('.')}` : type === TYPE.AAAA ? ` ${formatAddress(rdata)}` : '';
+    const section = ['answer', 'authority', 'additional'][answer.section[i] ?? 3];
+    return `${section} ${typeName(answer.type[i] ?? 0)} ${answer.ttl[i]}${address}`;
+  });
+}
+
+const aaaa = (owner: string | Bytes, address: string, ttl = 300): Bytes =>
+  record({ owner, type: TYPE.AAAA, ttl, rdata: [...bytesOf(address)] });
+const rrsig = (owner: string | Bytes, ttl = 300): Bytes =>
+  record({ owner, type: TYPE.RRSIG, ttl, rdata: [...repeat(0, 18), ...name('example.org'), 1, 2, 3] });
+const ns = (owner: string, ttl = 300): Bytes => record({ owner, type: TYPE.NS, ttl, rdata: name('ns.example.org') });
+const txt = (owner: string | Bytes, ttl = 300): Bytes => record({ owner, type: TYPE.TXT, ttl, rdata: [2, 0x68, 0x69] });
+
+describe('which addresses may be granted', () => {
+  test.each<[string, MessageText, Asked, string[]]>([
+    ['those of the name', { answers: [a(NAME), a(NAME, [192, 0, 2, 9])] }, {}, ['192.0.2.1', '192.0.2.9']],
+    ['IPv6 ones, for AAAA', { answers: [aaaa(NAME, '2001:db8::1')] }, { qtype: TYPE.AAAA }, ['2001:db8::1']],
+    ['those at the end of a chain', { answers: [cname(NAME, 'b.example.net'), a('b.example.net')] }, {}, ['192.0.2.1']],
+    ['none of another name', { answers: [a(NAME), a('b.example.net', [192, 0, 2, 9])] }, {}, ['192.0.2.1']],
+    ['none of the other family', { answers: [aaaa(NAME, '2001:db8::1'), a(NAME)] }, {}, ['192.0.2.1']],
+    ['none in the authority section', { answers: [a(NAME)], authority: [a(NAME, [192, 0, 2, 9])] }, {}, ['192.0.2.1']],
+    [
+      'none in the additional section',
+      { answers: [a(NAME)], additional: [a(NAME, [192, 0, 2, 9])] },
+      {},
+      ['192.0.2.1'],
+    ],
+    ['none of an answer to another type', { answers: [txt(NAME), a(NAME)] }, { qtype: TYPE.TXT }, []],
+    ['none that is never granted', { answers: [a(NAME, [203, 0, 113, 5]), a(NAME)] }, {}, ['192.0.2.1']],
+    ['no loopback', { answers: [a(NAME, [127, 0, 0, 1])] }, {}, []],
+    ['no IPv4 in an AAAA record (V10)', { answers: [aaaa(NAME, '::ffff:192.0.2.1')] }, { qtype: TYPE.AAAA }, []],
+    ['none of NXDOMAIN', { flags: FLAG.QR | RCODE.NXDomain, answers: [a(NAME)] }, {}, []],
+    ['none of SERVFAIL', { flags: FLAG.QR | RCODE.ServFail, answers: [a(NAME)] }, {}, []],
+    ['none of no answer', {}, {}, []],
+  ])('%s', (_why, it, asked, want) => {
+    const stored = answerTo(it, asked);
+    expect(addressesOf(stored)).toEqual(want);
+    const shown = recordsOf(stored.judged).flatMap((each) => / (?:A|AAAA) \d+ (.*)/.exec(each)?.[1] ?? []);
+    expect(shown).toEqual(want); // I3: what is shown is what is granted
+  });
+
+  test.each<[string, MessageText, Asked, number]>([
+    ['none', { answers: [a(NAME)] }, {}, 0],
+    [
+      'in a range that is never granted',
+      { answers: [a(NAME), a(NAME, [203, 0, 113, 5]), a(NAME, [127, 0, 0, 1])] },
+      {},
+      2,
+    ],
+    ['mapped', { answers: [aaaa(NAME, '::ffff:192.0.2.1'), aaaa(NAME, '2001:db8::1')] }, { qtype: TYPE.AAAA }, 1],
+    ['of another name is not withheld but foreign', { answers: [a(NAME), a('b.example.net', [127, 0, 0, 1])] }, {}, 0],
+    [
+      'of an error is not withheld but none',
+      { flags: FLAG.QR | RCODE.NXDomain, answers: [a(NAME, [127, 0, 0, 1])] },
+      {},
+      0,
+    ],
+  ])('withheld: %s', (_why, it, asked, want) => {
+    expect(answerTo(it, asked).withheld).toBe(want);
+  });
+});
+
+describe('what is shown of it', () => {
+  const ADDRESS = 'answer A 300 192.0.2.1';
+
+  test.each<[string, MessageText, Asked, string[], string[]]>([
+    ['an address as it is', { answers: [a(NAME)] }, {}, [ADDRESS], [ADDRESS]],
+    [
+      'a chain with it',
+      { answers: [cname(NAME, 'b.example.net'), a('b.example.net')] },
+      {},
+      ['answer CNAME 300', ADDRESS],
+      ['answer CNAME 300', ADDRESS],
+    ],
+    [
+      'signatures with what they sign',
+      { answers: [a(NAME), rrsig(NAME)] },
+      { dnssecOk: true },
+      [ADDRESS, 'answer RRSIG 300'],
+      [ADDRESS, 'answer RRSIG 300'],
+    ],
+    [
+      'name servers, but not their addresses',
+      { answers: [a(NAME)], authority: [ns('example.org')], additional: [a('ns.example.org', [192, 0, 2, 53])] },
+      {},
+      [ADDRESS, 'authority NS 300'],
+      [ADDRESS, 'authority NS 300', 'additional A 300 192.0.2.53'],
+    ],
+    [
+      'no address in the authority section',
+      { answers: [a(NAME)], authority: [a('ns.example.org', [192, 0, 2, 53])] },
+      {},
+      [ADDRESS],
+      [ADDRESS, 'authority A 300 192.0.2.53'],
+    ],
+    [
+      'no record of another name',
+      { answers: [a(NAME), txt('b.example.net')] },
+      {},
+      [ADDRESS],
+      [ADDRESS, 'answer TXT 300'],
+    ],
+    [
+      'no address beside what was asked',
+      { answers: [txt(NAME), a(NAME)] },
+      { qtype: TYPE.TXT },
+      ['answer TXT 300'],
+      ['answer TXT 300', ADDRESS],
+    ],
+    [
+      'no address that is never granted',
+      { answers: [a(NAME), a(NAME, [127, 0, 0, 1])] },
+      {},
+      [ADDRESS],
+      [ADDRESS, 'answer A 300 127.0.0.1'],
+    ],
+    ['no OPT: it is between us and upstream', { answers: [a(NAME)], additional: [opt()] }, {}, [ADDRESS], [ADDRESS]],
+    [
+      'a record that is there twice, once',
+      { answers: [cname(NAME, 'b.example.net'), cname(NAME, 'b.example.net'), a('b.example.net')] },
+      {},
+      ['answer CNAME 300', ADDRESS],
+      ['answer CNAME 300', 'answer CNAME 300', ADDRESS],
+    ],
+  ])('for a granted name (and for one that may only be asked): %s', (_why, it, asked, judged, plain) => {
+    const stored = answerTo(it, asked);
+    expect([recordsOf(stored.judged), recordsOf(stored.plain)]).toEqual([judged, plain]);
+  });
+
+  test('where nothing was left out or changed it is one message, kept once', () => {
+    const whole = answerTo({ answers: [a(NAME)], authority: [ns('example.org', 60)], additional: [opt()] });
+    expect(whole.judged).toBe(whole.plain);
+    const cut = answerTo({ answers: [a(NAME)], additional: [a('ns.example.org')] });
+    expect(cut.judged).not.toBe(cut.plain);
+  });
+
+  test('an answer that was edited is not the one that was authenticated (R12)', () => {
+    const flags = FLAG.QR | FLAG.RA | FLAG.AD;
+    const flagsOf = ({ bytes }: ReplyBody): number => Buffer.from(bytes).readUInt16BE(2) & FLAG.AD;
+    const edited = answerTo({ flags, answers: [a(NAME), a(NAME, [127, 0, 0, 1])] });
+    expect([flagsOf(edited.judged), flagsOf(edited.plain)]).toEqual([0, FLAG.AD]);
+    expect(flagsOf(answerTo({ flags, answers: [a(NAME)] }).judged)).toBe(FLAG.AD);
+  });
+});
+
+describe('time', () => {
+  test.each<[string, MessageText, Asked, { ttl: number; validFor: number }]>([
+    [
+      'the least of the addresses',
+      { answers: [a(NAME, [192, 0, 2, 1], 60), a(NAME, [192, 0, 2, 2], 20)] },
+      {},
+      { ttl: 20, validFor: 20 },
+    ],
+    [
+      'the least of the chain',
+      { answers: [cname(NAME, 'b.example.net', 10), a('b.example.net')] },
+      {},
+      { ttl: 10, validFor: 10 },
+    ],
+    [
+      'no longer than a day may be',
+      { answers: [a(NAME, [192, 0, 2, 1], 86_400)] },
+      {},
+      { ttl: 3_600, validFor: 3_600 },
+    ],
+    [
+      'a TTL with its top bit is a long one (RFC 8767 §4)',
+      { answers: [a(NAME, [192, 0, 2, 1], 0xffff_ffff)] },
+      {},
+      { ttl: 3_600, validFor: 3_600 },
+    ],
+    ['nothing', { answers: [a(NAME, [192, 0, 2, 1], 0)] }, {}, { ttl: 0, validFor: 0 }],
+    [
+      'a foreign record counts for the whole message only',
+      { answers: [a(NAME), a('b.example.net', [192, 0, 2, 9], 7)] },
+      {},
+      { ttl: 300, validFor: 7 },
+    ],
+    [
+      'name servers count for the message only',
+      { answers: [a(NAME)], authority: [ns('example.org', 30)] },
+      {},
+      { ttl: 300, validFor: 30 },
+    ],
+    [
+      'an address that is withheld counts',
+      { answers: [a(NAME), a(NAME, [127, 0, 0, 1], 9)] },
+      {},
+      { ttl: 9, validFor: 9 },
+    ],
+    ['no answer lives no time: it is not kept (R7)', {}, {}, { ttl: 0, validFor: 0 }],
+  ])('%s', (_why, it, asked, { ttl, validFor }) => {
+    const stored = answerTo(it, asked);
+    expect(stored).toMatchObject({ ttlSeconds: ttl, storedMs: NOW_MS, expiryMs: NOW_MS + validFor * 1_000 });
+  });
+
+  test('a granted name’s records all have that TTL, since they are granted as one; the others have their own', () => {
+    const stored = answerTo({
+      answers: [cname(NAME, 'b.example.net', 90), a('b.example.net', [192, 0, 2, 1], 20)],
+      authority: [ns('example.org', 5_000)],
+    });
+    expect(recordsOf(stored.judged)).toEqual(['answer CNAME 20', 'answer A 20 192.0.2.1', 'authority NS 5000']);
+    expect(recordsOf(stored.plain)).toEqual(['answer CNAME 90', 'answer A 20 192.0.2.1', 'authority NS 5000']);
+  });
+
+  test.each([['plain'], ['judged']] as const)('the places of the TTLs are noted: %s', (which) => {
+    const stored = answerTo({ answers: [a(NAME, [192, 0, 2, 1], 0x0102_0304)], authority: [ns('example.org', 77)] });
+    const { bytes, ttlOffsets, ttls } = stored[which];
+    expect([...ttls]).toEqual([which === 'plain' ? 0x0102_0304 : MAX_TTL_SECONDS, 77]);
+    expect([...ttlOffsets].map((at) => Buffer.from(bytes).readUInt32BE(at))).toEqual([...ttls]);
+  });
+});
+
+test.each<[string, Bytes[]]>([
+  ['a loop', [cname(NAME, 'b.example.net'), cname('b.example.net', NAME), a(NAME)]],
+  ['a name that is its own alias', [cname(NAME, NAME), a(NAME)]],
+  ['two aliases of one name', [cname(NAME, 'b.example.net'), cname(NAME, 'c.example.net'), a('b.example.net')]],
+  ['an alias beside an address', [cname(NAME, 'b.example.net'), a(NAME)]],
+  [
+    'a chain that is too long',
+    Array.from({ length: 40 }, (_, i) => cname(i === 0 ? NAME : `n${i}.example.net`, `n${i + 1}.example.net`)),
+  ],
+])('%s makes the whole message unusable', (_why, answers) => {
+  expect(extracted({ answers })).toBeUndefined();
+});
+
+test('names that grow too long when they are written out make it unusable, not cut', () => {
+  const long = `${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.example.net`;
+  // 200 times a pointer to one long name: 3 kB here, 45 kB with every name in full
+  const target = 12 + question(NAME, TYPE.NS).length + 2 + 10;
+  const first = record({ owner: QNAME, type: TYPE.NS, rdata: name(long) });
+  const others = Array.from({ length: 200 }, () => record({ owner: QNAME, type: TYPE.NS, rdata: pointer(target) }));
+  expect(extracted({ answers: [first, ...others] }, { qtype: TYPE.NS })).toBeUndefined();
+  expect(extracted({ answers: [first, ...others.slice(0, 3)] }, { qtype: TYPE.NS })).toBeDefined();
+});
+
+test('as many addresses as a datagram holds are all extracted', () => {
+  const answers = Array.from({ length: 250 }, (_, i) => a(QNAME, [198, 51, 100, i]));
+  const stored = answerTo({ answers });
+  expect(addressesOf(stored)).toHaveLength(250);
+  expect(recordsOf(stored.judged)).toHaveLength(250);
+});
+
+test('it knows what it answers: the folded name, the type, DO and CD, in bytes of its own', () => {
+  const stored = answerTo(
+    { answers: [a(NAME)] },
+    { qname: 'API.Example.ORG', flags: FLAG.RD | FLAG.CD, dnssecOk: true },
+  );
+  plane.slots.folded.fill(0, SLOT * NAME_BYTES, (SLOT + 1) * NAME_BYTES);
+  plane.rewritten.fill(0);
+  expect(formatName(stored.name, 0)).toBe(NAME);
+  expect(stored).toMatchObject({ qtype: TYPE.A, dnssecOk: 1, checkingDisabled: 1, rcode: RCODE.NoError, notedFor: 0 });
+  expect(recordsOf(stored.plain)).toEqual(['answer A 300 192.0.2.1']);
+  expect(formatName(stored.plain.bytes, 12)).toBe('API.Example.ORG'); // as it was asked; replies bring their client's spelling
+});
+
+test('a code that needs OPT is remembered whole', () => {
+  const extended = 23; // BADCOOKIE (RFC 7873 §8)
+  const stored = answerTo({ flags: FLAG.QR | (extended & 15), additional: [opt([], { ttl: (extended >> 4) << 24 })] });
+  expect(stored.rcode).toBe(extended);
+});
+
+test.each<[string, MessageText, Asked, boolean]>([
+  ['an address', { answers: [a(NAME)] }, {}, true],
+  ['a chain that ends in nothing', { answers: [cname(NAME, 'b.example.net')] }, {}, true],
+  ['another type', { answers: [txt(NAME)] }, { qtype: TYPE.TXT }, true],
+  ['a second of time', { answers: [a(NAME, [192, 0, 2, 1], 1)] }, {}, true],
+  ['no time at all', { answers: [a(NAME, [192, 0, 2, 1], 0)] }, {}, false],
+  ['one record without time', { answers: [a(NAME), a(NAME, [192, 0, 2, 2], 0)] }, {}, false],
+  ['no time in the authority section', { answers: [a(NAME)], authority: [ns('example.org', 0)] }, {}, false],
+  ['no data', {}, {}, false],
+  ['no data of this name', { answers: [a('b.example.net')] }, {}, false],
+  ['no such name', { flags: FLAG.QR | RCODE.NXDomain }, {}, false],
+  ['a chain to no such name', { flags: FLAG.QR | RCODE.NXDomain, answers: [cname(NAME, 'b.example.net')] }, {}, false],
+  ['a failure', { flags: FLAG.QR | RCODE.ServFail }, {}, false],
+])('kept for others or not: %s', (_why, it, asked, want) => {
+  const stored = answerTo(it, asked);
+  expect(isCacheable(plane, stored)).toBe(want);
+});
