@@ -188,8 +188,6 @@ function noteUntil(plane: Plane, slot: number, stored: StoredAnswer, untilMs: nu
 
 function note(plane: Plane, slot: number, stored: StoredAnswer): void {
   const expiryMs = plane.nowMs + grantLifetimeMs(plane, stored);
-  plane.lookups.note(plane.slots.pod[slot]!, plane.slots.hash[slot]!, stored.name, {
-    addresses: stored.addresses,
-    expiryMs,
-  });
+  const { name, addresses } = stored;
+  plane.lookups.note(plane.slots.pod[slot]!, plane.slots.hash[slot]!, { name, addresses, expiryMs });
 }

@@ -7,9 +7,8 @@ import { familyOf } from '../base/ip.ts';
 import { hashName } from '../dns/name-hash.ts';
 import { COMMIT } from '../kernel/set-writer.ts';
 import type { Plane } from './plane.ts';
-import { GRANTS_PER_POD } from './state/grants.ts';
 import type { Grant } from './state/grants.ts';
-import type { LookedUp } from './state/lookups.ts';
+import type { Lookup } from './state/lookups.ts';
 import { Programs } from './state/programs.ts';
 
 const ADDRESS_BYTES = 16;
@@ -30,6 +29,7 @@ export function adopt(plane: Plane, snapshot: Snapshot): boolean {
   writer.define(snapshot.classIds);
   // A pod that is gone but has grants that could not be removed keeps its index: nobody may inherit them.
   pods.replace(snapshot, (pod) => grants.sizeOf(pod) === 0);
+  plane.lookups.share(snapshot.pods.length);
   plane.programs = new Programs(snapshot.programs);
   plane.classIds = snapshot.classIds;
   plane.setNames = new Set(snapshot.classIds.flatMap((id) => [`grants4_${id}`, `grants6_${id}`]));
@@ -79,11 +79,11 @@ interface Wanted extends Omit<Grant, 'expiryMs'> {
 function earned(plane: Plane, pod: number, program: number): Map<string, Wanted> {
   const wanted = new Map<string, Wanted>();
   if (program < 0) return wanted;
-  for (const { name, answers } of plane.lookups.of(pod)) {
+  for (const lookup of plane.lookups.of(pod, plane.nowMs)) {
+    const { name } = lookup;
     const hash = hashName(name, 0, name.length, plane.seed);
-    for (const classIndex of plane.programs.judge(program, name, 0, name.length, hash).classes) {
-      for (const answer of answers) if (answer.expiryMs > plane.nowMs) want(wanted, { pod, classIndex }, answer);
-    }
+    const { classes } = plane.programs.judge(program, name, 0, name.length, hash);
+    for (const classIndex of classes) want(wanted, { pod, classIndex }, lookup);
   }
   return wanted;
 }
@@ -91,14 +91,14 @@ function earned(plane: Plane, pod: number, program: number): Map<string, Wanted>
 function want(
   wanted: Map<string, Wanted>,
   { pod, classIndex }: { readonly pod: number; readonly classIndex: number },
-  { addresses, expiryMs }: LookedUp,
+  { addresses, expiryMs }: Lookup,
 ): void {
   for (let at = 0; at < addresses.length; at += ADDRESS_BYTES) {
     const address = addresses.slice(at, at + ADDRESS_BYTES);
     const key = keyOf(classIndex, address);
     const known = wanted.get(key);
     if (known !== undefined) known.expiryMs = Math.max(known.expiryMs, expiryMs);
-    else if (wanted.size < GRANTS_PER_POD) wanted.set(key, { pod, classIndex, address, expiryMs });
+    else wanted.set(key, { pod, classIndex, address, expiryMs }); // bounded by what lookups.ts keeps of a pod
   }
 }
 

@@ -43,6 +43,7 @@ export function audit(plane: Plane, slot: number, detail: AuditDetail): void {
   // Clients that are no pods share one budget.
   if (!plane.auditBudget.take(pod === NO_POD ? POD_INDEXES : pod, detail.kind)) return;
   subject.podId = slots.podId[slot]!;
+  subject.events = 1;
   subject.qtype = slots.qtype[slot]!;
   subject.names = slots.folded;
   subject.nameAt = slot * NAME_BYTES;
@@ -60,6 +61,7 @@ export function auditFolded(plane: Plane, pod: number, counts: Uint32Array): voi
     view.setUint32((kind - 1) * 4, counts[kind]!, true);
   }
   subject.podId = pod === POD_INDEXES ? 0 : plane.pods.ids[pod]!;
+  subject.events = counts.reduce((sum, count) => sum + count, 0);
   subject.qtype = 0;
   subject.nameBytes = 0;
   subject.clients = NO_CLIENT;
@@ -71,6 +73,8 @@ export function auditFolded(plane: Plane, pod: number, counts: Uint32Array): voi
 /** Whom and what a record is about; one instance is reused. */
 export class AuditSubject {
   podId = 0;
+  /** Events that the record stands for: as many are lost with it. */
+  events = 1;
   qtype = 0;
   names: Uint8Array = NO_ADDRESSES;
   nameAt = 0;
@@ -87,7 +91,7 @@ function write(plane: Plane, subject: AuditSubject, detail: AuditDetail): void {
   const length = AUDIT_HEAD_BYTES + nameBytes + shown * ADDRESS_BYTES;
   const at = ring.reserve(length);
   if (at < 0) {
-    plane.count(COUNT.audit_lost);
+    plane.counters[COUNT.audit_lost]! += subject.events;
     return;
   }
   const { view, bytes } = ring;

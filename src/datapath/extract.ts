@@ -77,7 +77,8 @@ function admissibleAddresses(plane: Plane, bytes: Uint8Array): Uint8Array {
     if (!isAnswer || isMapped || neverGranted.includes(found, at)) answer.role[i] = ROLE.Foreign;
     else at += ADDRESS_BYTES;
   }
-  return found.subarray(0, at);
+  // No subarray: a view would give the small array on the JavaScript heap a buffer of its own outside it, which costs a malloc.
+  return at === found.length ? found : found.slice(0, at);
 }
 
 /** True when a granted name's reply is what upstream said: nothing is left out, and its TTLs agree already. */

@@ -55,7 +55,7 @@ export class KernelWatch {
   #hasDeletion(lengthBytes: number, sets: ReadonlySet<string>): boolean {
     for (let at = 0; at + NLMSG_HEADER_BYTES <= lengthBytes;) {
       const length = this.#view.getUint32(at, true);
-      if (length < NLMSG_HEADER_BYTES) return false;
+      if (length < NLMSG_HEADER_BYTES || length > lengthBytes - at) return false; // cut, or not what it says
       const type = this.#view.getUint16(at + 4, true);
       const attributes = at + NLMSG_HEADER_BYTES + NFGENMSG_BYTES;
       const end = Math.min(at + length, lengthBytes);

@@ -23,7 +23,6 @@ import { NO_SLOT } from './state/query-slots.ts';
 const MAX_WAIT_MS = 100;
 /** Places of the grant table looked at per turn and, when idle, per 100 ms: all of them within a few minutes either way. */
 const SWEEP_PLACES = 256;
-const LOOKUP_SWEEP_MS = 60_000;
 const PRUNE_AGAIN_MS = 1_000;
 /** Exceptions in queries are our bugs; one may be answered with SERVFAIL, this many in a minute mean that nothing can be trusted (M97). */
 const FATAL_ERRORS_PER_MINUTE = 10;
@@ -54,7 +53,6 @@ export class Loop {
   readonly #socketOfFd: number[] = [];
   #errorsSince = 0;
   #errors = 0;
-  #lookupsSweptMs = 0;
   #pruneAtMs = Number.POSITIVE_INFINITY;
 
   /** Opens everything. Throws SysError. */
@@ -200,9 +198,6 @@ export class Loop {
     plane.auditBudget.turn(plane.nowMs, this.#tellFolded);
     if (plane.nowMs >= this.#pruneAtMs) this.prune();
     plane.grants.sweep(plane.nowMs, SWEEP_PLACES);
-    if (plane.nowMs - this.#lookupsSweptMs < LOOKUP_SWEEP_MS) return;
-    this.#lookupsSweptMs = plane.nowMs;
-    plane.lookups.sweep(plane.nowMs);
   }
 
   /** Hits first: they need no commit and must not wait for one (V24). Then the commit, then those it was for. */

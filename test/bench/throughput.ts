@@ -28,7 +28,7 @@ export async function cached(): Promise<Outcome> {
   return compare({
     bench: 'cached',
     peers: ['unbound', 'dnsmasq', 'echo'],
-    rounds: 5,
+    rounds: 3,
     settings: {},
     upstream: { ttlSeconds: 3_600, mode: 'same' },
     warmUp: file,
@@ -42,7 +42,7 @@ export async function unique(): Promise<Outcome> {
   return compare({
     bench: 'unique',
     peers: ['unbound', 'dnsmasq+nftset', 'dnsdist'],
-    rounds: 5,
+    rounds: 3,
     // As many names as an hour brings come in seconds here, so that grants must live seconds too, or the pod's quota ends the bench.
     settings: { lifetimes: { minTtl: '1s', maxTtl: '1s', grace: '500ms' } },
     upstream: { ttlSeconds: 60, mode: 'fresh' },

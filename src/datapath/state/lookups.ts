@@ -1,113 +1,175 @@
-// What each pod recently looked up: name → addresses and how long they would be granted. It answers the question that a policy change
-// asks: which grants still have a reason, and which new ones has the pod earned already (design §6, last sentence)?
+// What each pod recently looked up: names, addresses, and how long they would be granted. It answers the question that a policy change
+// asks: which grants still have a reason, and which new ones has the pod earned already (design §6, last sentence)? A ring of bytes per
+// pod: noting costs a copy and no object, and what one pod looks up costs no other pod its memory (I6).
 
-/** Names kept per pod; the oldest go first. A grant whose lookup is forgotten ends at the next change of the pod's policy. */
-const LOOKUPS_PER_POD = 16_384;
-/** Of all pods together. When it is used up, each pod that notes more loses its own oldest. */
+/** Of all pods together; a pod has its share of it, within the bounds below. A lookup is about 60 bytes. */
 const BYTES = 64 * 1024 * 1024;
-/** Of a lookup besides its name and addresses: objects and table entries, an estimate. */
-const OVERHEAD_BYTES = 250;
-/** Addresses kept per name: the newest (design §6). Names that rotate through more lose the oldest at a policy change. */
-const ADDRESSES_PER_NAME = 1_000;
-const ADDRESS_BYTES = 16;
+const LEAST_BYTES = 8 * 1024;
+const MOST_BYTES = 4 * 1024 * 1024;
+const FIRST_BYTES = 8 * 1024;
 
-/** One answer: all its addresses would be granted equally long. */
-export interface LookedUp {
+// An entry: expiry (float64), hash (int32), addresses (uint16), bytes of the name (uint8), then both. Entries do not wrap: a hash word of
+// what is left at the end of the buffer is skipped by its length of 0 addresses and 0 bytes of name.
+const EXPIRY = 0;
+const HASH = 8;
+const COUNT = 12;
+const NAME_BYTES = 14;
+const HEAD_BYTES = 16;
+const ADDRESS_BYTES = 16;
+/** Places that remember where a hash was noted last, by its low bits. */
+const RECENT = 1_024;
+
+export interface Lookup {
+  /** Folded wire name. */
+  readonly name: Uint8Array;
   /** 16 byte addresses, one after the other, those in never-granted ranges left out. */
   readonly addresses: Uint8Array;
   readonly expiryMs: number;
 }
 
-export interface Lookup {
-  /** Folded wire name. */
-  readonly name: Uint8Array;
-  /** The newest answer first. A name that rotates through addresses has those of earlier answers, too, while they would be granted. */
-  readonly answers: readonly LookedUp[];
-}
-
-/** A pod's names, and the order in which they were first looked up: a ring, since finding the oldest key of a Map that shrank is slow. */
-class PodLookups {
-  readonly byKey = new Map<number, Lookup>();
-  readonly order = new Int32Array(LOOKUPS_PER_POD);
-  oldest = 0;
-  count = 0;
-}
-
 export class Lookups {
-  readonly #ofPod = new Map<number, PodLookups>();
-  #bytes = 0;
+  readonly #ofPod = new Map<number, Ring>();
+  #mostBytes = MOST_BYTES;
 
-  /** Notes an answer. `key` is the query's hash of name and type. */
-  note(pod: number, key: number, name: Uint8Array, answer: LookedUp): void {
-    let names = this.#ofPod.get(pod);
-    if (names === undefined) this.#ofPod.set(pod, (names = new PodLookups()));
-    const known = names.byKey.get(key);
-    if (known === undefined) {
-      while (names.count === LOOKUPS_PER_POD || (this.#bytes > BYTES && names.count > 0)) this.#dropOldest(names);
-      names.order[(names.oldest + names.count++) % LOOKUPS_PER_POD] = key;
-    } else {
-      this.#bytes -= bytesOf(known);
-    }
-    const lookup = { name, answers: withAnswer(known?.answers ?? [], answer) };
-    names.byKey.set(key, lookup);
-    this.#bytes += bytesOf(lookup);
+  /** How many pods share the memory from now on. */
+  share(pods: number): void {
+    this.#mostBytes = Math.min(Math.max(Math.floor(BYTES / Math.max(pods, 1)), LEAST_BYTES), MOST_BYTES);
   }
 
-  /** Until when the newest answer to the name would be granted; 0 when there is none. */
-  expiryMs(pod: number, key: number): number {
-    return this.#ofPod.get(pod)?.byKey.get(key)?.answers[0]?.expiryMs ?? 0;
+  /** Notes an answer, or that the one noted last for the name lives longer. `hash` is the query's, of name and type. */
+  note(pod: number, hash: number, { name, addresses, expiryMs }: Lookup): void {
+    let ring = this.#ofPod.get(pod);
+    if (ring === undefined) this.#ofPod.set(pod, (ring = new Ring()));
+    ring.note(hash, name, addresses, expiryMs, this.#mostBytes);
   }
 
-  of(pod: number): Iterable<Lookup> {
-    return this.#ofPod.get(pod)?.byKey.values() ?? [];
+  /** Until when the answer noted last under this hash would be granted; 0 when none is known. */
+  expiryMs(pod: number, hash: number): number {
+    return this.#ofPod.get(pod)?.expiryMs(hash) ?? 0;
+  }
+
+  /** The pod's lookups that would be granted still, the oldest first; copies. */
+  of(pod: number, nowMs: number): Lookup[] {
+    return this.#ofPod.get(pod)?.list(nowMs) ?? [];
   }
 
   forgetPod(pod: number): void {
-    const names = this.#ofPod.get(pod);
-    if (names === undefined) return;
-    while (names.count > 0) this.#dropOldest(names);
     this.#ofPod.delete(pod);
   }
+}
 
-  /** Drops the oldest of every pod as far as they have expired. */
-  sweep(nowMs: number): void {
-    for (const names of this.#ofPod.values()) {
-      while (names.count > 0) {
-        const lookup = names.byKey.get(names.order[names.oldest]!);
-        if (lookup?.answers.some(({ expiryMs }) => expiryMs > nowMs) === true) break;
-        this.#dropOldest(names);
-      }
+class Ring {
+  #bytes = new Uint8Array(FIRST_BYTES);
+  #view = new DataView(this.#bytes.buffer);
+  /** Positions grow for ever; the byte is at the position modulo the capacity. */
+  #head = 0;
+  #tail = 0;
+  readonly #recentHash = new Int32Array(RECENT);
+  readonly #recentAt = new Float64Array(RECENT).fill(-1);
+
+  note(hash: number, name: Uint8Array, addresses: Uint8Array, expiryMs: number, mostBytes: number): void {
+    const known = this.#find(hash);
+    if (known >= 0 && this.#hasAddresses(known, addresses)) {
+      if (expiryMs > this.#view.getFloat64(known + EXPIRY)) this.#view.setFloat64(known + EXPIRY, expiryMs);
+      return;
     }
+    const length = lengthOf(addresses.length / ADDRESS_BYTES, name.length);
+    if (length > mostBytes / 2) return; // an answer as big as that is not worth everything else
+    const at = this.#reserve(length, mostBytes);
+    this.#view.setFloat64(at + EXPIRY, expiryMs);
+    this.#view.setInt32(at + HASH, hash);
+    this.#view.setUint16(at + COUNT, addresses.length / ADDRESS_BYTES);
+    this.#view.setUint8(at + NAME_BYTES, name.length);
+    this.#bytes.set(name, at + HEAD_BYTES);
+    this.#bytes.set(addresses, at + HEAD_BYTES + name.length);
+    this.#recentHash[hash & (RECENT - 1)] = hash;
+    this.#recentAt[hash & (RECENT - 1)] = this.#head;
+    this.#head += length;
   }
 
-  #dropOldest(names: PodLookups): void {
-    const key = names.order[names.oldest]!;
-    names.oldest = (names.oldest + 1) % LOOKUPS_PER_POD;
-    names.count--;
-    const lookup = names.byKey.get(key);
-    if (lookup === undefined) return;
-    names.byKey.delete(key);
-    this.#bytes -= bytesOf(lookup);
+  expiryMs(hash: number): number {
+    const at = this.#find(hash);
+    return at < 0 ? 0 : this.#view.getFloat64(at + EXPIRY);
+  }
+
+  list(nowMs: number, visit: (at: number) => void = () => undefined): Lookup[] {
+    const found: Lookup[] = [];
+    for (let position = this.#tail; position < this.#head;) {
+      const at = position % this.#bytes.length;
+      const length = this.#lengthAt(at);
+      if (length > 0 && this.#view.getFloat64(at + EXPIRY) > nowMs) {
+        visit(at);
+        found.push(this.#read(at));
+      }
+      position += length > 0 ? length : this.#bytes.length - at;
+    }
+    return found;
+  }
+
+  /** Where the entry noted last under `hash` stands, or -1: unknown, overwritten, or forgotten for another hash of the same low bits. */
+  #find(hash: number): number {
+    const position = this.#recentAt[hash & (RECENT - 1)]!;
+    if (position < this.#tail || this.#recentHash[hash & (RECENT - 1)] !== hash) return -1;
+    return position % this.#bytes.length;
+  }
+
+  /** Room for an entry at the head, in one piece: the oldest go, or the buffer grows. The byte where it begins. */
+  #reserve(length: number, mostBytes: number): number {
+    while (this.#bytes.length < mostBytes && this.#head - this.#tail + 2 * length > this.#bytes.length) this.#grow();
+    const at = this.#head % this.#bytes.length;
+    const untilEnd = this.#bytes.length - at;
+    const skipped = untilEnd < length ? untilEnd : 0;
+    while (this.#head + skipped + length - this.#tail > this.#bytes.length) this.#dropOldest();
+    if (skipped === 0) return at;
+    if (skipped >= HEAD_BYTES) this.#view.setUint32(at + COUNT, 0); // no addresses and no name: skip to the end
+    this.#head += skipped;
+    return 0;
+  }
+
+  #dropOldest(): void {
+    const at = this.#tail % this.#bytes.length;
+    const length = this.#lengthAt(at);
+    this.#tail += length > 0 ? length : this.#bytes.length - at;
+  }
+
+  /** Twice the room, the entries in order from its beginning. */
+  #grow(): void {
+    const hashes: number[] = [];
+    const lookups = this.list(Number.NEGATIVE_INFINITY, (at) => hashes.push(this.#view.getInt32(at + HASH)));
+    this.#bytes = new Uint8Array(this.#bytes.length * 2);
+    this.#view = new DataView(this.#bytes.buffer);
+    this.#head = this.#tail = 0;
+    this.#recentAt.fill(-1);
+    lookups.forEach(({ name, addresses, expiryMs }, i) => {
+      this.note(hashes[i] ?? 0, name, addresses, expiryMs, this.#bytes.length);
+    });
+  }
+
+  #read(at: number): Lookup {
+    const nameEnd = at + HEAD_BYTES + this.#view.getUint8(at + NAME_BYTES);
+    return {
+      name: this.#bytes.slice(at + HEAD_BYTES, nameEnd),
+      addresses: this.#bytes.slice(nameEnd, nameEnd + this.#view.getUint16(at + COUNT) * ADDRESS_BYTES),
+      expiryMs: this.#view.getFloat64(at + EXPIRY),
+    };
+  }
+
+  /** Bytes of the entry at `at`; 0 for the rest of the buffer that was too short for one. */
+  #lengthAt(at: number): number {
+    if (at + HEAD_BYTES > this.#bytes.length) return 0;
+    const nameBytes = this.#view.getUint8(at + NAME_BYTES);
+    return nameBytes === 0 ? 0 : lengthOf(this.#view.getUint16(at + COUNT), nameBytes);
+  }
+
+  #hasAddresses(at: number, addresses: Uint8Array): boolean {
+    const { length } = addresses;
+    if (this.#view.getUint16(at + COUNT) * ADDRESS_BYTES !== length) return false;
+    const from = at + HEAD_BYTES + this.#view.getUint8(at + NAME_BYTES);
+    for (let i = 0; i < length; i++) if (this.#bytes[from + i] !== addresses[i]) return false;
+    return true;
   }
 }
 
-function bytesOf({ name, answers }: Lookup): number {
-  return answers.reduce((sum, { addresses }) => sum + addresses.length, OVERHEAD_BYTES + name.length);
-}
-
-/** The same addresses again only live longer; others come first, and the oldest go when there are too many. */
-function withAnswer(earlier: readonly LookedUp[], answer: LookedUp): LookedUp[] {
-  const kept = [answer];
-  let bytes = answer.addresses.length;
-  for (const each of earlier) {
-    if (isSame(each.addresses, answer.addresses)) continue;
-    bytes += each.addresses.length;
-    if (bytes > ADDRESSES_PER_NAME * ADDRESS_BYTES) break;
-    kept.push(each);
-  }
-  return kept;
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a === b || (a.length === b.length && a.every((byte, i) => byte === b[i]));
+function lengthOf(addresses: number, nameBytes: number): number {
+  return (HEAD_BYTES + nameBytes + addresses * ADDRESS_BYTES + 7) & ~7;
 }

@@ -1,6 +1,13 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { AUDIT_FLAG, AUDIT_KIND, AUDIT_REASON, REASON } from '../../../src/bridge/audit-record.ts';
+import {
+  AUDIT_ADDRESSES,
+  AUDIT_FLAG,
+  AUDIT_KIND,
+  AUDIT_REASON,
+  NO_RCODE,
+  REASON,
+} from '../../../src/bridge/audit-record.ts';
 import { AuditRing } from '../../../src/bridge/audit-ring.ts';
 import { decode, type AuditNames } from '../../../src/audit/decode.ts';
 import type { AuditEvent } from '../../../src/audit/event.ts';
@@ -100,6 +107,11 @@ test.each<[string, Partial<Written>, object]>([
   ['a class that is forgotten', { kind: AUDIT_KIND.Grant, classIndex: 5 }, { ports: '' }],
   ['a type without a name', { qtype: 65_280 }, { qtype: 'TYPE65280' }],
   ['a code without a name', { rcode: 3_841 }, { rcode: 'RCODE3841' }],
+  [
+    'no reply was sent: there is no code, and none is made up',
+    { kind: AUDIT_KIND.Denied, rcode: NO_RCODE },
+    { event: 'dns.denied', rcode: null },
+  ],
   ['no address', { addresses: [] }, { addresses: [] }],
   [
     'addresses of both families',
@@ -114,6 +126,13 @@ test.each<[string, Partial<Written>, object]>([
   ],
 ])('%s', (_why, changes, want) => {
   expect(decoded(changes)).toMatchObject(want);
+});
+
+test('more addresses than one record carries: it says how many are left out', () => {
+  const all = Array.from({ length: AUDIT_ADDRESSES }, (_, i) => `192.0.2.${i}`);
+  expect(decoded({ addresses: all })).not.toHaveProperty('addressesOmitted');
+  const more = decoded({ addresses: all, addressCount: AUDIT_ADDRESSES + 5 });
+  expect(more).toMatchObject({ addresses: all, addressesOmitted: 5 });
 });
 
 test('nothing of the record before it shows', () => {

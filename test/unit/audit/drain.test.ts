@@ -280,8 +280,8 @@ describe('to a file', () => {
   test('a reader that is slow over stop, far behind by then, gets every record', async () => {
     const pipe = join(folder, 'pipe');
     const file = join(folder, 'audit.log');
-    execFileSync('mkfifo', [pipe]);
-    const reader = spawn('sh', ['-c', 'exec < "$0"; sleep 0.4; exec cat > "$1"', pipe, file]);
+    execFileSync('sh', ['-c', 'mkfifo "$0"', pipe]);
+    const reader = spawn('sh', ['-c', 'exec < "$0"; sleep 0.2; exec cat > "$1"', pipe, file]);
     const ended = once(reader, 'exit');
     const part = setUp(toFile(pipe)); // waits for the reader to open it
     const held = fill(part);
@@ -295,7 +295,7 @@ describe('to a file', () => {
   test('a disk that is full: stopping ends, and throws nothing at the agent', async () => {
     const onError = vi.fn();
     const part = setUp(StreamSink.toFile('/dev/full', onError));
-    fill(part);
+    for (let n = 0; n < 3_000; n++) part.put(n);
     part.drain.start();
     await expect(part.drain.stop()).resolves.toBeUndefined();
     expect(onError).toHaveBeenCalledOnce();

@@ -20,6 +20,8 @@ export interface Written {
   /** Plain wire form. */
   readonly name: Uint8Array;
   readonly addresses: readonly string[];
+  /** Says something else than the addresses that are there. */
+  readonly addressCount?: number;
 }
 
 const USUAL: Written = {
@@ -67,7 +69,7 @@ export function putRecord(ring: AuditRing, changes: Partial<Written> = {}): bool
   view.setUint32(at + AUDIT_FIELD.ttlSeconds, record.ttlSeconds, true);
   view.setFloat64(at + AUDIT_FIELD.wallMs, record.wallMs, true);
   view.setUint32(at + AUDIT_FIELD.latencyMicros, record.latencyMicros, true);
-  view.setUint16(at + AUDIT_FIELD.addressCount, record.addresses.length, true);
+  view.setUint16(at + AUDIT_FIELD.addressCount, record.addressCount ?? record.addresses.length, true);
   view.setInt16(at + AUDIT_FIELD.classIndex, record.classIndex, true);
   bytes.set(parseAddress(record.client) ?? [], at + AUDIT_FIELD.client);
   bytes.set(record.name, at + AUDIT_HEAD_BYTES);

@@ -1,13 +1,15 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { formatAddress, parseAddress } from '../../../src/base/ip.ts';
-import { Counters } from '../../../src/bridge/counters.ts';
+import { COUNT, Counters } from '../../../src/bridge/counters.ts';
 import type { Snapshot, SnapshotProgram } from '../../../src/bridge/snapshot.ts';
 import { adopt, prune } from '../../../src/datapath/adopt.ts';
 import type { Plane } from '../../../src/datapath/plane.ts';
 import { Grants, GRANTS_PER_POD } from '../../../src/datapath/state/grants.ts';
 import { Lookups } from '../../../src/datapath/state/lookups.ts';
-import { MAX_PODS, PodTable } from '../../../src/datapath/state/pod-table.ts';
+import { NO_POD, POD_INDEXES, PodTable } from '../../../src/datapath/state/pod-table.ts';
 import { Programs } from '../../../src/datapath/state/programs.ts';
+import { COMMIT } from '../../../src/kernel/set-writer.ts';
+import { hashName } from '../../../src/dns/name-hash.ts';
 import { parseNameText } from '../../../src/dns/name.ts';
 
 const bytesOf = (text: string): Uint8Array => parseAddress(text) ?? expect.fail(text);
@@ -17,7 +19,9 @@ const REFUSED = 23; // ENFILE
 class Kernel {
   readonly done: string[] = [];
   readonly sets = new Set<string>();
+  /** What commits answer from now on: the first ones `answers`, in order, then `answer`. */
   answer = 0;
+  readonly answers: number[] = [];
   classIds: readonly string[] = [];
   #batch: string[] = [];
 
@@ -26,6 +30,7 @@ class Kernel {
   }
 
   define(classIds: readonly string[]): void {
+    expect(this.#batch).toEqual([]); // it would be lost
     this.classIds = classIds;
   }
 
@@ -40,7 +45,8 @@ class Kernel {
   commit(): number {
     const batch = this.#batch;
     this.#batch = [];
-    if (this.answer !== 0) return this.answer;
+    const answer = this.answers.shift() ?? this.answer;
+    if (answer !== 0) return answer;
     this.done.push(...batch);
     for (const line of batch) {
       const [what = '', ...element] = line.split(' ');
@@ -70,7 +76,7 @@ function setUp() {
   const counters = new Counters().words;
   const plane = {
     pods: new PodTable(),
-    grants: new Grants(1, MAX_PODS),
+    grants: new Grants(1, POD_INDEXES),
     lookups: new Lookups(),
     programs: new Programs([]),
     programIds: [],
@@ -85,23 +91,25 @@ function setUp() {
     count: (word: number) => void (counters[word]! += 1),
   } as unknown as Plane; // what adopt.ts asks for, and no more
   /** As after an answer that granted: in the kernel, in the mirror and in the pod's lookups. */
-  const looked = (id: number, name: string, address: string, classes: readonly number[] = [0]): void => {
+  const looked = (
+    id: number,
+    name: string,
+    address: string,
+    classes: readonly number[] = [0],
+    expiryMs = 61_000,
+  ): void => {
     const pod = plane.pods.indexOfId(id);
     const addresses = bytesOf(address);
-    const [source] = plane.pods.addresses(pod, 4);
     for (const classIndex of classes) {
-      kernel.add(classIndex, source ?? expect.fail('no IPv4'), 0, addresses, 0);
-      plane.grants.set(classIndex, pod, addresses, 0, 61_000);
+      plane.grants.reserve(classIndex, pod, addresses, 0, expiryMs);
+      for (const source of plane.pods.addresses(pod, 4)) kernel.add(classIndex, source, 0, addresses, 0);
+      plane.grants.confirm(classIndex, pod, addresses, 0);
     }
     kernel.commit();
     const wire = parseNameText(name) ?? expect.fail(name);
-    plane.lookups.note(pod, Math.imul(wire.length, 31) ^ name.charCodeAt(0), {
-      name: wire,
-      addresses,
-      expiryMs: 61_000,
-    });
+    plane.lookups.note(pod, hashName(wire, 0, wire.length, 5), { name: wire, addresses, expiryMs });
   };
-  return { plane, kernel, looked };
+  return { plane, kernel, looked, counters };
 }
 
 const program = (id: string, names: readonly string[], classes: readonly number[] = [0]): SnapshotProgram => ({
@@ -224,25 +232,220 @@ test('what is not believed is not believed again because the next policy numbers
   expect(plane.grants.expiryMs(1, plane.pods.indexOfId(1), bytesOf('192.0.2.1'), 0)).toBeLessThanOrEqual(0);
 });
 
-test('what a pod looked up while it could ask anything does not exceed its quota when a policy grants it (I6)', () => {
-  const { plane } = setUp();
-  adopt(plane, snapshot({ programs: [program('ask', ['*'], [])] }));
-  const pod = plane.pods.indexOfId(1);
-  const perAnswer = 200; // what an answer of 4,096 bytes holds
-  const answers = Math.ceil(GRANTS_PER_POD / perAnswer) + 1;
-  for (let i = 0; i < answers; i++) {
-    const addresses = new Uint8Array(16 * perAnswer);
-    const view = new DataView(addresses.buffer);
-    for (let a = 0; a < perAnswer; a++) {
-      view.setUint32(16 * a + 8, 0xffff);
-      view.setUint32(16 * a + 12, 0xcb00_0000 + i * perAnswer + a);
-    }
-    plane.lookups.note(pod, i, {
-      name: parseNameText(`n${i}.example.org`) ?? expect.fail(),
-      addresses,
-      expiryMs: 61_000,
-    });
+/** `count` addresses of a range that is nobody's, from the `first` on. */
+function manyAddresses(first: number, count: number): Uint8Array {
+  const addresses = new Uint8Array(16 * count);
+  const view = new DataView(addresses.buffer);
+  for (let a = 0; a < count; a++) {
+    view.setUint32(16 * a + 8, 0xffff);
+    view.setUint32(16 * a + 12, 0x6440_0000 + first + a);
   }
-  adopt(plane, snapshot({ generation: 2, programs: [program('open', ['*.example.org'])] }));
-  expect(plane.grants.sizeOf(pod)).toBeLessThanOrEqual(GRANTS_PER_POD);
+  return addresses;
+}
+
+describe('a pod that looked up more, while it could ask anything, than it may be granted (I6)', () => {
+  const PER_ANSWER = 200; // what an answer of 4,096 bytes holds
+  const ANSWERS = Math.ceil(GRANTS_PER_POD / PER_ANSWER) + 1;
+  const newest = manyAddresses((ANSWERS - 1) * PER_ANSWER, 1);
+  function setUpFull() {
+    const part = setUp();
+    const { plane } = part;
+    adopt(plane, snapshot({ programs: [program('ask', ['*'], [])] }));
+    const pod = plane.pods.indexOfId(1);
+    for (let i = 0; i < ANSWERS; i++) {
+      const name = parseNameText(`n${i}.example.org`) ?? expect.fail();
+      plane.lookups.note(pod, i, { name, addresses: manyAddresses(i * PER_ANSWER, PER_ANSWER), expiryMs: 61_000 });
+    }
+    return { ...part, pod, next: snapshot({ generation: 2, programs: [program('open', ['*.example.org'])] }) };
+  }
+
+  test('does not exceed its quota when a policy grants it', () => {
+    const { plane, pod, next, kernel } = setUpFull();
+    expect(adopt(plane, next)).toBe(true);
+    expect(plane.grants.sizeOf(pod)).toBe(GRANTS_PER_POD);
+    expect(kernel.sets.size).toBe(GRANTS_PER_POD);
+  });
+
+  test('is granted its newest lookups: the oldest wait for being looked up again, and are counted', () => {
+    const { plane, pod, next, counters } = setUpFull();
+    adopt(plane, next);
+    expect(plane.grants.expiryMs(0, pod, newest, 0)).toBe(61_000);
+    expect(counters[COUNT.grants_refused]).toBe(ANSWERS * PER_ANSWER - GRANTS_PER_POD);
+  });
+
+  test('does not lose what it has a reason for', () => {
+    const { plane, pod, next } = setUpFull();
+    // Its newest lookup was granted by the policy before, too.
+    plane.grants.reserve(0, pod, newest, 0, 61_000);
+    plane.grants.confirm(0, pod, newest, 0);
+    adopt(plane, next);
+    prune(plane);
+    expect(plane.grants.expiryMs(0, pod, newest, 0)).toBe(61_000);
+  });
+});
+
+test('a table that others have filled: nothing more is granted, everything ends, nobody loses anything', () => {
+  const { plane, looked, kernel } = setUp();
+  adopt(plane, snapshot({ programs: [program('ask', ['*'], [])] }));
+  looked(1, 'a.example.org', '192.0.2.1', []);
+  const filler = manyAddresses(0, GRANTS_PER_POD);
+  for (let pod = 1_000; plane.grants.hasRoom(pod, 1); pod++) {
+    for (let at = 0; at < filler.length && plane.grants.hasRoom(pod, 1); at += 16)
+      plane.grants.reserve(0, pod, filler, at, 99_000);
+  }
+  const { size } = plane.grants;
+  expect(adopt(plane, snapshot({ generation: 2 }))).toBe(true);
+  expect(prune(plane)).toBe(true);
+  expect([plane.grants.size, kernel.sets.size]).toEqual([size, 0]);
+});
+
+describe('what the kernel refuses to take away', () => {
+  const others = { generation: 2, pods: [{ id: 2, addresses: [bytesOf('10.0.1.7')], program: 0 }] };
+
+  test.each([
+    ['refused', REFUSED],
+    ['of unknown outcome', COMMIT.Unknown],
+  ])('stays in the mirror, distrusted, and its pod keeps its index: %s (I4)', (_why, answer) => {
+    const { plane, kernel, looked } = setUp();
+    adopt(plane, snapshot({}));
+    looked(1, 'a.example.org', '192.0.2.1');
+    const old = plane.pods.indexOfId(1);
+    kernel.answer = answer;
+    expect(adopt(plane, snapshot(others))).toBe(false);
+    expect([plane.pods.indexOfId(1), plane.grants.sizeOf(old)]).toEqual([old, 1]);
+    expect(plane.pods.indexOfId(2)).not.toBe(old);
+    expect(plane.grants.sizeOf(plane.pods.indexOfId(2))).toBe(0);
+    expect(plane.grants.expiryMs(0, old, bytesOf('192.0.2.1'), 0)).toBeLessThanOrEqual(0);
+    expect(plane.pods.isPresent[old]).toBe(0);
+  });
+
+  test('is taken away the next time, and then the index is free', () => {
+    const { plane, kernel, looked } = setUp();
+    adopt(plane, snapshot({}));
+    looked(1, 'a.example.org', '192.0.2.1');
+    kernel.answer = REFUSED;
+    adopt(plane, snapshot(others));
+    kernel.answer = 0;
+    expect(adopt(plane, snapshot({ ...others, generation: 3 }))).toBe(true);
+    expect([plane.pods.indexOfId(1), plane.grants.size, kernel.sets.size]).toEqual([NO_POD, 0, 0]);
+  });
+
+  test('is found under its new number when classes are numbered otherwise meanwhile', () => {
+    const { plane, kernel, looked } = setUp();
+    adopt(plane, snapshot({}));
+    looked(1, 'a.example.org', '192.0.2.1');
+    kernel.answer = REFUSED;
+    adopt(
+      plane,
+      snapshot({ ...others, classIds: ['any', 'tcp443'], programs: [program('a', ['a.example.org'], [1])] }),
+    );
+    kernel.answer = 0;
+    adopt(
+      plane,
+      snapshot({
+        ...others,
+        generation: 3,
+        classIds: ['any', 'tcp443'],
+        programs: [program('a', ['a.example.org'], [1])],
+      }),
+    );
+    expect([...kernel.sets]).toEqual([]);
+  });
+
+  test('of two pods that go, what is taken away of one is not kept for the other', () => {
+    const { plane, kernel } = setUp();
+    const both = [1, 2].map((id) => ({ id, addresses: [bytesOf(`10.0.1.${id}`)], program: 0 }));
+    adopt(plane, snapshot({ pods: both }));
+    const indexes = [1, 2].map((id) => plane.pods.indexOfId(id));
+    for (const pod of indexes) {
+      const addresses = manyAddresses(0, 256); // a batch
+      for (let at = 0; at < addresses.length; at += 16) {
+        plane.grants.reserve(0, pod, addresses, at, 61_000);
+        plane.grants.confirm(0, pod, addresses, at);
+      }
+    }
+    kernel.answers.push(0, REFUSED);
+    expect(adopt(plane, snapshot({ generation: 2, pods: [] }))).toBe(false);
+    expect(indexes.reduce((sum, pod) => sum + plane.grants.sizeOf(pod), 0)).toBe(256);
+    expect(kernel.done).toHaveLength(256);
+  });
+
+  test('costs no batch that the kernel took: it goes from the mirror, and only the rest is tried again', () => {
+    const { plane, kernel } = setUp();
+    adopt(plane, snapshot({}));
+    const pod = plane.pods.indexOfId(1);
+    const addresses = manyAddresses(0, 600); // three batches
+    for (let at = 0; at < addresses.length; at += 16) plane.grants.reserve(0, pod, addresses, at, 61_000);
+    adopt(plane, snapshot({ generation: 2, programs: [program('b', [])] }));
+    kernel.answers.push(0, REFUSED, 0);
+    expect(prune(plane)).toBe(false);
+    expect(plane.grants.sizeOf(pod)).toBe(256);
+    const before = kernel.done.length;
+    expect(prune(plane)).toBe(true);
+    expect([kernel.done.length - before, plane.grants.sizeOf(pod)]).toEqual([256, 0]);
+  });
+});
+
+test('what was sent and never acknowledged is taken away, too: it may be there', () => {
+  const { plane, kernel } = setUp();
+  adopt(plane, snapshot({}));
+  plane.grants.reserve(0, plane.pods.indexOfId(1), bytesOf('192.0.2.1'), 0, 61_000);
+  adopt(plane, snapshot({ generation: 2, pods: [] }));
+  expect(kernel.done).toEqual(['remove tcp443 10.0.1.7 192.0.2.1']);
+  expect(plane.grants.size).toBe(0);
+});
+
+test('what has expired is left to the sweep: its removal could fail and take others with it', () => {
+  const { plane, kernel, looked } = setUp();
+  adopt(plane, snapshot({}));
+  looked(1, 'a.example.org', '192.0.2.1', [0], 5_000);
+  looked(1, 'b.example.org', '192.0.2.2', [0], 90_000);
+  kernel.done.length = 0;
+  plane.nowMs = 6_000;
+  adopt(plane, snapshot({ generation: 2, pods: [] }));
+  expect(kernel.done).toEqual(['remove tcp443 10.0.1.7 192.0.2.2']);
+});
+
+test('every address of the pod is granted, of the family of what it looked up', () => {
+  const { plane, kernel, looked } = setUp();
+  const addresses = ['10.0.1.7', '10.0.2.7', '2001:db8::7'].map(bytesOf);
+  const pods = [{ id: 1, addresses, program: 0 }];
+  adopt(plane, snapshot({ pods, programs: [program('ask', ['*'], [])] }));
+  looked(1, 'a.example.org', '192.0.2.1', []);
+  looked(1, 'b.example.org', '2001:db8::1', []);
+  adopt(plane, snapshot({ generation: 2, pods }));
+  expect(kernel.sets).toEqual(
+    new Set(['tcp443 10.0.1.7 192.0.2.1', 'tcp443 10.0.2.7 192.0.2.1', 'tcp443 2001:db8::7 2001:db8::1']),
+  );
+});
+
+test('what a pod without IPv6 looked up there is in neither the kernel nor the mirror, which never knows more', () => {
+  const { plane, kernel, looked } = setUp();
+  adopt(plane, snapshot({ programs: [program('ask', ['*'], [])] }));
+  looked(1, 'a.example.org', '2001:db8::1', []);
+  expect(adopt(plane, snapshot({ generation: 2 }))).toBe(true);
+  expect([kernel.sets.size, plane.grants.size]).toEqual([0, 0]);
+});
+
+test('the kernel is told the longest time that any name gives an address', () => {
+  const { plane, looked } = setUp();
+  const add = vi.spyOn(plane.writer, 'add');
+  adopt(plane, snapshot({ programs: [program('ask', ['*'], [])] }));
+  looked(1, 'a.example.org', '192.0.2.1', [], 40_000);
+  looked(1, 'b.example.org', '192.0.2.1', [], 61_000);
+  plane.nowMs = 11_000;
+  adopt(plane, snapshot({ generation: 2 }));
+  expect(add.mock.calls.map((call) => call[5])).toEqual([50_000]);
+  expect(plane.grants.expiryMs(0, plane.pods.indexOfId(1), bytesOf('192.0.2.1'), 0)).toBe(61_000);
+});
+
+test('addresses of a name that rotates are all earned, while they would be granted', () => {
+  const { plane, kernel, looked } = setUp();
+  adopt(plane, snapshot({ programs: [program('ask', ['*'], [])] }));
+  looked(1, 'a.example.org', '192.0.2.1', [], 5_000);
+  looked(1, 'a.example.org', '192.0.2.2', [], 50_000);
+  looked(1, 'a.example.org', '192.0.2.3', [], 61_000);
+  plane.nowMs = 6_000;
+  adopt(plane, snapshot({ generation: 2 }));
+  expect(kernel.sets).toEqual(new Set(['tcp443 10.0.1.7 192.0.2.2', 'tcp443 10.0.1.7 192.0.2.3']));
 });

@@ -1,10 +1,12 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseAddress } from '../../../src/base/ip.ts';
 import { AUDIT_ADDRESSES, AUDIT_FLAG, AUDIT_KIND, REASON } from '../../../src/bridge/audit-record.ts';
 import { AuditRing } from '../../../src/bridge/audit-ring.ts';
 import { COUNT, Counters } from '../../../src/bridge/counters.ts';
-import { audit, AuditDetail } from '../../../src/datapath/audit.ts';
+import { audit, AuditDetail, auditFolded, AuditSubject } from '../../../src/datapath/audit.ts';
 import type { Plane } from '../../../src/datapath/plane.ts';
+import { AuditBudget, RECORDS_PER_SECOND } from '../../../src/datapath/state/audit-budget.ts';
+import { NO_POD, POD_INDEXES } from '../../../src/datapath/state/pod-table.ts';
 import { NAME_BYTES, QuerySlots } from '../../../src/datapath/state/query-slots.ts';
 import { decode, type AuditNames } from '../../../src/audit/decode.ts';
 import type { AuditEvent } from '../../../src/audit/event.ts';
@@ -23,13 +25,27 @@ function setUp(name: string, ring = new AuditRing(new SharedArrayBuffer(64 + 8_1
   slots.clientAddress.set(parseAddress('192.0.2.7') ?? [], 16);
   const counters = new Counters();
   const count = (word: number): void => void (counters.words[word]! += 1);
-  const plane = { slots, audit: ring, generation: 3, wallMs: 1_000, count } as unknown as Plane; // no more is asked for
-  const events = (): AuditEvent[] => {
+  const auditBudget = new AuditBudget(POD_INDEXES + 1);
+  const plane = {
+    slots,
+    audit: ring,
+    generation: 3,
+    wallMs: 1_000,
+    count,
+    counters: counters.words,
+    auditBudget,
+    pods: { ids: Uint32Array.of(7, 8) },
+    subject: new AuditSubject(),
+    detail: new AuditDetail(),
+    foldedCounts: new Uint8Array(16),
+  } as unknown as Plane; // no more is asked for
+  const fold = (): void => auditBudget.end((pod, counts) => auditFolded(plane, pod, counts));
+  const events = (names: AuditNames = NOBODY): AuditEvent[] => {
     const found: AuditEvent[] = [];
-    ring.drain((offset) => found.push(decode(ring.view, ring.bytes, offset, NOBODY)), 100);
+    ring.drain((offset) => found.push(decode(ring.view, ring.bytes, offset, names)), 10_000);
     return found;
   };
-  return { plane, counters, events, detail: new AuditDetail() };
+  return { plane, counters, events, fold, detail: new AuditDetail() };
 }
 
 const addressesOf = (count: number): Uint8Array =>
@@ -99,9 +115,12 @@ test('more addresses than a record carries: the first ones are shown, and the ne
   audit(plane, 1, detail);
   detail.reset(AUDIT_KIND.Allowed, 0);
   audit(plane, 1, detail);
-  expect(events().map(({ event, ...rest }) => [event, 'addresses' in rest && rest.addresses.length])).toEqual([
-    ['dns.allowed', AUDIT_ADDRESSES],
-    ['dns.allowed', 0],
+  const shown = events().map(({ event, ...rest }) => {
+    return [event, 'addresses' in rest && rest.addresses.length, 'addressesOmitted' in rest && rest.addressesOmitted];
+  });
+  expect(shown).toEqual([
+    ['dns.allowed', AUDIT_ADDRESSES, 5],
+    ['dns.allowed', 0, false],
   ]);
 });
 
@@ -111,6 +130,56 @@ test('no room: counted, never waited for', () => {
   audit(plane, 1, detail);
   expect(counters.words[COUNT.audit_lost]).toBe(1);
   expect(events()).toHaveLength(1);
+});
+
+describe('a pod with more events than records', () => {
+  const NAMES: AuditNames = {
+    ...NOBODY,
+    pod: (id) => ({ uid: `u-${id}`, namespace: 'shop', name: `p${id}`, labels: {}, addresses: [] }),
+  };
+  const big = (): AuditRing => new AuditRing(new SharedArrayBuffer(64 + (1 << 20)));
+  const deny = ({ plane, detail }: ReturnType<typeof setUp>, times: number): void => {
+    for (let i = 0; i < times; i++) audit(plane, 1, detail.reset(AUDIT_KIND.Denied, 3));
+  };
+
+  test('the rest is one record with their numbers', () => {
+    const part = setUp('api.example.org', big());
+    part.plane.slots.pod[1] = 0;
+    deny(part, RECORDS_PER_SECOND + 41);
+    audit(part.plane, 1, part.detail.reset(AUDIT_KIND.Grant, 0));
+    part.fold();
+    const all = part.events(NAMES);
+    expect(all).toHaveLength(RECORDS_PER_SECOND + 2);
+    expect(all.at(-1)).toEqual({
+      time: '1970-01-01T00:00:01.000Z',
+      event: 'audit.folded',
+      pod: { namespace: 'shop', name: 'p7', uid: 'u-7' },
+      allowed: 0,
+      denied: 41,
+      failed: 0,
+      grants: 0,
+    });
+  });
+
+  test('clients that are no pods share one budget, and it is nobody’s', () => {
+    const part = setUp('api.example.org', big());
+    part.plane.slots.pod[1] = NO_POD;
+    deny(part, RECORDS_PER_SECOND + 3);
+    part.plane.slots.pod[1] = 0;
+    deny(part, 1);
+    part.fold();
+    const folded = part.events({ ...NAMES, pod: (id) => (id === 0 ? undefined : NAMES.pod(id)) }).slice(-1);
+    expect(folded).toMatchObject([{ event: 'audit.folded', pod: null, denied: 3 }]);
+  });
+
+  test('a record of numbers that finds no room is as many lost as it stood for (I11)', () => {
+    const part = setUp('api.example.org'); // holds some eighty records
+    part.plane.slots.pod[1] = 0;
+    deny(part, RECORDS_PER_SECOND + 41);
+    const written = RECORDS_PER_SECOND - part.counters.words[COUNT.audit_lost]!;
+    part.fold();
+    expect(part.counters.words[COUNT.audit_lost]).toBe(RECORDS_PER_SECOND - written + 41);
+  });
 });
 
 test('one detail is reused, and nothing of the last one stays', () => {

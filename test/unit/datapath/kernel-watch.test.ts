@@ -15,6 +15,7 @@ const BUFFER_BYTES = 64 * 1024;
 const u16 = (value: number): number[] => [value & 0xff, value >>> 8];
 const u32 = (value: number): number[] => [...u16(value & 0xffff), ...u16(value >>> 16)];
 const padded = (bytes: readonly number[]): number[] => [...bytes, ...new Uint8Array(-bytes.length & 3)];
+const zeros = (count: number): number[] => [...new Uint8Array(count)];
 const text = (value: string): number[] => [...Buffer.from(`${value}\0`, 'latin1')];
 
 /** struct nlattr, host order (netlink(7)). */
@@ -125,19 +126,16 @@ test('which sets are ours is asked anew each time', () => {
 test.each<[string, (readonly number[] | number)[]]>([
   ['events were lost (ENOBUFS)', [-ERRNO.ENOBUFS]],
   ['events were lost, and others are there', [-ERRNO.ENOBUFS, delTable('filter')]],
-  ['a datagram was cut', [new Array<number>(BUFFER_BYTES + 4).fill(0)]],
+  ['a datagram was cut', [zeros(BUFFER_BYTES + 4)]],
 ])('what may have been missed counts as damage: %s', (_why, queue) => {
   expect(isDamage(...queue)).toBe(true);
 });
 
 test('a full buffer that was not cut is read as it is', () => {
-  const filler = message(
-    NFTABLES | TYPE.NewGen,
-    new Array<number>(BUFFER_BYTES - 20 - delTable('namewall').length).fill(0),
-  );
+  const filler = message(NFTABLES | TYPE.NewGen, zeros(BUFFER_BYTES - 20 - delTable('namewall').length));
   expect([...filler, ...delTable('namewall')]).toHaveLength(BUFFER_BYTES);
   expect(isDamage([...filler, ...delTable('namewall')])).toBe(true);
-  expect(isDamage(message(NFTABLES | TYPE.NewGen, new Array<number>(BUFFER_BYTES - 20).fill(0)))).toBe(false);
+  expect(isDamage(message(NFTABLES | TYPE.NewGen, zeros(BUFFER_BYTES - 20)))).toBe(false);
 });
 
 test('an interrupted call ends the reading for this turn, and keeps what was seen', () => {
@@ -148,17 +146,15 @@ test('an interrupted call ends the reading for this turn, and keeps what was see
 describe('messages that are not what they say', () => {
   const whole = delSet('namewall', 'grants4_tcp443');
 
-  test.each(Array.from({ length: whole.length - 1 }, (_, length) => [length]))(
-    'cut after %i bytes: no damage seen, none made up',
+  test.each(Array.from({ length: whole.length }, (_, length) => [length]))(
+    'cut after %i bytes: nothing is read that is not there',
     (length) => {
-      // The last bytes are the NUL and padding of the set's name.
-      expect(isDamage(whole.slice(0, length))).toBe(
-        length >= 20 + named('namewall').length + 4 + text('grants4_tcp443').length,
-      );
+      expect(isDamage(whole.slice(0, length))).toBe(false);
     },
   );
 
   test.each<[string, readonly number[]]>([
+    ['a length beyond the datagram', message(NFTABLES | TYPE.DelTable, named('namewall'), 4_096)],
     ['a length of nothing', message(NFTABLES | TYPE.DelTable, named('namewall'), 0)],
     ['a length less than its header', message(NFTABLES | TYPE.DelTable, named('namewall'), 15)],
     ['a length that ends before the attributes', message(NFTABLES | TYPE.DelTable, named('namewall'), 20)],
@@ -173,10 +169,6 @@ describe('messages that are not what they say', () => {
     ],
   ])('%s', (_why, datagram) => {
     expect(isDamage(datagram)).toBe(false);
-  });
-
-  test('a length beyond the datagram is that of a message which was cut', () => {
-    expect(isDamage(message(NFTABLES | TYPE.DelTable, named('namewall'), 4_096))).toBe(true);
   });
 
   test('whatever stands in a datagram, reading it ends', () => {
@@ -204,7 +196,7 @@ describe('messages that are not what they say', () => {
     // In a process of its own: an endless loop would stop this one, its timeouts included.
     const { stdout, stderr, signal } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
       encoding: 'utf8',
-      timeout: 3_000,
+      timeout: 1_500,
     });
     expect([signal, stderr, stdout]).toEqual([null, '', 'false\n']);
   });

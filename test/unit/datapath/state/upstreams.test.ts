@@ -83,6 +83,46 @@ test('after the last server comes the first', () => {
   expect([upstreams.after(0), upstreams.after(1)]).toEqual([1, 0]);
 });
 
+test('first attempts move on when the server fails three times in a row, and not for one slow name', () => {
+  const upstreams = Upstreams.open(sysOf().sys, SERVERS, poolOf());
+  upstreams.failed(0);
+  upstreams.failed(0);
+  upstreams.succeeded(0);
+  upstreams.failed(0);
+  upstreams.failed(0);
+  expect(upstreams.preferred).toBe(0);
+  upstreams.failed(0);
+  expect(upstreams.preferred).toBe(1);
+});
+
+test('what another server does neither moves first attempts nor keeps them', () => {
+  const upstreams = Upstreams.open(sysOf().sys, SERVERS, poolOf());
+  for (let i = 0; i < 9; i++) upstreams.failed(1);
+  expect(upstreams.preferred).toBe(0);
+  upstreams.failed(0);
+  upstreams.failed(0);
+  upstreams.succeeded(1);
+  upstreams.failed(0);
+  expect(upstreams.preferred).toBe(1);
+});
+
+test('after moving on, failures are counted anew, and a late one of the server before does not count', () => {
+  const upstreams = Upstreams.open(sysOf().sys, SERVERS, poolOf());
+  for (let i = 0; i < 3; i++) upstreams.failed(0);
+  for (let i = 0; i < 3; i++) upstreams.failed(0);
+  upstreams.failed(1);
+  upstreams.failed(1);
+  expect(upstreams.preferred).toBe(1);
+  upstreams.failed(1);
+  expect(upstreams.preferred).toBe(0);
+});
+
+test('one server is all there is: first attempts stay with it', () => {
+  const upstreams = Upstreams.open(sysOf().sys, [server('192.0.2.53')], poolOf());
+  for (let i = 0; i < 9; i++) upstreams.failed(0);
+  expect([upstreams.preferred, upstreams.after(0)]).toEqual([0, 0]);
+});
+
 const socketOf = (): UpstreamSocket => new UpstreamSocket(7 as Fd, 0, 0);
 
 test('an id names the slot that waits for it, and no other does', () => {

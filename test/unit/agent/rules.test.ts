@@ -1,0 +1,145 @@
+import { expect, test } from 'vitest';
+import { between } from '../../../src/agent/rules.ts';
+import type { State } from '../../../src/agent/state.ts';
+import type { Pod } from '../../../src/pods/pod.ts';
+import { EMPTY_REGISTRY, updateRegistry } from '../../../src/pods/registry.ts';
+import { compile } from '../../../src/policy/compile.ts';
+import { readPolicies } from '../../../src/policy/dialects/read-policies.ts';
+
+/** A policy for the pods named `app`: each name with its port. */
+function policyOf(app: string, names: Readonly<Record<string, number>>): string {
+  const rules = Object.entries(names).map(
+    ([name, port]) =>
+      `    - toFQDNs: [{matchName: ${name}}]\n      toPorts: [{ports: [{port: "${port}", protocol: TCP}]}]\n`,
+  );
+  return `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: ${app}, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: ${app}}}
+  egress:\n${rules.join('')}`;
+}
+
+const pod = (app: string): Pod => ({
+  uid: app,
+  namespace: 'shop',
+  name: app,
+  labels: { app },
+  addresses: [`10.0.1.${app.charCodeAt(0)}`],
+});
+
+function stateOf(apps: readonly string[], policies: readonly string[], before?: State): State {
+  const all = policies.flatMap((text) => {
+    const read = readPolicies(text, 'policies.yaml');
+    return read.ok ? read.value : expect.fail(JSON.stringify(read.problems));
+  });
+  const { registry } = updateRegistry(before?.registry ?? EMPTY_REGISTRY, apps.map(pod));
+  const compiled = compile(
+    all,
+    registry.pods.map((each) => each.pod),
+  );
+  return { generation: 1, registry, policies: all, compiled };
+}
+
+/** For each pod the classes that its chain asks, sorted; undefined where none judges it. */
+function asked({ registry, compiled }: State): Record<string, string[] | undefined> {
+  return Object.fromEntries(
+    registry.pods.map(({ pod: { name } }, i) => {
+      const program = compiled.programs[compiled.programOfPod[i] ?? -1];
+      return [name, program?.classes.map((k) => compiled.classes[k]?.id ?? 'none').toSorted()];
+    }),
+  );
+}
+
+function change(
+  before: readonly [apps: readonly string[], policies: readonly string[]],
+  after: readonly [apps: readonly string[], policies: readonly string[]],
+) {
+  const old = stateOf(...before);
+  const next = stateOf(...after, old);
+  return { old, next, middle: between(old, next) };
+}
+
+const WEB = policyOf('web', { 'a.example.org': 443 });
+
+test.each<[string, Parameters<typeof change>, Record<string, string[] | undefined>]>([
+  [
+    'nothing changed',
+    [
+      [['web'], [WEB]],
+      [['web'], [WEB]],
+    ],
+    { web: ['tcp443'] },
+  ],
+  [
+    'ports that are added: what was granted stays open, what will be is already asked',
+    [
+      [['web'], [WEB]],
+      [['web'], [policyOf('web', { 'a.example.org': 443, 'b.example.org': 80 })]],
+    ],
+    { web: ['tcp443', 'tcp80'] },
+  ],
+  [
+    'ports that are replaced by others: both are open, in a class of the old state, too',
+    [
+      [['web'], [WEB]],
+      [['web'], [policyOf('web', { 'a.example.org': 8443 })]],
+    ],
+    { web: ['tcp443', 'tcp8443'] },
+  ],
+  [
+    'a pod that no policy selected stays open until its grants are made',
+    [
+      [['web'], []],
+      [['web'], [WEB]],
+    ],
+    { web: undefined },
+  ],
+  [
+    'a pod that no policy selects any more is open at once',
+    [
+      [['web'], [WEB]],
+      [['web'], []],
+    ],
+    { web: undefined },
+  ],
+  [
+    'a new pod is closed from the beginning',
+    [
+      [['web'], [WEB]],
+      [
+        ['web', 'api'],
+        [WEB, policyOf('api', { 'c.example.org': 53 })],
+      ],
+    ],
+    { web: ['tcp443'], api: ['tcp53'] },
+  ],
+  [
+    'a pod that is gone is in no rule',
+    [
+      [['web', 'api'], [WEB]],
+      [['web'], [WEB]],
+    ],
+    { web: ['tcp443'] },
+  ],
+])('between two states: %s', (_why, [before, after], want) => {
+  expect(asked(change(before, after).middle)).toEqual(want);
+});
+
+test('every class that a chain asks is declared, and those of the next state keep their numbers', () => {
+  const { next, middle } = change([['web'], [WEB]], [['web'], [policyOf('web', { 'a.example.org': 80 })]]);
+  const { classes, programs } = middle.compiled;
+  expect(classes.slice(0, next.compiled.classes.length)).toEqual(next.compiled.classes);
+  expect(classes.map(({ id }) => id).toSorted()).toEqual(['tcp443', 'tcp80']);
+  for (const program of programs) {
+    for (const k of program.classes) expect(classes[k]).toBeDefined();
+    expect(program.classes).toEqual(program.classes.toSorted((a, b) => a - b));
+  }
+});
+
+test('the next state is not changed by it', () => {
+  const { old, next } = change([['web'], [WEB]], [['web'], [policyOf('web', { 'a.example.org': 80 })]]);
+  const [oldCopy, nextCopy] = [structuredClone(old), structuredClone(next)];
+  between(old, next);
+  expect([old, next]).toEqual([oldCopy, nextCopy]);
+});
