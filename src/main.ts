@@ -70,4 +70,4 @@ async function main(argv: readonly string[]): Promise<number> {
 const exitCode = await main(process.argv.slice(2));
 // What is left in a pipe goes out first, since process.exit would cut it; the agent has drained its audit log as far as anybody reads it.
 if (process.argv[2] === 'run') process.exit(exitCode);
-process.stdout.write('', () => process.exit(exitCode));
+process.stdout.write('', (error) => process.exit(error ? EXIT_BROKEN_PIPE : exitCode));

@@ -1,5 +1,6 @@
 // The servers that are measured, each started alone, pinned to the server's core, with one thread and a configuration that favours it: no
 // logging, no validation, big buffers. namewall runs with its audit log to a file, as a user runs it.
+import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -62,11 +63,17 @@ async function servePeer(stage: Stage, argv: readonly string[], sign: 'prints' |
   const child =
     sign === 'prints' ? await startReady(namespace, SERVER_CORE, argv) : start(namespace, SERVER_CORE, argv);
   child.stdout?.resume();
-  for (let tries = 0; sign === 'listens' && !(await isListening(stage)); tries++) {
-    if (tries > 100 || child.exitCode !== null) throw new Error(`${argv[0] ?? ''} does not listen`);
+  if (sign === 'listens') await untilListening(stage, child);
+  return { address: PEER_ADDRESS, stop: () => end(child) };
+}
+
+async function untilListening(stage: Stage, child: ChildProcess): Promise<void> {
+  for (let tries = 0; tries < 100; tries++) {
+    if (await isListening(stage)) return;
+    if (child.exitCode !== null) break;
     await sleep(50);
   }
-  return { address: PEER_ADDRESS, stop: () => end(child) };
+  throw new Error(`${child.spawnargs.join(' ')} does not listen`);
 }
 
 async function isListening(stage: Stage): Promise<boolean> {

@@ -232,7 +232,7 @@ function slowChain(bytes: Uint8Array): string[] | undefined {
     }
     if (targets.size > 1 || (targets.size === 1 && others > 0)) return undefined;
     const [target] = targets;
-    if (target === undefined || answer.qtype === TYPE.CNAME || answer.qtype === TYPE.ANY) return kept.sort();
+    if (target === undefined || answer.qtype === TYPE.CNAME || answer.qtype === TYPE.ANY) return kept.toSorted();
     at = target;
   }
 }
@@ -251,7 +251,7 @@ test('followChain keeps what a slow reading of the rules keeps', () => {
       const kept = [...answer.role.subarray(0, answer.answerRecords)].flatMap((role, i) =>
         role === ROLE.Foreign ? [] : [`${i}`],
       );
-      expect(kept.sort()).toEqual(want);
+      expect(kept.toSorted()).toEqual(want);
     }),
     { numRuns: 3000 },
   );
