@@ -1,5 +1,6 @@
 // The composition root: builds every part by hand, in start order, and stops them in reverse. The order of a start is what makes it safe:
 // the kernel is closed first (ruleset, routes), then our sockets open, then we say that we are ready (I5).
+import { setPriority } from 'node:os';
 import { AuditDrain } from '../audit/drain.ts';
 import type { Sink } from '../audit/sinks/sink.ts';
 import { StreamSink } from '../audit/sinks/stream.ts';
@@ -28,6 +29,8 @@ import { inheritedAddresses, loadState, newAddresses, snapshotOf } from './state
 import type { State } from './state.ts';
 
 const DNS_PORT = 53;
+/** Half-way to the lowest: the main thread still gets a tenth of a busy core. */
+const MAIN_THREAD_NICE = 10;
 const RETRY_MS = 1_000;
 const AUDIT_PATIENCE_MS = 1_000;
 
@@ -82,6 +85,8 @@ export class Agent {
       onInternalError: (stack: string) => log.error({ stack }, 'One query ended in an exception and got SERVFAIL'),
       onDeath: (error: Error) => die(log, error),
     });
+    // Of this thread alone (setpriority(2), notes): where both share a core, a query does not wait for the audit log to be written.
+    setPriority(MAIN_THREAD_NICE);
     agent = new Agent(config, log, state, datapath, sink);
     agent.#watches = watches;
     agent.#drain.start();

@@ -23,8 +23,6 @@ export interface Outcome {
   readonly refusals: readonly string[];
 }
 
-export const NOTHING: Outcome = { results: [], figures: [], refusals: [] };
-
 export function merge(outcomes: readonly Outcome[]): Outcome {
   return {
     results: outcomes.flatMap(({ results }) => results),

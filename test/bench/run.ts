@@ -1,12 +1,21 @@
 // npm run bench -- [NAME…] [--json FILE]: measures namewall beside its peers, in one run, and prints ratios. See README.md.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { commit } from './commit.ts';
+import { latency, lock } from './latency.ts';
 import { bench as match } from './match.ts';
 import { merge, table } from './report.ts';
 import type { Outcome } from './report.ts';
 import { cached, unique } from './throughput.ts';
 
-const BENCHES: Readonly<Record<string, () => Outcome | Promise<Outcome>>> = { match, cached, unique };
+const BENCHES: Readonly<Record<string, () => Outcome | Promise<Outcome>>> = {
+  match,
+  commit,
+  cached,
+  unique,
+  latency,
+  lock,
+};
 
 const HELP = `Usage: npm run bench -- [NAME…] [--json FILE]
 

@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 // Two projects: `fast` is the gate (npm run check) and needs nothing but Node; `kernel` needs root and a real kernel, and runs one
 // file at a time, since namespaces, cores and the nft lock are shared.
 export default defineConfig({
+  root: new URL('..', import.meta.url).pathname,
   test: {
     projects: [
       {
