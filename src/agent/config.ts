@@ -69,8 +69,8 @@ function readRoot(fields: Fields, folder: string): Config {
     upstreams: dns.endpoints('upstreams', 53),
     whenDown: dns.choice('whenDown', ['closed', 'bypass']),
     denial: dns.choice('denied', ['nxdomain', 'refused', 'nodata', 'drop']),
-    // One pod's share of the socket that all share. A busy pod asks some hundreds a second; the loop answers 100,000 and more.
-    queriesPerSecond: dns.integer('queriesPerSecond', 10_000, 1, 1_000_000),
+    // One pod's share of the socket that all share. A busy pod asks some hundreds a second; the loop answers several times this.
+    queriesPerSecond: dns.integer('queriesPerSecond', 20_000, 1, 1_000_000),
     intercept: fields.choice('intercept', ['namespaces', 'selected', 'all']),
     lifetimes: {
       minTtlMs,

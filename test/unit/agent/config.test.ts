@@ -51,7 +51,7 @@ test('the smallest configuration: three keys, and a default for every other', ()
     upstreams: [endpoint('192.0.2.53', 53)],
     whenDown: 'closed',
     denial: 'nxdomain',
-    queriesPerSecond: 10_000,
+    queriesPerSecond: 20_000,
     intercept: 'namespaces',
     lifetimes: { minTtlMs: 5_000, maxTtlMs: 3_600_000, graceMs: 60_000 },
     protect: { ranges: [], cidrs: [] },

@@ -9,7 +9,7 @@ import {
 
 const MEGABYTE = 1024 * 1024;
 const LIMIT_BYTES = 64 * MEGABYTE;
-const LIMIT_ENTRIES = 100_000;
+const LIMIT_ENTRIES = 50_000;
 
 function bodyOf(lengthBytes: number, ttls = 0): ReplyBody {
   return { bytes: new Uint8Array(lengthBytes), ttlOffsets: new Uint16Array(ttls), ttls: new Uint32Array(ttls) };
