@@ -58,6 +58,18 @@ export function prune(plane: Plane): boolean {
   return isDone;
 }
 
+/**
+ * Whether the kernel still has what the mirror relies on, by one element of each class: reading takes no lock of nf_tables, so that it may
+ * be done while another program's transaction holds it (V24), when distrust would make every hit wait for a commit.
+ */
+export function areSetsThere(plane: Plane): boolean {
+  const { grants, pods, writer, nowMs } = plane;
+  return grants.samples(nowMs + GONE_AFTER_MS).every(({ pod, classIndex, address }) => {
+    const [source] = pods.addresses(pod, familyOf(address));
+    return source !== undefined && writer.readBack(classIndex, source, 0, address, 0) > 0;
+  });
+}
+
 function forget(plane: Plane, pod: number): void {
   plane.lookups.forgetPod(pod);
   plane.unpruned.delete(pod);

@@ -14,6 +14,9 @@ const NFTA_SET_NAME = 2;
 const BUFFER_BYTES = 64 * 1024;
 const SOCKET_BYTES = 1024 * 1024;
 
+/** What `read` saw, the worst of it. Loss: too many events at once, as another program's big transaction makes them. */
+export const SEEN = { Nothing: 0, Loss: 1, Damage: 2 } as const;
+
 export class KernelWatch {
   readonly fd: Fd;
   readonly #sys: Sys;
@@ -37,17 +40,16 @@ export class KernelWatch {
   }
 
   /**
-   * Reads what has happened; true when our table was deleted, or one of `sets`, or when events were lost. Other sets come and go with
-   * every change of rules, which have anonymous ones.
+   * Reads what has happened: our table was deleted, or one of `sets`; or events were lost and it must be looked. Other sets come and go
+   * with every change of rules, which have anonymous ones.
    */
-  wasDamaged(sets: ReadonlySet<string>): boolean {
-    let isDamaged = false;
+  read(sets: ReadonlySet<string>): number {
+    let seen: number = SEEN.Nothing;
     for (;;) {
       const length = this.#sys.receive(this.fd, this.#memory, 0, BUFFER_BYTES);
-      if (length === -ERRNO.ENOBUFS || length > BUFFER_BYTES)
-        isDamaged = true; // lost or cut: look now
-      else if (length <= 0) return isDamaged;
-      else isDamaged = this.#hasDeletion(length, sets) || isDamaged;
+      if (length === -ERRNO.ENOBUFS || length > BUFFER_BYTES) seen = Math.max(seen, SEEN.Loss);
+      else if (length <= 0) return seen;
+      else if (this.#hasDeletion(length, sets)) seen = SEEN.Damage;
     }
   }
 

@@ -9,10 +9,10 @@ import type { Snapshot } from '../bridge/snapshot.ts';
 import { QUERY } from '../dns/query.ts';
 import type { Fd, Sys } from '../sys/sys.ts';
 import { auditFolded } from './audit.ts';
-import { adopt, prune } from './adopt.ts';
+import { adopt, areSetsThere, prune } from './adopt.ts';
 import { OVER_QUOTA, REFUSALS } from './denials.ts';
 import { findAsker, flushQuestions } from './forward.ts';
-import { KernelWatch } from './kernel-watch.ts';
+import { KernelWatch, SEEN } from './kernel-watch.ts';
 import { Plane } from './plane.ts';
 import { parse, receiveBatch, takeSlot } from './receive.ts';
 import { flushReplies, replyToQuery } from './reply.ts';
@@ -182,7 +182,8 @@ export class Loop {
   }
 
   #onKernelEvent(): void {
-    if (!this.#watch.wasDamaged(this.plane.setNames)) return;
+    const seen = this.#watch.read(this.plane.setNames);
+    if (seen === SEEN.Nothing || (seen === SEEN.Loss && areSetsThere(this.plane))) return;
     this.plane.grants.distrust();
     this.plane.count(COUNT.kernel_changed);
     this.#events.onKernelDamage();

@@ -83,6 +83,22 @@ export class Grants {
     if (this.#pod[at] !== 0) this.#expiryMs[at] = Math.abs(this.#expiryMs[at]!);
   }
 
+  /** One element of each class that is relied on and lives until `untilMs` at least. One scan. */
+  samples(untilMs: number): Grant[] {
+    const found = new Map<number, Grant>();
+    for (let at = 0; at <= this.#mask; at++) {
+      const classIndex = this.#class[at]!;
+      if (this.#pod[at] === 0 || this.#expiryMs[at]! < untilMs || found.has(classIndex)) continue;
+      found.set(classIndex, {
+        pod: this.#pod[at]! - 1,
+        classIndex,
+        address: this.#addressAt(at),
+        expiryMs: this.#expiryMs[at]!,
+      });
+    }
+    return [...found.values()];
+  }
+
   /** Forgets one element, once the kernel has. */
   delete(classIndex: number, pod: number, address: Uint8Array, offset: number): void {
     const at = this.#find(classIndex, pod, address, offset);
