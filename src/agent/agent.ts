@@ -2,7 +2,6 @@
 // the kernel is closed first (ruleset, routes), then our sockets open, then we say that we are ready (I5).
 import { setPriority } from 'node:os';
 import { AuditDrain } from '../audit/drain.ts';
-import type { Sink } from '../audit/sinks/sink.ts';
 import { StreamSink } from '../audit/sinks/stream.ts';
 import type { Problem } from '../base/errors.ts';
 import { parseAddress } from '../base/ip.ts';
@@ -40,6 +39,7 @@ export class Agent {
   readonly #memory = new Memory();
   readonly #datapath: DatapathHost;
   readonly #drain: AuditDrain;
+  readonly #sink: StreamSink;
   #state: State;
   /** The ids that were given last, also by a change that was refused: none is given twice. */
   #registry: Registry;
@@ -50,13 +50,14 @@ export class Agent {
   #retry: NodeJS.Timeout | undefined;
   #reloading: Promise<void> = Promise.resolve();
 
-  private constructor(config: Config, log: Logger, state: State, datapath: DatapathHost, sink: Sink) {
+  private constructor(config: Config, log: Logger, state: State, datapath: DatapathHost, sink: StreamSink) {
     this.#config = config;
     this.#log = log;
     this.#state = state;
     this.#registry = state.registry;
     this.#datapath = datapath;
     this.#memory.remember(state);
+    this.#sink = sink;
     this.#drain = new AuditDrain(datapath.ring, datapath.counters, this.#memory, sink);
   }
 
@@ -84,6 +85,8 @@ export class Agent {
       onKernelDamage: () => void reportDamage(log),
       onInternalError: (stack: string) => log.error({ stack }, 'One query ended in an exception and got SERVFAIL'),
       onDeath: (error: Error) => die(log, error),
+      onUnreachable: (upstreams) =>
+        log.warn({ upstreams }, 'No route to these upstreams: they are left out until a restart'),
     });
     // Of this thread alone (setpriority(2), notes): where both share a core, a query does not wait for the audit log to be written.
     setPriority(MAIN_THREAD_NICE);
@@ -109,6 +112,15 @@ export class Agent {
     await Promise.race([this.#drain.stop(), patience.promise]);
     clearTimeout(timer);
     this.#log.info({ counters: this.#datapath.counters.read() }, 'stopped; kernel rules stay in force');
+  }
+
+  /** After log rotation: the audit log goes on in a new file. */
+  reopenAudit(): void {
+    try {
+      this.#sink.reopen();
+    } catch (error) {
+      this.#log.error({ error: String(error) }, 'Cannot reopen the audit log: it goes on in the old file');
+    }
   }
 
   /** Makes the loop's thread throw: for the test that the process then ends. */

@@ -77,6 +77,19 @@ export class Fields {
     return this.#wrong(node, key, `must be a whole number from ${least} to ${most}`, fallback);
   }
 
+  /** A routing table that may be ours alone: 253 to 255 are the system's (rt_tables). */
+  routingTable(key: string, fallback: number): number {
+    const value = this.integer(key, fallback, 1, 0x7fff_ffff);
+    const node = this.#entries.get(key)?.value;
+    if (node === undefined || value < 253 || value > 255) return value;
+    return this.#wrong(
+      node,
+      key,
+      'must not be one of the system tables default, main and local (253 to 255)',
+      fallback,
+    );
+  }
+
   singleBit(key: string, fallback: number): number {
     const value = this.integer(key, fallback, 1, 0x8000_0000);
     if (Math.log2(value) % 1 === 0) return value;

@@ -59,7 +59,7 @@ export function readConfig(file: string): Parsed<Config> {
 function readRoot(fields: Fields, folder: string): Config {
   const dns = fields.map('dns', ['servers', 'upstreams', 'whenDown', 'denied', 'queriesPerSecond']);
   const lifetimes = fields.map('lifetimes', ['minTtl', 'maxTtl', 'grace']);
-  const audit = fields.isMap('audit') ? fields.map('audit', ['file']).text('file') : fields.text('audit', 'stdout');
+  const audit = fields.isMap('audit') ? fields.map('audit', ['file']).text('file') : fields.choice('audit', ['stdout']);
   const log = fields.map('log', ['level']);
   const minTtlMs = lifetimes.durationMs('minTtl', 5_000, 100, 3_600_000);
   return {
@@ -80,7 +80,7 @@ function readRoot(fields: Fields, folder: string): Config {
     protect: fields.protections('protect'),
     verdict: fields.choice('verdict', ['reject', 'drop']),
     mark: fields.singleBit('mark', DEFAULT_MARK),
-    routingTable: fields.integer('routingTable', DEFAULT_ROUTING_TABLE, 1, 0x7fff_ffff),
+    routingTable: fields.routingTable('routingTable', DEFAULT_ROUTING_TABLE),
     refresh: fields.choice('refresh', ['auto', 'update', 'replace']),
     audit: audit === 'stdout' ? audit : resolve(folder, audit),
     logLevel: log.choice('level', ['info', 'debug', 'warn', 'error']),

@@ -15,6 +15,8 @@ export class DatapathError extends CodedError {}
 export interface DatapathEvents {
   onKernelDamage(): void;
   onInternalError(stack: string): void;
+  /** Upstreams that no route leads to. */
+  onUnreachable(upstreams: readonly string[]): void;
   /** The thread is gone after it had started: nothing answers any more. */
   onDeath(error: DatapathError): void;
 }
@@ -107,6 +109,7 @@ export class DatapathHost {
     switch (message.kind) {
       case 'listening':
         this.#wakeFd = message.wakeFd as Fd; // a descriptor of this process, opened by the other thread
+        if (message.unreachable.length > 0) this.#events.onUnreachable(message.unreachable);
         this.#listening.resolve();
         return;
       case 'done':

@@ -30,6 +30,7 @@ export const AUDIT_REASON = [
   'quota', // too many grants or queries in flight of this pod
   'protected-address', // every address lies in a never-granted range
   'internal-error',
+  'truncated', // too big for the client over UDP
 ] as const;
 
 export type AuditReason = (typeof AUDIT_REASON)[number];

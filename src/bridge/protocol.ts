@@ -18,8 +18,8 @@ export type ToDatapath =
 
 /** Data plane → main thread. */
 export type FromDatapath =
-  /** Every socket is open and the first snapshot is in force. `wakeFd` is the eventfd to signal. */
-  | { readonly kind: 'listening'; readonly wakeFd: number }
+  /** Every socket is open and the first snapshot is in force. `wakeFd` is the eventfd to signal; `unreachable` upstreams were left out. */
+  | { readonly kind: 'listening'; readonly wakeFd: number; readonly unreachable: readonly string[] }
   /** The last message was carried out; `isComplete` is false when the kernel refused a change of grants that belongs to it. */
   | { readonly kind: 'done'; readonly isComplete: boolean }
   /** The table or its sets were deleted by somebody else. */

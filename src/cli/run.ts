@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { Agent, StartError } from '../agent/agent.ts';
 import { DEFAULT_MARK, DEFAULT_ROUTING_TABLE, readConfig } from '../agent/config.ts';
 import type { Config } from '../agent/config.ts';
+import { DatapathError } from '../agent/datapath-host.ts';
 import { die } from '../agent/die.ts';
 import { CodedError } from '../base/errors.ts';
 import { openLog } from '../base/log.ts';
@@ -29,6 +30,8 @@ Options:
                      is gone; FILE is needed only where it sets mark or routingTable
   -h, --help         this text
 
+SIGHUP reopens the audit file, after it was rotated.
+
 Needs CAP_NET_ADMIN and CAP_NET_BIND_SERVICE.
 
 Exit codes:
@@ -37,6 +40,9 @@ Exit codes:
   2    wrong usage, or a wrong configuration, client or policy file (FILE:LINE:COL of each problem)
   137  ended itself after an internal error
 `;
+
+const STAYS_CLOSED =
+  'The rules that it applied stay, closed: queries take whenDown, nothing opens. "namewall run --cleanup" takes them away.\n';
 
 const OPTIONS = {
   config: { type: 'string', short: 'c' },
@@ -72,6 +78,7 @@ async function serve(config: Config, io: CliIo): Promise<number> {
   const signal = firstSignal();
   try {
     const agent = await Agent.start(config, LinuxSys.open(), log);
+    process.on('SIGHUP', () => agent.reopenAudit());
     throwOnPurpose(agent, log);
     log.info({ signal: await signal }, 'stopping');
     await agent.stop();
@@ -83,6 +90,7 @@ async function serve(config: Config, io: CliIo): Promise<number> {
     }
     if (!(error instanceof CodedError)) throw error;
     io.err(`namewall run: ${error.message}\n`);
+    if (error instanceof DatapathError) io.err(STAYS_CLOSED);
     return 1;
   }
 }

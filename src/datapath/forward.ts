@@ -8,7 +8,7 @@ import { FLAG, HEADER_BYTES } from '../dns/codes.ts';
 import { equalNames } from '../dns/name.ts';
 import { BATCH } from './plane.ts';
 import type { Plane } from './plane.ts';
-import { NAME_BYTES, NO_SLOT, QUESTION_BYTES, STATE } from './state/query-slots.ts';
+import { ATTEMPTS, NAME_BYTES, NO_SLOT, QUESTION_BYTES, STATE } from './state/query-slots.ts';
 import type { UpstreamSocket } from './state/upstreams.ts';
 
 /** Queries of one pod that may wait at a time. At 1 s of upstream latency that is 1,000 misses a second. */
@@ -45,7 +45,6 @@ export function forward(plane: Plane, slot: number, key: number): number {
 /** Asks the next server, or the same one from another port when there is only one. False when nothing could be sent. */
 export function retry(plane: Plane, slot: number): boolean {
   const { slots, upstreams } = plane;
-  releaseId(plane, slot);
   const failed = slots.server[slot]!;
   upstreams.failed(failed);
   slots.server[slot] = upstreams.after(failed);
@@ -70,7 +69,7 @@ export function findAsker(plane: Plane, socket: UpstreamSocket, i: number): numb
 
 /** Ends the waiting of `slot` and of all that wait with it: from here on they are handled one by one. */
 export function stopAsking(plane: Plane, slot: number, key: number): void {
-  releaseId(plane, slot);
+  releaseIds(plane, slot);
   plane.deadlines.stop(slot);
   if (plane.asking.get(key) === slot) plane.asking.delete(key);
 }
@@ -101,12 +100,12 @@ export function flushQuestions(plane: Plane): void {
 function send(plane: Plane, slot: number): boolean {
   const { slots, outgoing, room, asked } = plane;
   const socket = socketFor(plane, slots.server[slot]!);
-  slots.attempts[slot]!++;
+  const attempt = slot * ATTEMPTS + slots.attempts[slot]!++;
   const id = socket.reserveId(plane.random, slot);
   if (id < 0) return false;
   plane.deadlines.start(slot, plane.nowMs);
-  slots.socket[slot] = socket.index;
-  slots.upstreamId[slot] = id;
+  slots.socket[attempt] = socket.index;
+  slots.upstreamId[attempt] = id;
   const i = outgoing.count++;
   const start = slot * QUESTION_BYTES;
   asked.id = id;
@@ -133,9 +132,13 @@ function socketFor(plane: Plane, server: number): UpstreamSocket {
   return drawn;
 }
 
-function releaseId(plane: Plane, slot: number): void {
+/** Of every attempt: an answer to an earlier one was welcome until now. */
+function releaseIds(plane: Plane, slot: number): void {
   const { slots, upstreams } = plane;
-  upstreams.sockets[slots.socket[slot]!]?.releaseId(slots.upstreamId[slot]!, slot);
+  for (let attempt = slot * ATTEMPTS; attempt < (slot + 1) * ATTEMPTS; attempt++) {
+    upstreams.sockets[slots.socket[attempt]!]?.releaseId(slots.upstreamId[attempt]!, slot);
+    slots.socket[attempt] = -1;
+  }
 }
 
 function isSameQuestion(plane: Plane, a: number, b: number): boolean {

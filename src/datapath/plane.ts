@@ -40,7 +40,6 @@ const REPLY_BYTES = 1280;
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 /** Between the client's own 5 s (resolv.conf(5)) there is room for three attempts. */
 export const ATTEMPT_MS = 1_200;
-export const MAX_ATTEMPTS = 3;
 
 /** The fields of a slot that build-reply.ts wants in one place (its Asked and UpstreamQuestion). */
 export class AskedSlot {

@@ -24,12 +24,11 @@ import { extract, isCacheable } from './extract.ts';
 import { FORWARD, forward, retry, stopAsking } from './forward.ts';
 import { identify } from './identify.ts';
 import { MATCH, match } from './match.ts';
-import { MAX_ATTEMPTS } from './plane.ts';
 import type { Plane } from './plane.ts';
 import { fits, replyJudged, replyPlain, replyTruncated, replyWithout } from './reply.ts';
 import type { StoredAnswer } from './state/answer-store.ts';
 import { NO_POD } from './state/pod-table.ts';
-import { NO_SLOT, STATE } from './state/query-slots.ts';
+import { ATTEMPTS, NO_SLOT, STATE } from './state/query-slots.ts';
 
 export class Server {
   readonly #plane: Plane;
@@ -65,7 +64,7 @@ export class Server {
     if (code === ANSWER.Truncated) return this.#forEachWaiter(slot, this.#answerTruncated);
     if (code !== ANSWER.Ok) return this.#unusable(slot);
     const isRefusal = answer.rcode === RCODE.ServFail || answer.rcode === RCODE.Refused;
-    const hasOther = plane.upstreams.servers.length > 1 && slots.attempts[slot]! < MAX_ATTEMPTS;
+    const hasOther = plane.upstreams.servers.length > 1 && slots.attempts[slot]! < ATTEMPTS;
     if (isRefusal && hasOther && retry(plane, slot)) return;
     if (answer.rcode === RCODE.ServFail) return this.#forEachWaiter(slot, this.#answerFailed);
     plane.upstreams.succeeded(slots.server[slot]!);
@@ -81,7 +80,7 @@ export class Server {
     const plane = this.#plane;
     if (plane.slots.state[slot] !== STATE.Upstream) return;
     plane.count(COUNT.upstream_timeouts);
-    if (plane.slots.attempts[slot]! < MAX_ATTEMPTS && retry(plane, slot)) return;
+    if (plane.slots.attempts[slot]! < ATTEMPTS && retry(plane, slot)) return;
     this.#forEachWaiter(slot, this.#answerNoUpstream);
   }
 
@@ -196,7 +195,7 @@ export class Server {
     const plane = this.#plane;
     plane.count(COUNT.upstream_malformed);
     // Asked again at once, of the next server: a forged or damaged datagram must not be the end of the question (CVE-2023-28452).
-    if (plane.slots.attempts[slot]! < MAX_ATTEMPTS && retry(plane, slot)) return;
+    if (plane.slots.attempts[slot]! < ATTEMPTS && retry(plane, slot)) return;
     this.#forEachWaiter(slot, this.#answerUnusable);
   }
 
@@ -207,7 +206,8 @@ export class Server {
   };
   readonly #answerTruncated = (slot: number): void => {
     if (!this.#mayAsk(slot)) return;
-    this.#plane.detail.reset(AUDIT_KIND.Allowed, RCODE.NoError);
+    this.#plane.detail.reset(AUDIT_KIND.Allowed, RCODE.NoError).reason = REASON.truncated;
+    this.#plane.detail.rule = this.#plane.verdicts[slot]!.rule;
     replyTruncated(this.#plane, slot);
     this.#finish(slot);
   };

@@ -20,7 +20,7 @@ function run(port: MessagePort, start: DatapathStart): void {
     onInternalError: (error) => tell({ kind: 'internal-error', stack: stackOf(error) }),
   });
   loop.adopt(start.snapshot);
-  tell({ kind: 'listening', wakeFd: loop.wakeFd });
+  tell({ kind: 'listening', wakeFd: loop.wakeFd, unreachable: loop.plane.upstreams.unreachable });
   while (!control.isStopRequested()) loop.turn();
   loop.close();
 }

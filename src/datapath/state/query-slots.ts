@@ -9,6 +9,9 @@ export const NAME_BYTES = 256;
 export const QUESTION_BYTES = 264;
 const ADDRESS_BYTES = 16;
 
+/** Questions sent upstream for one query at most. */
+export const ATTEMPTS = 3;
+
 /** 16,384: at 2 s of patience with upstreams that is 8,000 unanswered queries/s; 7 MB. */
 export const SLOTS = 16_384;
 export const NO_SLOT = -1;
@@ -41,8 +44,9 @@ export class QuerySlots {
   readonly auditFlags: Uint8Array;
   /** Questions sent upstream for this slot; 0 for one that waits for another's. */
   readonly attempts: Uint8Array;
-  /** The upstream server, socket and id of the current attempt; socket -1: none. */
+  /** The upstream server of the current attempt. */
   readonly server: Uint8Array;
+  /** Socket and id of each attempt, at slot × ATTEMPTS + attempt: an answer to an earlier one is as good. Socket -1: none. */
   readonly socket: Int16Array;
   readonly upstreamId: Uint16Array;
   /** Next slot that waits for the same answer, or NO_SLOT. */
@@ -72,8 +76,8 @@ export class QuerySlots {
     this.auditFlags = new Uint8Array(capacity);
     this.attempts = new Uint8Array(capacity);
     this.server = new Uint8Array(capacity);
-    this.socket = new Int16Array(capacity).fill(-1);
-    this.upstreamId = new Uint16Array(capacity);
+    this.socket = new Int16Array(capacity * ATTEMPTS).fill(-1);
+    this.upstreamId = new Uint16Array(capacity * ATTEMPTS);
     this.nextWaiter = new Int32Array(capacity).fill(NO_SLOT);
     this.#free = new Int32Array(capacity);
     this.#freeCount = capacity;
@@ -92,7 +96,6 @@ export class QuerySlots {
     this.state[slot] = STATE.Judging;
     this.attempts[slot] = 0;
     this.auditFlags[slot] = 0;
-    this.socket[slot] = -1;
     this.nextWaiter[slot] = NO_SLOT;
     return slot;
   }

@@ -1,5 +1,6 @@
 // The servers that answer what we may not answer ourselves, and the sockets towards them: each socket connected (the kernel then
 // drops every datagram from elsewhere), on a random source port of its own, with a table of the ids it waits for (RFC 5452 §9).
+import { formatAddress } from '../../base/ip.ts';
 import type { Endpoint, Fd, Sys } from '../../sys/sys.ts';
 import { SysError } from '../../sys/sys.ts';
 import { NO_SLOT } from './query-slots.ts';
@@ -10,6 +11,8 @@ const SOCKETS_PER_SERVER = 16;
 /** Below are the ports that other programs expect to find free. */
 const LOWEST_PORT = 1024;
 const PORT_TRIES = 32;
+/** No route, or none that may be used: what connect(2) of a UDP socket says of a server, not of us. */
+const PATH_ERRORS: ReadonlySet<string> = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EACCES']);
 const FAILURES_TO_MOVE = 3;
 /** Ids tried before a socket counts as full: at half occupancy 8 tries fail once in 256. */
 const ID_TRIES = 8;
@@ -52,27 +55,45 @@ export class UpstreamSocket {
 
 export class Upstreams {
   readonly servers: readonly Endpoint[];
+  /** Servers that were left out, with the reason. */
+  readonly unreachable: readonly string[];
   readonly sockets: readonly UpstreamSocket[];
   /** The server that first attempts go to: it moves on when one fails several times in a row. */
   preferred = 0;
   #failures = 0;
   readonly #random: RandomPool;
 
-  private constructor(servers: readonly Endpoint[], sockets: readonly UpstreamSocket[], random: RandomPool) {
+  private constructor(
+    servers: readonly Endpoint[],
+    sockets: readonly UpstreamSocket[],
+    random: RandomPool,
+    unreachable: readonly string[],
+  ) {
+    this.unreachable = unreachable;
     this.servers = servers;
     this.sockets = sockets;
     this.#random = random;
   }
 
-  /** Throws SysError when a server cannot be reached by any route, or no port is free. */
+  /**
+   * Servers that no route leads to are left out and named in `unreachable`. Throws SysError when none is left, or no port is free.
+   */
   static open(sys: Sys, servers: readonly Endpoint[], random: RandomPool): Upstreams {
     const sockets: UpstreamSocket[] = [];
-    servers.forEach((server, index) => {
-      for (let i = 0; i < SOCKETS_PER_SERVER; i++) {
-        sockets.push(new UpstreamSocket(openOnRandomPort(sys, server, random), sockets.length, index));
+    const reached: Endpoint[] = [];
+    const unreachable: string[] = [];
+    for (const server of servers) {
+      try {
+        const fds = Array.from({ length: SOCKETS_PER_SERVER }, () => openOnRandomPort(sys, server, random));
+        for (const fd of fds) sockets.push(new UpstreamSocket(fd, sockets.length, reached.length));
+        reached.push(server);
+      } catch (error) {
+        const isLastHope = server === servers.at(-1) && reached.length === 0;
+        if (!(error instanceof SysError) || !PATH_ERRORS.has(error.code) || isLastHope) throw error;
+        unreachable.push(`${formatAddress(server.address)} port ${server.port}: ${error.code}`);
       }
-    });
-    return new Upstreams(servers, sockets, random);
+    }
+    return new Upstreams(reached, sockets, random, unreachable);
   }
 
   /** A random socket towards `server`. */

@@ -111,7 +111,7 @@ log: {level: debug}
 test('paths are relative to the file, wherever the agent is started', () => {
   mkdirSync(join(folder, 'etc'), { recursive: true });
   const nested = join(folder, 'etc', 'namewall.yaml');
-  writeFileSync(nested, `${SMALLEST.replace('clients.yaml', '../clients.yaml')}audit: logs/audit.log\n`);
+  writeFileSync(nested, `${SMALLEST.replace('clients.yaml', '../clients.yaml')}audit: {file: logs/audit.log}\n`);
   const found = readConfig(nested);
   expect(found).toMatchObject({
     ok: true,
@@ -124,9 +124,9 @@ test('paths are relative to the file, wherever the agent is started', () => {
 });
 
 test.each([
-  ['a path of its own', 'audit: audit.log', 'audit.log'],
+  ['a file', 'audit: {file: audit.log}', 'audit.log'],
   ['standard output, said', 'audit: stdout', undefined],
-  ['a file of that name', 'audit: ./stdout', 'stdout'],
+  ['a file of that name', 'audit: {file: ./stdout}', 'stdout'],
 ])('audit: %s', (_why, line, name) => {
   expect(accepted(`${SMALLEST}${line}\n`).audit).toBe(name === undefined ? 'stdout' : join(folder, name));
 });
@@ -247,7 +247,13 @@ test.each([
     '6:11 bad-value protect: "fe80::1%eth0/64" is neither',
   ],
   ['protect: an empty list', 'protect: []', '6:10 bad-value protect is a list: it must not be empty'],
-  ['audit: nothing', 'audit:', '6:7 bad-value audit is null: it must be a text'],
+  ['audit: nothing', 'audit:', '6:7 bad-value audit is null: it must be one of stdout'],
+  ['audit: a target that there is not', 'audit: syslog', '6:8 bad-value audit is "syslog": it must be one of stdout'],
+  [
+    'routingTable: a table of the system',
+    'routingTable: 254',
+    '6:15 bad-value routingTable is 254: it must not be one of the system tables',
+  ],
   ['audit: a mapping without a file', 'audit: {}', '6:8 missing-field Add audit.file: it has no default'],
   ['a second document', '---\nclients: other.yaml', '7:1 one-document Remove all but the first YAML document'],
   ['a key that stands twice', 'clients: other.yaml', '6:1 duplicate-key Remove the second "clients"'],

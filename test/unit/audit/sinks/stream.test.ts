@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -45,17 +45,36 @@ test('a file that is there is appended to and keeps its mode', async () => {
 });
 
 test.each([
-  ['a folder that is missing', 'missing/audit.log', 'ENOENT'],
+  ['a folder that cannot be made', 'taken/audit.log', 'EEXIST'],
   ['a folder', '.', 'EISDIR'],
 ])(
   'a file that cannot be opened is said when the agent starts, not when the first line is lost: %s',
   (_why, name, why) => {
+    writeFileSync(join(folder, 'taken'), '');
     const open = (): unknown => StreamSink.toFile(join(folder, name), noError);
     expect(open).toThrow(SinkError);
     expect(open).toThrow(expect.objectContaining({ code: 'audit-unwritable' }));
     expect(open).toThrow(new RegExp(`^Cannot open the audit log: ${why}: `));
   },
 );
+
+test('a folder that is missing is made', async () => {
+  const sink = StreamSink.toFile(join(folder, 'new/audit.log'), noError);
+  sink.write(['line']);
+  await sink.close();
+  expect(readFileSync(join(folder, 'new/audit.log'), 'utf8')).toBe('line\n');
+});
+
+test('after rotation the log goes on in a new file, and nothing of the old one is lost', async () => {
+  const file = join(folder, 'rotated.log');
+  const sink = StreamSink.toFile(file, noError);
+  sink.write(['old']);
+  renameSync(file, `${file}.1`);
+  sink.reopen();
+  sink.write(['new']);
+  await sink.close();
+  expect([readFileSync(`${file}.1`, 'utf8'), readFileSync(file, 'utf8')]).toEqual(['old\n', 'new\n']);
+});
 
 test('a full disk: said once, what was taken is counted as lost, and nothing more is taken', async () => {
   const onError = vi.fn();

@@ -29,15 +29,12 @@ test('a slot begins as Judging, with nothing of the query before that decides an
   slots.state[slot] = STATE.Upstream;
   slots.attempts[slot] = 3;
   slots.auditFlags[slot] = 7;
-  slots.socket[slot] = 12;
   slots.nextWaiter[slot] = 0;
   slots.release(slot);
   expect(slots.state[slot]).toBe(STATE.Free);
   slots.take();
   expect(slots.state[slot]).toBe(STATE.Judging);
-  expect([slots.attempts[slot], slots.auditFlags[slot], slots.socket[slot], slots.nextWaiter[slot]]).toEqual([
-    0, 0, -1, -1,
-  ]);
+  expect([slots.attempts[slot], slots.auditFlags[slot], slots.nextWaiter[slot]]).toEqual([0, 0, -1]);
 });
 
 test('the longest name fits its place, and the longest question', () => {

@@ -72,6 +72,13 @@ test.each([
   expect(() => Upstreams.open(sys, SERVERS, poolOf(0))).toThrow(expect.objectContaining({ code }));
 });
 
+test('a server that no route leads to is left out and named, and the others serve', () => {
+  const { sys } = sysOf(new Map([[1_024, 'ENETUNREACH']]));
+  const upstreams = Upstreams.open(sys, SERVERS, poolOf(0, ...Array<number>(40).fill(32_768)));
+  expect(upstreams.servers).toEqual(SERVERS.slice(1));
+  expect(upstreams.unreachable).toEqual([expect.stringContaining('ENETUNREACH')]);
+});
+
 test('every socket of a server is drawn, and none of another', () => {
   const upstreams = Upstreams.open(sysOf().sys, SERVERS, poolOf());
   const drawn = new Set(Array.from({ length: 2_000 }, () => upstreams.pick(1).index));
