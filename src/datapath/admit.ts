@@ -75,6 +75,7 @@ export function commit(plane: Plane, settle: (slot: number, isGranted: boolean) 
     const slot = plane.admitted[i]!;
     const stored = plane.stored[slot];
     const isPut = failures < SINGLE_FAILURES && stored !== undefined && put(plane, slot, stored);
+    if (!isPut) plane.writer.discard(); // what it left half-written must not go out, or fail, with somebody else's grants
     const isTaken = isPut && commitBatch(plane) === COMMIT.Done;
     if (!isTaken) failures++;
     finish(plane, slot, isTaken, settle);
