@@ -9,14 +9,15 @@ export default defineConfig({
       {
         test: {
           name: 'fast',
-          include: ['test/{unit,property,scenarios,repo,fuzz}/**/*.test.ts'],
+          include: ['test/{unit,property,scenarios,repo,fuzz,kubernetes}/**/*.test.ts'],
+          exclude: ['test/kubernetes/netns/**'],
           testTimeout: 30_000,
         },
       },
       {
         test: {
           name: 'kernel',
-          include: ['test/{contract,netns}/**/*.test.ts'],
+          include: ['test/{contract,netns,kubernetes/netns}/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,
           fileParallelism: false,
