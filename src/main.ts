@@ -11,6 +11,7 @@ Commands:
   run     intercept, judge and enforce, in the foreground
   check   check policy and client files
   match   say whether names match a rule
+  probe   ask a running agent whether it lives or is ready
   demo    see it allow, deny and explain, in network namespaces
   help    this text
   version the version of namewall
@@ -35,6 +36,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   run: () => import('./cli/run.ts'),
   check: () => import('./cli/check.ts'),
   match: () => import('./cli/match.ts'),
+  probe: () => import('./cli/probe.ts'),
   demo: () => import('./cli/demo.ts'),
 };
 

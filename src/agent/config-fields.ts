@@ -1,12 +1,11 @@
 // One mapping of the configuration, read key by key: what is missing or wrong becomes a located problem, and a value that can stand
 // in for it, so that the rest is still checked.
-import { isIP } from 'node:net';
-import { canonicalAddress, parseAddress } from '../base/ip.ts';
+import { canonicalAddress } from '../base/ip.ts';
 import type { PrivateRange } from '../kernel/protected.ts';
 import type { MapNode, Node, Place, ProblemList } from '../policy/dialects/document.ts';
 import type { Endpoint } from '../sys/sys.ts';
+import { durationMs, isCidr, parseEndpoint } from './config-values.ts';
 
-const DURATION_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 const RANGES: readonly PrivateRange[] = ['rfc1918', 'ula', 'cgnat'];
 
 export class Fields {
@@ -31,6 +30,16 @@ export class Fields {
         `Unknown key ${JSON.stringify(key)}: ${path || 'the configuration'} has ${keys.join(', ')}`,
       );
     }
+  }
+
+  has(key: string): boolean {
+    return this.#entries.has(key);
+  }
+
+  /** Whether the value is this word, alone. */
+  isWord(key: string, word: string): boolean {
+    const node = this.#entries.get(key)?.value;
+    return node?.kind === 'scalar' && node.value === word;
   }
 
   isMap(key: string): boolean {
@@ -101,32 +110,35 @@ export class Fields {
   durationMs(key: string, fallback: number, least: number, most: number): number {
     const node = this.#entries.get(key)?.value;
     if (node === undefined) return fallback;
-    const value = node.kind === 'scalar' ? node.value : null;
-    const parts = typeof value === 'string' ? /^(\d{1,9})(ms|s|m|h)$/.exec(value) : null;
-    const unit = DURATION_MS[(parts?.[2] ?? 's') as keyof typeof DURATION_MS]; // the pattern admits these only
-    const amount = typeof value === 'number' ? value : Number(parts?.[1] ?? Number.NaN);
-    const ms = amount * unit;
+    const ms = node.kind === 'scalar' ? durationMs(node.value) : Number.NaN;
     if (ms >= least && ms <= most) return ms;
     const range = `${least / 1000}s to ${most / 1000}s`;
     return this.#wrong(node, key, `must be a duration such as 500ms, 5s, 10m or 1h, from ${range}`, fallback);
   }
 
   addresses(key: string): string[] {
-    const found = this.texts(key).map((text) => {
-      const address = canonicalAddress(text);
-      return address ?? this.#wrongValue(key, text, 'is not an IPv4 or IPv6 address');
-    });
-    const twice = found.find((address, i) => address !== '' && found.indexOf(address) !== i);
-    if (twice !== undefined) this.#wrongValue(key, twice, 'stands twice');
+    const found = this.values(key, canonicalAddress, 'is not an IPv4 or IPv6 address');
+    const twice = found.find((address, i) => found.indexOf(address) !== i);
+    if (twice !== undefined) this.wrongValue(key, twice, 'stands twice');
     return found;
   }
 
   /** `ADDRESS`, `ADDRESS:PORT`, `[V6]:PORT`. */
   endpoints(key: string, defaultPort: number): Endpoint[] {
+    const parse = (text: string): Endpoint | undefined => parseEndpoint(text, defaultPort);
+    return this.values(key, parse, 'is not ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT');
+  }
+
+  cidrs(key: string): string[] {
+    return this.values(key, (text) => (isCidr(text) ? text : undefined), 'is not a CIDR such as 10.0.0.0/8');
+  }
+
+  /** A text or a list of them, each parsed; `rule` says of one that gives undefined what is wrong with it. */
+  values<T>(key: string, parse: (text: string) => T | undefined, rule: string): T[] {
     return this.texts(key).flatMap((text) => {
-      const endpoint = parseEndpoint(text, defaultPort);
-      if (endpoint !== undefined) return [endpoint];
-      this.#wrongValue(key, text, 'is not ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT');
+      const value = parse(text);
+      if (value !== undefined) return [value];
+      this.wrongValue(key, text, rule);
       return [];
     });
   }
@@ -138,9 +150,22 @@ export class Fields {
     const ranges = RANGES.filter((range) => texts.includes(range));
     const cidrs = texts.filter((text) => !RANGES.some((range) => range === text));
     for (const text of cidrs.filter((each) => !isCidr(each))) {
-      this.#wrongValue(key, text, `is neither ${RANGES.join(', ')} nor a CIDR such as 10.0.0.0/8`);
+      this.wrongValue(key, text, `is neither ${RANGES.join(', ')} nor a CIDR such as 10.0.0.0/8`);
     }
     return { ranges, cidrs };
+  }
+
+  /** One of the texts of `key`, as it was written, is wrong. */
+  wrongValue(key: string, value: string, why: string): void {
+    const node = this.#entries.get(key)?.value;
+    const items = node?.kind === 'list' ? node.items : [];
+    const place = items.find((item) => item.kind === 'scalar' && item.value === value)?.place ?? node?.place;
+    this.#problems.add(place ?? this.#place, 'bad-value', `${this.#name(key)}: ${JSON.stringify(value)} ${why}`);
+  }
+
+  /** A problem with `key` as a whole; where it is missing, with the mapping that it should stand in. */
+  problem(key: string, code: string, message: string): void {
+    this.#problems.add(this.#entries.get(key)?.place ?? this.#place, code, message);
   }
 
   #required(key: string, isOptional: boolean): Node | undefined {
@@ -157,28 +182,7 @@ export class Fields {
     return standIn;
   }
 
-  #wrongValue(key: string, value: string, why: string): string {
-    const node = this.#entries.get(key)?.value;
-    const items = node?.kind === 'list' ? node.items : [];
-    const place = items.find((item) => item.kind === 'scalar' && item.value === value)?.place ?? node?.place;
-    this.#problems.add(place ?? this.#place, 'bad-value', `${this.#name(key)}: ${JSON.stringify(value)} ${why}`);
-    return '';
-  }
-
   #name(key: string): string {
     return this.#path === '' ? key : `${this.#path}.${key}`;
   }
-}
-
-function parseEndpoint(text: string, defaultPort: number): Endpoint | undefined {
-  const parts = isIP(text) > 0 ? [text, text] : /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text);
-  const address = parseAddress(parts?.[1] ?? parts?.[2] ?? '');
-  const port = Number(parts?.[3] ?? defaultPort);
-  return address !== undefined && port >= 1 && port <= 65_535 ? { address, port } : undefined;
-}
-
-function isCidr(text: string): boolean {
-  const [address = '', length = '', more] = text.split('/');
-  const family = address.includes('%') ? 0 : isIP(address); // isIP takes a zone; a range has none
-  return family > 0 && more === undefined && /^\d{1,3}$/.test(length) && Number(length) <= (family === 4 ? 32 : 128);
 }

@@ -3,20 +3,18 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Parsed } from '../base/errors.ts';
+import { formatAddress } from '../base/ip.ts';
 import type { Denial, Lifetimes } from '../datapath/settings.ts';
 import { ProblemList, readDocuments } from '../policy/dialects/document.ts';
 import type { PrivateRange } from '../kernel/protected.ts';
 import type { Endpoint } from '../sys/sys.ts';
 import { Fields } from './config-fields.ts';
+import { KUBERNETES_KEYS, readKubernetes } from './config-kubernetes.ts';
+import type { KubernetesConfig } from './config-kubernetes.ts';
+import { HEALTH_SOCKET } from './health.ts';
 
-export interface Config {
-  /** Path of the clients file. */
-  readonly clients: string;
-  /** Files, folders and globs of policies. */
-  readonly policies: readonly string[];
-  /** Addresses that clients ask, canonical text. */
-  readonly dnsServers: readonly string[];
-  readonly upstreams: readonly Endpoint[];
+/** What both modes have. */
+interface CommonConfig {
   readonly whenDown: 'closed' | 'bypass';
   readonly denial: Denial;
   readonly queriesPerSecond: number;
@@ -30,18 +28,55 @@ export interface Config {
   /** `stdout`, or the path of a file that is appended to. */
   readonly audit: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** Path of the socket that `namewall probe` asks; `off`: there is none. */
+  readonly health: string;
 }
+
+/** Clients and policies from files. */
+export interface HostConfig extends CommonConfig {
+  readonly mode: 'host';
+  /** Path of the clients file. */
+  readonly clients: string;
+  /** Files, folders and globs of policies. */
+  readonly policies: readonly string[];
+  /** Addresses that clients ask, canonical text. */
+  readonly dnsServers: readonly string[];
+  readonly upstreams: readonly Endpoint[];
+}
+
+/** Pods and policies of one node of a Kubernetes cluster. */
+export interface NodeConfig extends CommonConfig {
+  readonly mode: 'node';
+  readonly kubernetes: KubernetesConfig;
+  /** Addresses that pods ask, canonical text; `cluster`: those of the DNS Service. */
+  readonly dnsServers: readonly string[] | 'cluster';
+  /** Who is asked for names outside the cluster's zones; `cluster`: the DNS Service's endpoints, too. */
+  readonly upstreams: readonly Endpoint[] | 'cluster';
+}
+
+export type Config = HostConfig | NodeConfig;
 
 /** The nft table; fixed, so that `--cleanup` and an operator find it without a configuration. */
 export const TABLE = 'namewall';
 export const DEFAULT_MARK = 0x100000;
 export const DEFAULT_ROUTING_TABLE = 5310;
+export const DNS_PORT = 53;
 
-const TOP_KEYS = ['clients', 'policies', 'dns', 'intercept', 'lifetimes', 'protect', 'verdict', 'mark', 'routingTable'];
-const OTHER_KEYS = ['refresh', 'audit', 'log'];
+const MAIN_KEYS = [
+  'clients',
+  'policies',
+  'dns',
+  'intercept',
+  'lifetimes',
+  'protect',
+  'verdict',
+  'mark',
+  'routingTable',
+];
+const KEYS = [...MAIN_KEYS, 'refresh', 'audit', 'log', 'mode', 'kubernetes', 'health'];
 
-/** Reads and checks a configuration file. Paths in it are relative to its folder. */
-export function readConfig(file: string): Parsed<Config> {
+/** Reads and checks a configuration file. Paths in it are relative to its folder. `env` may name the node (config-kubernetes.ts). */
+export function readConfig(file: string, env: NodeJS.ProcessEnv = process.env): Parsed<Config> {
   const text = readText(file);
   if (!text.ok) return text;
   const problems = new ProblemList();
@@ -51,22 +86,77 @@ export function readConfig(file: string): Parsed<Config> {
   if (root === undefined && problems.count === 0) {
     problems.add(start, 'missing-field', 'Configuration is empty: write at least clients, policies and dns');
   }
-  const config = root && readRoot(new Fields(root, problems, [...TOP_KEYS, ...OTHER_KEYS]), dirname(resolve(file)));
+  const config = root && readRoot(new Fields(root, problems, KEYS), dirname(resolve(file)), env);
   if (config === undefined || problems.count > 0) return { ok: false, problems: problems.sorted() };
   return { ok: true, value: config };
 }
 
-function readRoot(fields: Fields, folder: string): Config {
+function readRoot(fields: Fields, folder: string, env: NodeJS.ProcessEnv): Config {
   const dns = fields.map('dns', ['servers', 'upstreams', 'whenDown', 'denied', 'queriesPerSecond']);
+  const mode = fields.choice('mode', ['host', 'node']);
+  const common = readCommon(fields, dns, folder, mode);
+  return mode === 'host'
+    ? { mode, ...readHost(fields, dns, folder), ...common }
+    : { mode, ...readNode(fields, dns, folder, env), ...common };
+}
+
+function readHost(fields: Fields, dns: Fields, folder: string): Omit<HostConfig, 'mode' | keyof CommonConfig> {
+  if (fields.has('kubernetes')) {
+    const message = 'Remove kubernetes, or set "mode: node": in mode host clients and policies come from files';
+    fields.problem('kubernetes', 'wrong-mode', message);
+  }
+  const dnsServers = dns.addresses('servers');
+  const upstreams = dns.endpoints('upstreams', DNS_PORT);
+  refuseOwn(dns, dnsServers, upstreams);
+  return {
+    clients: resolve(folder, fields.text('clients')),
+    policies: fields.texts('policies').map((path) => resolve(folder, path)),
+    dnsServers,
+    upstreams,
+  };
+}
+
+function readNode(
+  fields: Fields,
+  dns: Fields,
+  folder: string,
+  env: NodeJS.ProcessEnv,
+): Omit<NodeConfig, 'mode' | keyof CommonConfig> {
+  for (const key of ['clients', 'policies'].filter((each) => fields.has(each))) {
+    fields.problem(key, 'wrong-mode', `Remove ${key}: in mode node pods and policies come from the API server`);
+  }
+  const isOf = (key: string): boolean => dns.has(key) && !dns.isWord(key, 'cluster');
+  const dnsServers = isOf('servers') ? dns.addresses('servers') : 'cluster';
+  const upstreams = isOf('upstreams') ? dns.endpoints('upstreams', DNS_PORT) : 'cluster';
+  if (dnsServers !== 'cluster' && upstreams !== 'cluster') refuseOwn(dns, dnsServers, upstreams);
+  return {
+    kubernetes: readKubernetes(fields.map('kubernetes', KUBERNETES_KEYS), folder, env),
+    dnsServers,
+    upstreams,
+  };
+}
+
+/** What is asked of a server that we stand in front of would come back to us. */
+function refuseOwn(dns: Fields, dnsServers: readonly string[], upstreams: readonly Endpoint[]): void {
+  for (const { address, port } of upstreams) {
+    const text = formatAddress(address);
+    if (port !== DNS_PORT || !dnsServers.includes(text)) continue;
+    dns.problem(
+      'upstreams',
+      'own-listener',
+      `Remove ${text} from dns.upstreams: it is one of dns.servers, so namewall would ask itself`,
+    );
+  }
+}
+
+function readCommon(fields: Fields, dns: Fields, folder: string, mode: Config['mode']): CommonConfig {
   const lifetimes = fields.map('lifetimes', ['minTtl', 'maxTtl', 'grace']);
   const audit = fields.isMap('audit') ? fields.map('audit', ['file']).text('file') : fields.choice('audit', ['stdout']);
   const log = fields.map('log', ['level']);
   const minTtlMs = lifetimes.durationMs('minTtl', 5_000, 100, 3_600_000);
+  // On a host nobody probes unless somebody says where: several namespaces of one machine may each have an agent.
+  const health = fields.text('health', mode === 'node' ? HEALTH_SOCKET : 'off');
   return {
-    clients: resolve(folder, fields.text('clients')),
-    policies: fields.texts('policies').map((path) => resolve(folder, path)),
-    dnsServers: dns.addresses('servers'),
-    upstreams: dns.endpoints('upstreams', 53),
     whenDown: dns.choice('whenDown', ['closed', 'bypass']),
     denial: dns.choice('denied', ['nxdomain', 'refused', 'nodata', 'drop']),
     // One pod's share of the socket that all share. A busy pod asks some hundreds a second; the loop answers several times this.
@@ -84,6 +174,7 @@ function readRoot(fields: Fields, folder: string): Config {
     refresh: fields.choice('refresh', ['auto', 'update', 'replace']),
     audit: audit === 'stdout' ? audit : resolve(folder, audit),
     logLevel: log.choice('level', ['info', 'debug', 'warn', 'error']),
+    health: health === 'off' ? health : resolve(folder, health),
   };
 }
 

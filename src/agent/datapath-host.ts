@@ -6,10 +6,10 @@ import { Counters } from '../bridge/counters.ts';
 import type { DatapathStart, FromDatapath, ToDatapath } from '../bridge/protocol.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
 import { assertNever, CodedError } from '../base/errors.ts';
-import type { DatapathSettings } from '../datapath/settings.ts';
+import type { DatapathSettings, UpstreamZone } from '../datapath/settings.ts';
 import type { Fd, Sys } from '../sys/sys.ts';
 
-/** The thread could not open its sockets (`code` is the errno's name), or ended. */
+/** The thread could not open its sockets, or refused other upstreams (`code` is the errno's name or that of UpstreamsError), or ended. */
 export class DatapathError extends CodedError {}
 
 export interface DatapathEvents {
@@ -33,6 +33,8 @@ export class DatapathHost {
   readonly #events: DatapathEvents;
   /** Who waits for a message to be carried out; they are, in order. */
   readonly #waiting: ((isComplete: boolean) => void)[] = [];
+  /** The same for messages of upstreams. */
+  readonly #replacing: PromiseWithResolvers<{ readonly unreachable: readonly string[] }>[] = [];
   readonly #listening = Promise.withResolvers<void>();
   readonly #exited = Promise.withResolvers<void>();
   #wakeFd: Fd | undefined;
@@ -81,6 +83,22 @@ export class DatapathHost {
     return this.#request({ kind: 'prune' });
   }
 
+  /**
+   * Resolves when every later query is asked by these zones, with the servers that no route leads to: their zones do without them, and
+   * giving the same zones again tries them again. Rejects with DatapathError, and then nothing has changed.
+   */
+  setUpstreams(zones: readonly UpstreamZone[]): Promise<{ readonly unreachable: readonly string[] }> {
+    const replacing = Promise.withResolvers<{ readonly unreachable: readonly string[] }>();
+    this.#replacing.push(replacing);
+    this.#post({ kind: 'upstreams', zones });
+    return replacing.promise;
+  }
+
+  /** Turns of the loop so far, modulo 2³²: more of them every 100 ms as long as it lives. */
+  turns(): number {
+    return this.#control.turns();
+  }
+
   /** For the test that an exception in the loop ends the process. */
   throwOnPurpose(): void {
     void this.#request({ kind: 'throw' });
@@ -100,9 +118,13 @@ export class DatapathHost {
   #request(message: ToDatapath): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#waiting.push(resolve);
+    this.#post(message);
+    return promise;
+  }
+
+  #post(message: ToDatapath): void {
     this.#worker.postMessage(message);
     if (this.#wakeFd !== undefined) this.#sys.eventSignal(this.#wakeFd);
-    return promise;
   }
 
   #onMessage(message: FromDatapath): void {
@@ -114,6 +136,12 @@ export class DatapathHost {
         return;
       case 'done':
         this.#waiting.shift()?.(message.isComplete);
+        return;
+      case 'upstreams-replaced':
+        this.#replacing.shift()?.resolve({ unreachable: message.unreachable });
+        return;
+      case 'upstreams-refused':
+        this.#replacing.shift()?.reject(new DatapathError(message.code, message.message));
         return;
       case 'kernel-damage':
         return this.#events.onKernelDamage();

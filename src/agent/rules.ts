@@ -5,6 +5,7 @@ import type { ExtraRanges } from '../kernel/protected.ts';
 import { rulesetText } from '../kernel/ruleset.ts';
 import type { Program } from '../policy/compiled.ts';
 import type { Config } from './config.ts';
+import type { Inputs } from './inputs.ts';
 import { interceptedAddresses, rulesetPods } from './state.ts';
 import type { State } from './state.ts';
 
@@ -12,15 +13,16 @@ import type { State } from './state.ts';
 export async function applyRules(config: Config, state: State, closed: ReadonlySet<string> = new Set()): Promise<void> {
   const text = rulesetText({
     mark: config.mark,
-    dnsServers: config.dnsServers,
+    dnsServers: state.inputs.dnsServers,
     proxyTcp: false,
     whenDown: config.whenDown,
     verdict: config.verdict,
     interceptedAddresses: interceptedAddresses(state, config.intercept),
     pods: rulesetPods(state, closed),
+    guardedRanges: state.inputs.guardedRanges,
     classes: state.compiled.classes,
     programs: state.compiled.programs,
-    protectedRanges: protectedRanges(extraRanges(config)),
+    protectedRanges: protectedRanges(extraRanges(config, state.inputs)),
     queriesPerSecondPerPod: config.queriesPerSecond,
     existing: await listObjects(),
   });
@@ -53,6 +55,8 @@ function programsByPod({ registry, compiled }: State): ReadonlyMap<number, Progr
   return new Map(registry.pods.map(({ id }, i) => [id, compiled.programs[compiled.programOfPod[i] ?? -1]]));
 }
 
-export function extraRanges({ protect }: Config): ExtraRanges {
-  return { protect: protect.ranges, cidrs: protect.cidrs.map((cidr) => ({ cidr, reason: 'configured' })) };
+/** What the configuration closes, and what the cluster is known to have. */
+export function extraRanges({ protect }: Pick<Config, 'protect'>, { protectedRanges: ofCluster }: Inputs): ExtraRanges {
+  const configured = protect.cidrs.map((cidr) => ({ cidr, reason: 'configured' }));
+  return { protect: protect.ranges, cidrs: [...configured, ...ofCluster] };
 }

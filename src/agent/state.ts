@@ -1,5 +1,5 @@
-// What the agent knows at one moment: the clients, the policies and what they compile to. Replaced as a whole by each accepted change;
-// a change that is wrong in any part leaves the last one in force.
+// What the agent enforces at one moment: the inputs and what they compile to. Replaced as a whole by each accepted change; a change that is
+// refused leaves the last one in force.
 import { parseAddress } from '../base/ip.ts';
 import type { Parsed } from '../base/errors.ts';
 import { MAX_PODS } from '../bridge/snapshot.ts';
@@ -7,40 +7,32 @@ import type { Snapshot } from '../bridge/snapshot.ts';
 import type { RulesetPod } from '../kernel/ruleset.ts';
 import type { RegisteredPod, Registry } from '../pods/registry.ts';
 import { updateRegistry } from '../pods/registry.ts';
-import { loadClients } from '../pods/sources/file.ts';
 import { compile } from '../policy/compile.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
-import { loadPolicies } from '../policy/sources/files.ts';
-import type { Policy } from '../policy/policy.ts';
 import type { Config } from './config.ts';
+import type { Inputs } from './inputs.ts';
 
 export interface State {
   /** 1 for the first, then whatever the agent counts. */
   readonly generation: number;
+  readonly inputs: Inputs;
   readonly registry: Registry;
-  readonly policies: readonly Policy[];
   readonly compiled: CompiledPolicy;
 }
 
-/** Reads both files anew and compiles them; pods keep the ids they have in `registry`. All problems of both are reported. */
-export async function loadState(config: Config, registry: Registry): Promise<Parsed<State>> {
-  const [clients, policies] = await Promise.all([loadClients(config.clients), loadPolicies(config.policies)]);
-  if (!clients.ok || !policies.ok) {
-    return {
-      ok: false,
-      problems: [...(clients.ok ? [] : clients.problems), ...(policies.ok ? [] : policies.problems)],
-    };
+/** Compiles the inputs; pods keep the ids they have in `registry`. */
+export function stateOf(inputs: Inputs, registry: Registry): Parsed<State> {
+  const { pods, policies, podsAt } = inputs;
+  if (pods.length > MAX_PODS) {
+    const message = `Remove clients: ${pods.length} are listed, at most ${MAX_PODS} are served`;
+    return { ok: false, problems: [{ code: 'too-many-clients', at: podsAt, message }] };
   }
-  if (clients.value.length > MAX_PODS) {
-    const message = `Remove clients: ${clients.value.length} are listed, at most ${MAX_PODS} are served`;
-    return { ok: false, problems: [{ code: 'too-many-clients', at: `${config.clients}:1:1`, message }] };
-  }
-  const { registry: next } = updateRegistry(registry, clients.value);
+  const { registry: next } = updateRegistry(registry, pods);
   const compiled = compile(
-    policies.value,
+    policies,
     next.pods.map(({ pod }) => pod),
   );
-  return { ok: true, value: { generation: 1, registry: next, policies: policies.value, compiled } };
+  return { ok: true, value: { generation: 1, inputs, registry: next, compiled } };
 }
 
 /** The state for the data plane, pods with an address in `absent` left out. */
@@ -92,7 +84,7 @@ function ownersOf({ registry }: State): Map<string, number> {
 
 /** Addresses whose DNS is taken (design §3, "Which pods"). */
 export function interceptedAddresses(state: State, intercept: Config['intercept']): string[] {
-  const namespaces = new Set(state.policies.map(({ namespace }) => namespace));
+  const namespaces = new Set(state.inputs.policies.map(({ namespace }) => namespace));
   const isEverywhere = namespaces.has(''); // a cluster-wide policy holds for every namespace
   const isIntercepted = ({ pod }: RegisteredPod, i: number): boolean => {
     const isSelected = (state.compiled.programOfPod[i] ?? -1) >= 0;
@@ -100,4 +92,11 @@ export function interceptedAddresses(state: State, intercept: Config['intercept'
     return intercept === 'namespaces' && (isEverywhere || namespaces.has(pod.namespace));
   };
   return state.registry.pods.filter(isIntercepted).flatMap(({ pod }) => pod.addresses);
+}
+
+/** Clients that some policy selects, without an interface of their own. */
+export function unboundClients({ registry, compiled }: State): string[] {
+  const isUnbound = ({ pod }: RegisteredPod, i: number): boolean =>
+    pod.interface === undefined && (compiled.programOfPod[i] ?? -1) >= 0;
+  return registry.pods.filter(isUnbound).map(({ pod }) => `${pod.namespace}/${pod.name}`);
 }

@@ -1,6 +1,6 @@
 // Every message between the threads, each with one direction. Messages to the data plane are followed by a signal on its eventfd, since
 // a thread that sits in epoll_wait has no event loop to be woken by.
-import type { DatapathSettings } from '../datapath/settings.ts';
+import type { DatapathSettings, UpstreamZone } from '../datapath/settings.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** What the data plane's thread is started with. */
@@ -14,14 +14,21 @@ export interface DatapathStart {
 
 /** Main thread → data plane. `prune` follows a snapshot once the kernel's chains have switched to it; `throw` is for the test that an exception there ends the process. */
 export type ToDatapath =
-  { readonly kind: 'snapshot'; readonly snapshot: Snapshot } | { readonly kind: 'prune' } | { readonly kind: 'throw' };
+  | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
+  | { readonly kind: 'prune' }
+  /** These zones, instead of all that were there. */
+  | { readonly kind: 'upstreams'; readonly zones: readonly UpstreamZone[] }
+  | { readonly kind: 'throw' };
 
 /** Data plane → main thread. */
 export type FromDatapath =
   /** Every socket is open and the first snapshot is in force. `wakeFd` is the eventfd to signal; `unreachable` upstreams were left out. */
   | { readonly kind: 'listening'; readonly wakeFd: number; readonly unreachable: readonly string[] }
-  /** The last message was carried out; `isComplete` is false when the kernel refused a change of grants that belongs to it. */
+  /** The next snapshot or prune was carried out; `isComplete` is false when the kernel refused a change of grants that belongs to it. */
   | { readonly kind: 'done'; readonly isComplete: boolean }
+  /** The next message of upstreams was carried out, without those that no route leads to; or it was refused and changed nothing. */
+  | { readonly kind: 'upstreams-replaced'; readonly unreachable: readonly string[] }
+  | { readonly kind: 'upstreams-refused'; readonly code: string; readonly message: string }
   /** The table or its sets were deleted by somebody else. */
   | { readonly kind: 'kernel-damage' }
   /** One query ended in an exception and got SERVFAIL. */

@@ -16,10 +16,11 @@ import { printProblems } from './render.ts';
 const HELP = `Usage: namewall run --config FILE
        namewall run --cleanup [--config FILE]
 
-Intercepts the DNS of the clients in FILE, answers the names that their policies allow, and lets them connect only
-to the addresses that those names resolved to. Runs in the foreground. The log goes to standard error, the audit
-log to standard output unless FILE names a file. Clients and policies are watched: a change is applied at once, or
-refused as a whole with the last good one in force.
+Intercepts the DNS of clients, answers the names that their policies allow, and lets them connect only to the addresses
+that those names resolved to. Clients and policies come from the files that FILE names; with "mode: node" they are the
+pods of one Kubernetes node. Runs in the foreground. The log goes to standard error, the audit log to standard output
+unless FILE names a file. Files are watched: a change is applied at once, or refused as a whole with the last good one
+in force. Of a cluster's policies a wrong one alone is refused.
 
 Stopping it, by a signal or by a crash, leaves the kernel's rules in place: what is granted works until it expires,
 nothing new opens. --cleanup takes them away, and with them all enforcement.
@@ -38,11 +39,16 @@ Exit codes:
   0    stopped by SIGTERM or SIGINT; or cleaned up
   1    cannot start, or cannot clean up: standard error says why
   2    wrong usage, or a wrong configuration, client or policy file (FILE:LINE:COL of each problem)
+  3    mode node: the DNS Service has other addresses, or the node other pod ranges. Start it again, as a DaemonSet does;
+       the kernel's rules stay meanwhile
   137  ended itself after an internal error
 `;
 
 const STAYS_CLOSED =
   'The rules that it applied stay, closed: queries take whenDown, nothing opens. "namewall run --cleanup" takes them away.\n';
+
+/** Listeners and protected ranges are the data plane's from its start on. */
+const EXIT_RESTART = 3;
 
 const OPTIONS = {
   config: { type: 'string', short: 'c' },
@@ -76,14 +82,23 @@ async function serve(config: Config, io: CliIo): Promise<number> {
   process.on('unhandledRejection', (error) => die(log, error));
   // Before anything takes time: a signal during the start must end it, too.
   const signal = firstSignal();
+  const stopping = new AbortController();
+  void signal.then(() => stopping.abort());
   try {
-    const agent = await Agent.start(config, LinuxSys.open(), log);
+    const agent = await Agent.start(config, LinuxSys.open(), log, stopping.signal);
     process.on('SIGHUP', () => agent.reopenAudit());
     throwOnPurpose(agent, log);
-    log.info({ signal: await signal }, 'stopping');
+    const restart = agent.restartNeeded.then((change) => ({ change }));
+    const ending = await Promise.race([signal, restart]);
+    if (typeof ending === 'string') log.info({ signal: ending }, 'stopping');
+    else log.warn(ending, 'stopping: what can only be taken up by another start has changed');
     await agent.stop();
-    return 0;
+    return typeof ending === 'string' ? 0 : EXIT_RESTART;
   } catch (error) {
+    if (stopping.signal.aborted) {
+      log.info({ signal: await signal, error: String(error) }, 'stopped before the start was complete');
+      return 0;
+    }
     if (error instanceof StartError) {
       printProblems(error.problems, io);
       return 2;

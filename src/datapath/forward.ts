@@ -9,7 +9,9 @@ import { equalNames } from '../dns/name.ts';
 import { BATCH } from './plane.ts';
 import type { Plane } from './plane.ts';
 import { ATTEMPTS, NAME_BYTES, NO_SLOT, QUESTION_BYTES, STATE } from './state/query-slots.ts';
-import type { UpstreamSocket } from './state/upstreams.ts';
+import { NO_SERVER } from './state/upstream-servers.ts';
+import type { UpstreamSocket } from './state/upstream-socket.ts';
+import type { Zone } from './state/zone.ts';
 
 /** Queries of one pod that may wait at a time. At 1 s of upstream latency that is 1,000 misses a second. */
 const IN_FLIGHT_PER_POD = 1_024;
@@ -18,7 +20,7 @@ const WAITING_SHARE = 0.75;
 
 const SEND_TRIES = 2;
 
-export const FORWARD = { Sent: 0, Merged: 1, OverBudget: 2 } as const;
+export const FORWARD = { Sent: 0, Merged: 1, OverBudget: 2, NoServer: 3 } as const;
 
 /** Sends the slot's question upstream, or lets it wait for the same question of another slot. A code of FORWARD. */
 export function forward(plane: Plane, slot: number, key: number): number {
@@ -31,7 +33,12 @@ export function forward(plane: Plane, slot: number, key: number): number {
     slots.nextWaiter[slot] = slots.nextWaiter[leader]!;
     slots.nextWaiter[leader] = slot;
   } else {
-    slots.server[slot] = plane.upstreams.preferred;
+    const server = zoneOf(plane, slot)?.preferred ?? NO_SERVER;
+    if (server === NO_SERVER) {
+      plane.count(COUNT.upstream_errors);
+      return FORWARD.NoServer;
+    }
+    slots.server[slot] = server;
     if (!send(plane, slot)) return FORWARD.OverBudget;
     // A leader with another question but the same hash keeps the entry; this one then merges with nobody.
     if (leader === NO_SLOT) plane.asking.set(key, slot);
@@ -42,13 +49,32 @@ export function forward(plane: Plane, slot: number, key: number): number {
   return leader !== NO_SLOT && slots.attempts[slot] === 0 ? FORWARD.Merged : FORWARD.Sent;
 }
 
-/** Asks the next server, or the same one from another port when there is only one. False when nothing could be sent. */
+/**
+ * Asks the next server of the name's zone, or the same one from another port when it is the only one. The zone is that of now, which need
+ * not be the one that was asked. False when nothing could be sent.
+ */
 export function retry(plane: Plane, slot: number): boolean {
-  const { slots, upstreams } = plane;
+  const { slots } = plane;
+  const zone = zoneOf(plane, slot);
+  if (zone === undefined) return false;
   const failed = slots.server[slot]!;
-  upstreams.failed(failed);
-  slots.server[slot] = upstreams.after(failed);
+  zone.failed(failed);
+  const next = zone.after(failed);
+  if (next === NO_SERVER) return false;
+  slots.server[slot] = next;
   return send(plane, slot);
+}
+
+/** True when the name's zone has a server besides the one that `slot` has asked last. */
+export function hasOtherServer(plane: Plane, slot: number): boolean {
+  const asked = plane.slots.server[slot]!;
+  const next = zoneOf(plane, slot)?.after(asked) ?? NO_SERVER;
+  return next !== NO_SERVER && next !== asked;
+}
+
+/** The server that `slot` asks has answered usefully. */
+export function trust(plane: Plane, slot: number): void {
+  zoneOf(plane, slot)?.succeeded(plane.slots.server[slot]!);
 }
 
 /** The slot whose answer datagram `i` of plane.answers is, or NO_SLOT when it answers nothing that was asked from this socket. */
@@ -78,6 +104,7 @@ export function stopAsking(plane: Plane, slot: number, key: number): void {
 export function flushQuestions(plane: Plane): void {
   const { outgoing, outgoingSocket: socket } = plane;
   const count = outgoing.count;
+  plane.outgoingSocket = undefined; // also of an empty batch: nobody waits at that socket, so it may be closed
   if (count === 0 || socket === undefined) return;
   for (let first = 0, tries = 0; first < count;) {
     const sent = plane.sys.sendBatch(socket.fd, outgoing, first, count - first);
@@ -94,7 +121,6 @@ export function flushQuestions(plane: Plane): void {
     tries = 0;
   }
   outgoing.count = 0;
-  plane.outgoingSocket = undefined;
 }
 
 function send(plane: Plane, slot: number): boolean {
@@ -127,18 +153,23 @@ function socketFor(plane: Plane, server: number): UpstreamSocket {
   const current = plane.outgoingSocket;
   if (current?.server === server) return current;
   flushQuestions(plane);
-  const drawn = plane.upstreams.pick(server);
+  const drawn = plane.upstreams.servers.pick(server);
   plane.outgoingSocket = drawn;
   return drawn;
 }
 
 /** Of every attempt: an answer to an earlier one was welcome until now. */
 function releaseIds(plane: Plane, slot: number): void {
-  const { slots, upstreams } = plane;
+  const { slots } = plane;
+  const { sockets } = plane.upstreams.servers;
   for (let attempt = slot * ATTEMPTS; attempt < (slot + 1) * ATTEMPTS; attempt++) {
-    upstreams.sockets[slots.socket[attempt]!]?.releaseId(slots.upstreamId[attempt]!, slot);
+    sockets[slots.socket[attempt]!]?.releaseId(slots.upstreamId[attempt]!, slot);
     slots.socket[attempt] = -1;
   }
+}
+
+function zoneOf({ slots, upstreams }: Plane, slot: number): Zone | undefined {
+  return upstreams.zoneOf(slots.folded, slot * NAME_BYTES, slots.qnameLength[slot]!);
 }
 
 function isSameQuestion(plane: Plane, a: number, b: number): boolean {

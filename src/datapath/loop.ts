@@ -17,8 +17,10 @@ import { Plane } from './plane.ts';
 import { parse, receiveBatch, takeSlot } from './receive.ts';
 import { flushReplies, replyToQuery } from './reply.ts';
 import { Server } from './serve.ts';
-import type { DatapathSettings } from './settings.ts';
+import type { DatapathSettings, UpstreamZone } from './settings.ts';
 import { NO_SLOT } from './state/query-slots.ts';
+import type { SocketWatch } from './state/upstream-servers.ts';
+import type { UpstreamSocket } from './state/upstream-socket.ts';
 
 const MAX_WAIT_MS = 100;
 /** Places of the grant table looked at per turn and, when idle, per 100 ms: all of them within a few minutes either way. */
@@ -50,12 +52,21 @@ export class Loop {
   readonly #ready = new Int32Array(64);
   readonly #tellFolded = (pod: number, counts: Uint32Array): void => auditFolded(this.plane, pod, counts);
   readonly #listenerOfFd: number[] = [];
-  readonly #socketOfFd: number[] = [];
+  readonly #socketOfFd: (UpstreamSocket | undefined)[] = [];
+  readonly #watchSocket: SocketWatch = {
+    opened: (socket) => {
+      this.#socketOfFd[socket.fd] = socket;
+      this.#sys.epollAdd(this.#epoll, socket.fd);
+    },
+    closed: ({ fd }) => {
+      this.#socketOfFd[fd] = undefined;
+    },
+  };
   #errorsSince = 0;
   #errors = 0;
   #pruneAtMs = Number.POSITIVE_INFINITY;
 
-  /** Opens everything. Throws SysError. */
+  /** Opens everything. Throws SysError or UpstreamsError. */
   constructor(sys: Sys, settings: DatapathSettings, shared: Shared, events: LoopEvents) {
     this.#sys = sys;
     this.#control = shared.control;
@@ -71,10 +82,7 @@ export class Loop {
       this.#listenerOfFd[fd] = l;
       sys.epollAdd(this.#epoll, fd);
     });
-    this.plane.upstreams.sockets.forEach(({ fd, index }) => {
-      this.#socketOfFd[fd] = index;
-      sys.epollAdd(this.#epoll, fd);
-    });
+    this.plane.upstreams.open(settings.upstreams, this.#watchSocket);
   }
 
   /** One turn: waits for events at most until something is due, then handles all of them. */
@@ -89,6 +97,7 @@ export class Loop {
     for (let i = 0; i < count; i++) this.#onReady(this.#ready[i]!);
     this.#onTick();
     this.#flush();
+    plane.upstreams.servers.closeIdle(this.#watchSocket);
     this.#control.countTurn();
   }
 
@@ -115,12 +124,23 @@ export class Loop {
     return isDone;
   }
 
+  /**
+   * Asks by these zones from now on; what is in flight is still answered, and cached answers stay valid. The servers that no route leads
+   * to. Throws UpstreamsError or SysError, and then nothing has changed.
+   */
+  replaceUpstreams(zones: readonly UpstreamZone[]): readonly string[] {
+    const { upstreams } = this.plane;
+    flushQuestions(this.plane); // the socket drawn for them may be closed from here on
+    upstreams.replace(zones, this.#watchSocket);
+    return upstreams.unreachable;
+  }
+
   /** Closes every descriptor: raw ones outlive their thread and would swallow queries (V23). */
   close(): void {
     this.#flush();
     this.plane.auditBudget.end(this.#tellFolded);
-    const sockets = [...this.plane.listeners, ...this.plane.upstreams.sockets].map(({ fd }) => fd);
-    for (const fd of [...sockets, this.#watch.fd, this.#epoll]) this.#sys.close(fd);
+    const sockets = [...this.plane.listeners, ...this.plane.upstreams.servers.sockets].map((socket) => socket?.fd);
+    for (const fd of [...sockets, this.#watch.fd, this.#epoll]) if (fd !== undefined) this.#sys.close(fd);
     this.plane.writer.close();
   }
 
@@ -161,9 +181,8 @@ export class Loop {
     }
   }
 
-  #onUpstream(index: number): void {
+  #onUpstream(socket: UpstreamSocket): void {
     const { plane } = this;
-    const socket = plane.upstreams.sockets[index]!;
     const received = this.#sys.receiveBatch(socket.fd, plane.answers);
     if (received < 0) return plane.count(COUNT.upstream_errors);
     for (let i = 0; i < received; i++) {

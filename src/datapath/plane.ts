@@ -23,8 +23,8 @@ import { Programs, UNSELECTED } from './state/programs.ts';
 import type { Verdict } from './state/programs.ts';
 import { NAME_BYTES, QUESTION_BYTES, QuerySlots } from './state/query-slots.ts';
 import { RandomPool } from './state/random.ts';
+import type { UpstreamSocket } from './state/upstream-socket.ts';
 import { Upstreams } from './state/upstreams.ts';
-import type { UpstreamSocket } from './state/upstreams.ts';
 
 /** recvmmsg of more gains less than 1 % (design §1). */
 export const BATCH = 64;
@@ -135,7 +135,7 @@ export class Plane {
   nowMs = 0;
   wallMs = 0;
 
-  /** Opens every socket. Throws SysError. */
+  /** Opens every socket but those to upstreams: `loop.ts` does, which waits for them. Throws SysError. */
   constructor(sys: Sys, settings: DatapathSettings, counters: Counters, ring: AuditRing) {
     this.sys = sys;
     this.settings = settings;
@@ -160,7 +160,7 @@ export class Plane {
       family: familyOf(endpoint.address),
       replies: new PacketBatch(sys, BATCH, REPLY_BYTES),
     }));
-    this.upstreams = Upstreams.open(sys, settings.upstreams, this.random);
+    this.upstreams = new Upstreams(sys, this.random, settings.listen);
     this.writer = NetlinkSetWriter.open(sys, { table: settings.table, strategy: settings.strategy });
   }
 

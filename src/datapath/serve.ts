@@ -21,7 +21,7 @@ import {
   PROTECTED,
 } from './denials.ts';
 import { extract, isCacheable } from './extract.ts';
-import { FORWARD, forward, retry, stopAsking } from './forward.ts';
+import { FORWARD, forward, hasOtherServer, retry, stopAsking, trust } from './forward.ts';
 import { identify } from './identify.ts';
 import { MATCH, match } from './match.ts';
 import type { Plane } from './plane.ts';
@@ -64,10 +64,10 @@ export class Server {
     if (code === ANSWER.Truncated) return this.#forEachWaiter(slot, this.#answerTruncated);
     if (code !== ANSWER.Ok) return this.#unusable(slot);
     const isRefusal = answer.rcode === RCODE.ServFail || answer.rcode === RCODE.Refused;
-    const hasOther = plane.upstreams.servers.length > 1 && slots.attempts[slot]! < ATTEMPTS;
-    if (isRefusal && hasOther && retry(plane, slot)) return;
+    const hasOther = isRefusal && slots.attempts[slot]! < ATTEMPTS && hasOtherServer(plane, slot);
+    if (hasOther && retry(plane, slot)) return;
     if (answer.rcode === RCODE.ServFail) return this.#forEachWaiter(slot, this.#answerFailed);
-    plane.upstreams.succeeded(slots.server[slot]!);
+    trust(plane, slot);
     const stored = extract(plane, slot, answers.bytes);
     if (stored === undefined) return this.#unusable(slot);
     if (isCacheable(plane, stored)) plane.store.put(cacheKey(plane, slot), stored);
@@ -121,6 +121,7 @@ export class Server {
       plane.count(COUNT.queries_over_budget);
       return this.#fail(slot, OVER_QUOTA, REASON.quota);
     }
+    if (outcome === FORWARD.NoServer) return this.#answerFailed(slot);
     if (outcome === FORWARD.Sent) return;
     plane.slots.auditFlags[slot]! |= AUDIT_FLAG.Merged;
     plane.count(COUNT.merged);

@@ -1,4 +1,4 @@
-// What the data plane is told once, at its start. Everything that changes later comes as a Snapshot.
+// What the data plane is told once, at its start. What changes later comes as a Snapshot, or as other upstream zones.
 import type { ExtraRanges } from '../kernel/protected.ts';
 import type { RefreshStrategy } from '../kernel/set-writer.ts';
 import type { Endpoint } from '../sys/sys.ts';
@@ -13,12 +13,21 @@ export interface Lifetimes {
   readonly graceMs: number;
 }
 
+/** Whom a name and everything below it is asked of. The longest zone that a name is in decides. */
+export interface UpstreamZone {
+  /** Canonical text: `corp.example`, or `.` for every name; labels in ASCII. */
+  readonly zone: string;
+  /** In order of preference, eight at most. Without any, names of this zone get SERVFAIL at once; never are they asked elsewhere. */
+  readonly servers: readonly Endpoint[];
+}
+
 export interface DatapathSettings {
   /** Addresses that pods ask, always with their port. */
   readonly listen: readonly Endpoint[];
   /** Bind to addresses that are not ours (tproxy). */
   readonly transparent: boolean;
-  readonly upstreams: readonly Endpoint[];
+  /** The first ones. A name that no zone covers gets SERVFAIL. None of the servers may be one of `listen`. */
+  readonly upstreams: readonly UpstreamZone[];
   readonly denial: Denial;
   readonly lifetimes: Lifetimes;
   readonly table: string;

@@ -2,13 +2,14 @@
 // process itself: the main thread does, and is never blocked (V23).
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
-import { assertNever } from '../base/errors.ts';
+import { assertNever, CodedError } from '../base/errors.ts';
 import { AuditRing } from '../bridge/audit-ring.ts';
 import { Control } from '../bridge/control.ts';
 import { Counters } from '../bridge/counters.ts';
 import type { DatapathStart, FromDatapath, ToDatapath } from '../bridge/protocol.ts';
 import { LinuxSys } from '../sys/linux.ts';
 import { Loop } from './loop.ts';
+import type { UpstreamZone } from './settings.ts';
 
 function run(port: MessagePort, start: DatapathStart): void {
   const control = new Control(start.controlBuffer);
@@ -30,20 +31,32 @@ function readMessages(port: MessagePort, loop: Loop, tell: (message: FromDatapat
     const received = receiveMessageOnPort(port);
     if (received === undefined) return;
     const message = received.message as ToDatapath; // the main thread sends nothing else (bridge/protocol.ts)
-    tell({ kind: 'done', isComplete: carryOut(loop, message) });
+    tell(carryOut(loop, message));
   }
 }
 
-function carryOut(loop: Loop, message: ToDatapath): boolean {
+function carryOut(loop: Loop, message: ToDatapath): FromDatapath {
   switch (message.kind) {
     case 'snapshot':
-      return loop.adopt(message.snapshot);
+      return { kind: 'done', isComplete: loop.adopt(message.snapshot) };
     case 'prune':
-      return loop.prune();
+      return { kind: 'done', isComplete: loop.prune() };
+    case 'upstreams':
+      return replaceUpstreams(loop, message.zones);
     case 'throw':
       throw new Error('Thrown on purpose in the data plane');
     default:
       return assertNever(message);
+  }
+}
+
+/** What the world or the cluster gives may be unusable: the loop goes on with the zones that it has. */
+function replaceUpstreams(loop: Loop, zones: readonly UpstreamZone[]): FromDatapath {
+  try {
+    return { kind: 'upstreams-replaced', unreachable: loop.replaceUpstreams(zones) };
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
+    return { kind: 'upstreams-refused', code: error.code, message: error.message };
   }
 }
 

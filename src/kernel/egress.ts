@@ -6,6 +6,7 @@ import { KernelError } from './kernel-error.ts';
 import { addressesOf, block, chainText } from './nft-text.ts';
 import type { NamedText } from './nft-text.ts';
 import type { RulesetInput } from './ruleset.ts';
+import { unknownPodRules } from './unknown-pods.ts';
 
 const NOT_NEW = 'tcp flags & (fin | syn | rst | ack) != syn';
 
@@ -17,6 +18,7 @@ const COUNTERS: readonly (readonly [name: string, comment: string])[] = [
   ['agent_down', 'DNS packets dropped because nobody listened'],
   ['tcp_refused', 'DNS connections over TCP refused'],
   ['not_syn', 'TCP packets of no known connection'],
+  ['unknown_pod', 'packets of pods that nobody told us of'],
   ['denied', 'packets that no policy allows'],
 ];
 
@@ -36,6 +38,8 @@ export function egressChains(input: RulesetInput): NamedText[] {
 function egressRules(input: RulesetInput): string[] {
   return [
     'type filter hook forward priority filter; policy accept;',
+    // Before established: a pod that was deleted, or has ended, loses its connections, too.
+    ...([4, 6] as const).flatMap((family) => unknownPodRules(input, family)),
     // A SYN on a tuple that conntrack still calls established opens a new connection: the program judges it.
     `ct state established ${NOT_NEW} accept`,
     'ct state established meta l4proto != tcp accept',

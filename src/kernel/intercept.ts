@@ -4,6 +4,7 @@ import type { Family } from '../base/ip.ts';
 import { addressesOf, chainText } from './nft-text.ts';
 import type { NamedText } from './nft-text.ts';
 import type { RulesetInput } from './ruleset.ts';
+import { unknownPodQueryRules } from './unknown-pods.ts';
 
 // Before every connection tracking and NAT, and before the raw chains of others: among equal priorities the later one would run first (V20).
 const PRIORITY = 'raw - 10';
@@ -14,6 +15,7 @@ export function interceptChains(input: RulesetInput): NamedText[] {
     chainText('intercept', [
       `type filter hook prerouting priority ${PRIORITY}; policy accept;`,
       'jump anti_spoof',
+      ...([4, 6] as const).flatMap((family) => unknownPodQueryRules(input, family)),
       ...([4, 6] as const).flatMap((family) => interceptRules(input, family)),
     ]),
     chainText('anti_spoof', antiSpoofRules()),

@@ -4,8 +4,10 @@ import type { PortClass, Program } from '../policy/compiled.ts';
 import { countersText, egressChains } from './egress.ts';
 import { interceptChains } from './intercept.ts';
 import { addressesOf, quotedInterface, setText, TABLE } from './nft-text.ts';
+import type { NamedText } from './nft-text.ts';
 import { intervals } from './intervals.ts';
 import type { ProtectedRange } from './protected.ts';
+import { unknownPodSets } from './unknown-pods.ts';
 
 /** What the kernel has of our table now. */
 export interface TableObjects {
@@ -37,6 +39,8 @@ export interface RulesetInput {
   readonly verdict: 'reject' | 'drop';
   readonly interceptedAddresses: readonly string[];
   readonly pods: readonly RulesetPod[];
+  /** CIDRs in which this node's pods have their addresses: what comes from one that no pod of `pods` has is dropped. May be empty. */
+  readonly guardedRanges: readonly string[];
   readonly classes: readonly PortClass[];
   readonly programs: readonly Program[];
   /** As protectedRanges() gives them. */
@@ -99,7 +103,7 @@ function chainOf({ isClosed, programId }: RulesetPod): string[] {
   return programId === undefined ? [] : [`policy_${programId}`];
 }
 
-function setDeclarations(input: RulesetInput): { name: string; text: string }[] {
+function setDeclarations(input: RulesetInput): NamedText[] {
   const bound = input.pods.filter((pod) => pod.interface !== undefined);
   const interfaces = [...new Set(bound.map((pod) => quotedInterface(pod.interface ?? '')))];
   const both = ([4, 6] as const).flatMap((family) => {
@@ -144,6 +148,7 @@ function setDeclarations(input: RulesetInput): { name: string; text: string }[] 
         settings: ['flags interval'],
         elements: intervals(input.protectedRanges, family),
       }),
+      ...unknownPodSets(input, family),
       setText({ kind: 'map', name: `policy${family}`, type: `${type} : verdict`, elements: programs }),
       ...input.classes.map(({ id }) =>
         setText({

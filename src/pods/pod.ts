@@ -6,6 +6,8 @@ export interface Pod {
   readonly namespace: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Labels of the namespace that it lives in; undefined where nobody knows them: then no requirement about them holds. */
+  readonly namespaceLabels?: Readonly<Record<string, string>>;
   /** Canonical text (base/ip.ts), IPv4 and IPv6. Never empty, never shared with another pod. */
   readonly addresses: readonly string[];
   /** Host-side interface of a point-to-point link. When given, the kernel drops packets of these addresses from any other. */

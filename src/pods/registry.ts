@@ -20,7 +20,7 @@ export interface RegistryChange {
   readonly registry: Registry;
   readonly added: readonly RegisteredPod[];
   readonly removed: readonly RegisteredPod[];
-  /** Same id, but other labels, name or interface. */
+  /** Same id, but other labels, its own or its namespace's, name or interface. */
   readonly changed: readonly { readonly before: RegisteredPod; readonly after: RegisteredPod }[];
 }
 
@@ -50,6 +50,10 @@ function identityOf(pod: Pod): string {
 }
 
 function describe(pod: Pod): string {
-  const labels = Object.entries(pod.labels).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([pod.namespace, pod.name, pod.interface, labels]);
+  const namespaceLabels = pod.namespaceLabels && sorted(pod.namespaceLabels);
+  return JSON.stringify([pod.namespace, pod.name, pod.interface, sorted(pod.labels), namespaceLabels]);
+}
+
+function sorted(labels: Pod['labels']): [key: string, value: string][] {
+  return Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -7,7 +7,7 @@ export interface Policy {
   /** Empty for a cluster-wide policy. */
   readonly namespace: string;
   readonly name: string;
-  /** FILE:LINE:COL of the document. */
+  /** FILE:LINE:COL of the document, or KIND NAMESPACE/NAME of an object of the cluster. */
   readonly at: string;
   readonly rules: readonly PolicyRule[];
 }
@@ -31,8 +31,9 @@ export type LabelRequirement =
   | { readonly subject: LabelSubject; readonly operator: 'In' | 'NotIn'; readonly values: readonly string[] }
   | { readonly subject: LabelSubject; readonly operator: 'Exists' | 'DoesNotExist' };
 
-/** What a requirement looks at: a label of the pod, or the name of the namespace that it lives in. */
-export type LabelSubject = { readonly kind: 'label'; readonly key: string } | { readonly kind: 'namespace' };
+/** What a requirement looks at: a label of the pod, a label of the namespace that it lives in, or that namespace's name. */
+export type LabelSubject =
+  { readonly kind: 'label' | 'namespace-label'; readonly key: string } | { readonly kind: 'namespace' };
 
 export interface NameSelector {
   readonly match: 'name' | 'pattern';

@@ -9,6 +9,8 @@ export function selects(selector: PodSelector, pod: Pod): boolean {
 }
 
 function holds(requirement: LabelRequirement, pod: Pod): boolean {
+  // Unknown is not absent: NotIn would hold for labels that are only not known yet, and give what the policy allows.
+  if (requirement.subject.kind === 'namespace-label' && pod.namespaceLabels === undefined) return false;
   const value = valueOf(requirement.subject, pod);
   switch (requirement.operator) {
     case 'In':
@@ -26,5 +28,6 @@ function holds(requirement: LabelRequirement, pod: Pod): boolean {
 
 function valueOf(subject: LabelRequirement['subject'], pod: Pod): string | undefined {
   if (subject.kind === 'namespace') return pod.namespace;
-  return Object.hasOwn(pod.labels, subject.key) ? pod.labels[subject.key] : undefined;
+  const labels = subject.kind === 'label' ? pod.labels : (pod.namespaceLabels ?? {});
+  return Object.hasOwn(labels, subject.key) ? labels[subject.key] : undefined;
 }

@@ -24,12 +24,17 @@ const RULESET: RulesetInput = {
   verdict: 'reject',
   interceptedAddresses: [POD[4], POD[6]],
   pods: [{ addresses: [POD[4], POD[6]], interface: 'to-pod', programId: '0123456789ab' }],
+  guardedRanges: [],
   classes: [{ id: 'tcp443', ports: [{ protocol: 'tcp', first: WEB, last: WEB }] }],
   programs: [{ id: '0123456789ab', names: [], classes: [0] }],
   protectedRanges: protectedRanges({ protect: [], cidrs: [] }),
   queriesPerSecondPerPod: 1_000,
   existing: { sets: [], maps: [], chains: [] },
 };
+
+/** OTHER's addresses are in the pod ranges: it is known, and no policy selects it; or it is not known. */
+const UNKNOWN: RulesetInput = { ...RULESET, guardedRanges: ['10.0.2.0/24', '2001:db8:2::/64'] };
+const KNOWN: RulesetInput = { ...UNKNOWN, pods: [...RULESET.pods, { addresses: [OTHER[4], OTHER[6]] }] };
 
 describeKernel('traffic through the ruleset', () => {
   let node: Namespace;
@@ -130,6 +135,27 @@ describeKernel('traffic through the ruleset', () => {
       expect(await connecting(other, family, 8443)).toMatchObject({ outcome: 'connected' });
     });
 
+    test('an address of the pod ranges that no known pod has is closed and counted; a known pod that no policy selects is open', async () => {
+      await apply(UNKNOWN);
+      expect(await connecting(other, family, WEB)).toMatchObject({ outcome: 'timeout' });
+      expect(await packets('unknown_pod')).toBeGreaterThan(0);
+      await apply(KNOWN);
+      expect(await connecting(other, family, WEB)).toMatchObject({ outcome: 'connected' });
+    });
+
+    test('a pod that is not known any more loses its connections', async () => {
+      await apply(KNOWN);
+      expect(await connecting(other, family, WEB)).toMatchObject({ outcome: 'connected' });
+      const received = async () => Number(await server.last({ do: 'bytes received' }));
+      const before = await received();
+      await other.call({ do: 'send' });
+      expect(await eventually(async () => (await received()) === before + 1)).toBe(true);
+      await apply(UNKNOWN);
+      await other.call({ do: 'send' });
+      expect(await eventually(async () => (await packets('unknown_pod')) > 0)).toBe(true);
+      expect(await received()).toBe(before + 1);
+    });
+
     test('an address of a pod from another interface is dropped', async () => {
       await grant(family);
       const spoofed = { do: 'ask', address, port: WEB, from: POD[family] } as const;
@@ -209,6 +235,23 @@ describeKernel('traffic through the ruleset', () => {
         expect(await packets('intercepted')).toBe(5);
         expect(await packets('agent_down')).toBe(0);
         expect((await trackedQueries()).filter((port) => !before.includes(port))).toEqual([]);
+      },
+    );
+
+    test.each([4, 6] as const)(
+      'IPv%i: a query of an unknown pod is dropped, to a server on this node, too',
+      async (family) => {
+        const query = { do: 'ask', address: DNS[family], port: 53 } as const;
+        await node.execute('ip', 'addr', 'add', DNS[family], 'dev', 'lo');
+        try {
+          await apply(KNOWN);
+          expect(await other.last(query)).toBe(1);
+          await apply(UNKNOWN);
+          expect(await other.last(query)).toBe(0);
+          expect(await packets('unknown_pod')).toBe(1);
+        } finally {
+          await node.execute('ip', 'addr', 'del', DNS[family], 'dev', 'lo');
+        }
       },
     );
 

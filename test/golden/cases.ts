@@ -11,6 +11,7 @@ const NOTHING: RulesetInput = {
   verdict: 'reject',
   interceptedAddresses: [],
   pods: [],
+  guardedRanges: [],
   classes: [],
   programs: [],
   protectedRanges: protectedRanges({ protect: [], cidrs: [] }),
@@ -56,10 +57,11 @@ export const GOLDEN_CASES: Readonly<Record<string, RulesetInput>> = {
       cidrs: [{ cidr: '198.51.100.0/24', reason: 'service-range' }],
     }),
   },
+  'unknown-pods': { ...TWO_PODS, guardedRanges: ['10.0.1.0/24', '10.0.1.128/25', '2001:db8:1::/64'] },
   'over-an-older-ruleset': {
     ...TWO_PODS,
     existing: {
-      sets: ['bound4', 'grants4_tcp443', 'grants6_tcp443', 'grants4_tcp22', 'forgotten'],
+      sets: ['bound4', 'grants4_tcp443', 'grants6_tcp443', 'grants4_tcp22', 'known4', 'guarded4', 'forgotten'],
       maps: ['policy4', 'policy6', 'old_map'],
       chains: ['intercept', 'egress', 'deny', 'policy_ffffffffffff'],
     },

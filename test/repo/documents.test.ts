@@ -187,6 +187,7 @@ describe('the table of keys in README.md', () => {
     }),
   );
   const SMALLEST = 'clients: c.yaml\npolicies: p\ndns:\n  servers: 10.96.0.10\n  upstreams: 192.0.2.53\n';
+  const SMALLEST_NODE = 'mode: node\nkubernetes:\n  nodeName: worker-1\n';
 
   const configOf = (text: string): Parsed<Config> => readConfig(write('keys/namewall.yaml', text));
   /** The keys that the code itself lists when it refuses an unknown one. */
@@ -202,9 +203,13 @@ describe('the table of keys in README.md', () => {
   }
 
   test('names every key that there is, and no other', () => {
-    const nested = ['dns', 'lifetimes', 'log'];
+    const nested = ['dns', 'lifetimes', 'log', 'kubernetes'];
     const all = keysOf(`${SMALLEST}zzz: 1\n`).flatMap((key) =>
-      nested.includes(key) ? keysOf(`${key}: {zzz: 1}\n`).map((inner) => `${key}.${inner}`) : [key],
+      nested.includes(key)
+        ? keysOf(`${key}: {zzz: 1}\nmode: ${key === 'kubernetes' ? 'node' : 'host'}\n`).map(
+            (inner) => `${key}.${inner}`,
+          )
+        : [key],
     );
     expect(all.length).toBeGreaterThan(15);
     expect(rows.flatMap(({ keys }) => keys).toSorted()).toEqual(all.toSorted());
@@ -214,7 +219,7 @@ describe('the table of keys in README.md', () => {
     '%s: %s',
     (key, value) => {
       const [outer = '', inner] = key.split('.');
-      const smallest = configOf(SMALLEST);
+      const smallest = configOf(outer === 'kubernetes' ? SMALLEST_NODE : SMALLEST);
       if (value === 'required') {
         const without = SMALLEST.replace(new RegExp(`^ *${inner ?? outer}: .*\n`, 'm'), '');
         const found = configOf(without);
@@ -223,6 +228,7 @@ describe('the table of keys in README.md', () => {
       }
       if (value === 'none') return expect(smallest.ok && smallest.value.protect).toEqual({ ranges: [], cidrs: [] });
       const line = inner === undefined ? `${outer}: ${value}\n` : `${outer}: {${inner}: ${value}}\n`;
+      if (outer === 'kubernetes') return expect(configOf(`${SMALLEST_NODE}  ${inner}: ${value}\n`)).toEqual(smallest);
       const said = outer === 'dns' ? SMALLEST.replace('dns:\n', `dns:\n  ${inner}: ${value}\n`) : `${SMALLEST}${line}`;
       expect(configOf(said)).toEqual(smallest);
     },

@@ -21,6 +21,7 @@ test.each([
   ['no title', 'pod 10.0.1.7 shop/cart', 'a.scn:1: Begin with a comment'],
   ['an unknown statement, with its line', `${BEGIN}dance`, 'a.scn:4: dance\n  There is no statement'],
   ['a word that means nothing', `${ASKED}no reply please`, '"please" is not understood'],
+  ['a zone that is not there', `${BEGIN}remove zone example.org`, 'There is no zone example.org'],
   ['a policy that cannot be read', '# a rule\npolicy nowhere.yaml', 'nowhere.yaml'],
   ['a reply that is not mentioned', GRANTED, 'unmentioned reply to 10.0.1.7: NOERROR to api.example.org'],
   ['an upstream query that is not mentioned', ASKED, 'unmentioned upstream query NOERROR to api.example.org'],

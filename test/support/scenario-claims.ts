@@ -55,11 +55,12 @@ export class Claims {
   /** Everything that happened and was not mentioned. */
   atTheEnd(): string[] {
     const world = this.#node.open();
-    const { asks, replies, questions, changes, broken } = this.#node.witness;
+    const { asks, replies, questions, changes, broken, zones } = this.#node.witness;
     const left = <T extends Seen>(kind: string, seen: readonly T[], text: (one: T) => string): string[] =>
       this.#ignored.has(kind) ? [] : unmentioned(seen).map(text);
     const unanswered = this.#ignored.has('replies') ? [] : asks.filter((ask) => ask.replies === 0 && !ask.isSilent);
     const isSettled = asks.every((ask) => ask.replies > 0);
+    const servers = new Set([...zones.values()].flat()).size;
     return [
       ...broken,
       ...world.complaints,
@@ -68,6 +69,9 @@ export class Claims {
       ...left('kernel', changes, (change) => `unmentioned kernel change ${changeText(change)}`),
       ...unanswered.map((ask) => `the query of line ${ask.line} has no answer`),
       ...(isSettled && world.slotsInUse > 0 ? [`${world.slotsInUse} slots are still in use`] : []),
+      ...(isSettled && world.upstreamServers !== servers
+        ? [`sockets to ${world.upstreamServers} servers are open`]
+        : []),
     ];
   }
 

@@ -1,6 +1,6 @@
 // The node of a scenario: what its statements say about settings, policies and pods, and the world that comes of it.
 import { parseAddress } from '../../src/base/ip.ts';
-import type { Denial } from '../../src/datapath/settings.ts';
+import type { Denial, UpstreamZone } from '../../src/datapath/settings.ts';
 import { extraRanges } from '../../src/kernel/protected.ts';
 import type { RefreshStrategy } from '../../src/kernel/set-writer.ts';
 import type { Pod } from '../../src/pods/pod.ts';
@@ -19,7 +19,6 @@ export class Node {
   readonly #strategy: RefreshStrategy;
   readonly #settings = {
     listen: ['10.96.0.10', 'fd00:96::a'],
-    upstreams: ['198.51.100.53'],
     denial: 'nxdomain' as Denial,
     lifetimes: { minTtlMs: 5_000, maxTtlMs: 3_600_000, graceMs: 60_000 },
     protect: [] as string[],
@@ -27,9 +26,12 @@ export class Node {
   #policies: readonly Policy[] = [];
   #pods: readonly Pod[] = [];
   #isChanged = true;
+  /** Whom we ask, by zone. */
+  readonly #zones = new Map([['.', ['198.51.100.53']]]);
+  #areZonesChanged = false;
   #areChangesHeld = false;
   #world: World | undefined;
-  #witness = new Witness([]);
+  #witness = new Witness();
 
   constructor(strategy: RefreshStrategy) {
     this.#strategy = strategy;
@@ -50,11 +52,16 @@ export class Node {
       case 'denied':
       case 'lifetimes':
       case 'servers':
-      case 'upstreams':
       case 'protect':
         if (this.#world !== undefined) throw new Error('Settings come before everything that happens');
         this.#set(verb, words.rest());
         return true;
+      case 'upstreams':
+        return this.#changeZone('.', words.rest());
+      case 'zone':
+        return this.#changeZone(words.next('a zone'), words.rest());
+      case 'remove zone':
+        return this.#changeZone(words.next('a zone'), undefined);
       case 'policy':
         this.#policies = [...this.#policies, ...(await load(words.rest()))];
         break;
@@ -87,17 +94,20 @@ export class Node {
       this.#isChanged = false;
       this.#world.apply(this.#policies, this.#pods);
     }
+    if (this.#areZonesChanged && !this.#areChangesHeld) {
+      this.#areZonesChanged = false;
+      this.#world.replaceUpstreams(this.#tellWitness());
+    }
     return this.#world;
   }
 
   #start(): World {
-    const { listen, upstreams, lifetimes, denial, protect } = this.#settings;
-    const endpoints = (texts: readonly string[]) => texts.map((text) => endpoint(text, DNS_PORT));
-    this.#witness = new Witness(upstreams);
+    const { listen, lifetimes, denial, protect } = this.#settings;
+    this.#areZonesChanged = false; // they are among the settings
     const world = new World({
       settings: {
         listen: endpoints(listen),
-        upstreams: endpoints(upstreams),
+        upstreams: this.#tellWitness(),
         protect: extraRanges(protect),
         lifetimes,
         denial,
@@ -109,10 +119,24 @@ export class Node {
     return world;
   }
 
-  #set(verb: 'denied' | 'lifetimes' | 'servers' | 'upstreams' | 'protect', values: readonly string[]): void {
+  /** Before anything happens it is a setting; then it is told to the loop, as a change of policies is. */
+  #changeZone(zone: string, servers: readonly string[] | undefined): true {
+    if (servers !== undefined) this.#zones.set(zone, [...servers]);
+    else if (!this.#zones.delete(zone)) throw new Error(`There is no zone ${zone}`);
+    this.#areZonesChanged = true;
+    if (this.#world !== undefined) this.open();
+    return true;
+  }
+
+  /** The zones as they stand now, which the witness knows from here on. */
+  #tellWitness(): UpstreamZone[] {
+    this.#witness.zones = new Map(this.#zones);
+    return [...this.#zones].map(([zone, servers]) => ({ zone, servers: endpoints(servers) }));
+  }
+
+  #set(verb: 'denied' | 'lifetimes' | 'servers' | 'protect', values: readonly string[]): void {
     const settings = this.#settings;
     if (verb === 'servers') settings.listen = [...values];
-    else if (verb === 'upstreams') settings.upstreams = [...values];
     else if (verb === 'protect') settings.protect = [...values];
     else if (verb === 'denied') {
       const denial = DENIALS.find((each) => each === values[0]);
@@ -139,6 +163,10 @@ export function endpoint(text: string, port: number): Endpoint {
   const address = parseAddress(text);
   if (address === undefined) throw new Error(`"${text}" is no address`);
   return { address, port };
+}
+
+function endpoints(texts: readonly string[]): Endpoint[] {
+  return texts.map((text) => endpoint(text, DNS_PORT));
 }
 
 async function load(paths: readonly string[]): Promise<readonly Policy[]> {

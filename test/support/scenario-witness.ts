@@ -67,12 +67,9 @@ export class Witness {
   /** Promises that were broken. */
   readonly broken: string[] = [];
   world: World | undefined;
-  readonly #upstreams: readonly string[];
+  /** The servers of each zone. */
+  zones: ReadonlyMap<string, readonly string[]> = new Map();
   #order = 0;
-
-  constructor(upstreams: readonly string[]) {
-    this.#upstreams = upstreams;
-  }
 
   committed(changes: readonly ElementChange[]): void {
     const order = this.#order++;
@@ -86,19 +83,21 @@ export class Witness {
     try {
       const to = formatAddress(datagram.to.address);
       if (datagram.from.port === DNS_PORT) this.#reply(to, datagram);
-      else if (this.#upstreams.includes(to)) this.#question(datagram);
-      else this.broken.push(`a datagram left for ${to} port ${datagram.to.port}, which nobody asked for`);
+      else this.#question(to, datagram);
     } catch (error) {
       // Thrown here it would be taken for a fault of the loop.
       this.broken.push(`a message left that cannot be read: ${String(error)}`);
     }
   }
 
-  #question(datagram: SentDatagram): void {
+  #question(to: string, datagram: SentDatagram): void {
     const message = readMessage(datagram.bytes);
     const { from, to: server, bytes } = datagram;
     this.questions.push({ order: this.#order++, server, from, message, bytes, isMentioned: false });
     const { question, opt, records } = message;
+    if (server.port !== DNS_PORT || !this.#serversFor(question?.labels ?? []).includes(to)) {
+      this.broken.push(`${question?.name} was asked of ${to} port ${server.port}, no server of its zone`);
+    }
     const waiting = this.asks.filter(({ replies, message: asked }) => replies === 0 && isSameQuestion(asked, message));
     if (!waiting.some((ask) => this.#mayAsk(ask))) {
       this.broken.push(
@@ -173,6 +172,12 @@ export class Witness {
         }
       }
     }
+  }
+
+  /** Those of the longest zone, looked for from the whole name on. */
+  #serversFor(labels: readonly string[]): readonly string[] {
+    const servers = this.zones.get(labels.join('.').toLowerCase() || '.');
+    return servers ?? (labels.length > 0 ? this.#serversFor(labels.slice(1)) : []);
   }
 
   #mayAsk(ask: Ask): boolean {

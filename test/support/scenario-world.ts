@@ -1,5 +1,6 @@
 // Everything around the real loop that a scenario needs: the simulated system, and what the agent does with policies and pods. It decides
 // nothing; what happens is handed to `Witness`.
+import type { Inputs } from '../../src/agent/inputs.ts';
 import { Memory } from '../../src/agent/memory.ts';
 import { inheritedAddresses, snapshotOf } from '../../src/agent/state.ts';
 import type { State } from '../../src/agent/state.ts';
@@ -10,7 +11,7 @@ import { AuditRing } from '../../src/bridge/audit-ring.ts';
 import { Control } from '../../src/bridge/control.ts';
 import { Counters } from '../../src/bridge/counters.ts';
 import { Loop } from '../../src/datapath/loop.ts';
-import type { DatapathSettings } from '../../src/datapath/settings.ts';
+import type { DatapathSettings, UpstreamZone } from '../../src/datapath/settings.ts';
 import type { RefreshStrategy } from '../../src/kernel/set-writer.ts';
 import type { Pod } from '../../src/pods/pod.ts';
 import { EMPTY_REGISTRY, updateRegistry } from '../../src/pods/registry.ts';
@@ -25,6 +26,17 @@ const STEP_MS = 100;
 const RING_BYTES = 64 + (1 << 18);
 const SET_SIZE = 262_144;
 const MAX_TURNS = 1_000;
+/** What the loop does not look at. */
+const NO_INPUTS: Inputs = {
+  pods: [],
+  podsAt: 'scenario',
+  policies: [],
+  dnsServers: [],
+  zones: [],
+  guardedRanges: [],
+  protectedRanges: [],
+  problems: [],
+};
 
 export interface WorldOptions {
   readonly settings: Omit<DatapathSettings, 'table' | 'strategy' | 'transparent'>;
@@ -54,7 +66,7 @@ export class World {
       onKernelDamage: () => undefined,
       onInternalError: (error) => this.complaints.push(`exception in a query: ${String(error)}`),
     });
-    this.#state = { generation: 0, registry: EMPTY_REGISTRY, policies: [], compiled: compile([], []) };
+    this.#state = { generation: 0, inputs: NO_INPUTS, registry: EMPTY_REGISTRY, compiled: compile([], []) };
   }
 
   get state(): State {
@@ -64,6 +76,11 @@ export class World {
   /** A slot that nobody answers any more would be lost for good. */
   get slotsInUse(): number {
     return this.#loop.plane.slots.inUse;
+  }
+
+  /** Each has sockets; one that nobody needs any more would keep its for good. */
+  get upstreamServers(): number {
+    return new Set(this.#loop.plane.upstreams.servers.sockets.flatMap((socket) => socket?.server ?? [])).size;
   }
 
   /**
@@ -77,7 +94,8 @@ export class World {
       policies,
       registry.pods.map(({ pod }) => pod),
     );
-    const next = { generation: before.generation + 1, registry, policies, compiled };
+    const inputs = { ...NO_INPUTS, policies, pods };
+    const next = { generation: before.generation + 1, inputs, registry, compiled };
     const inherited = inheritedAddresses(before, next);
     this.#state = next;
     this.#memory.remember(next);
@@ -90,6 +108,12 @@ export class World {
     for (const set of this.sys.nftables.setNames(TABLE)) {
       if (!wanted.includes(set)) this.sys.nftables.deleteSet(TABLE, set);
     }
+    this.run();
+  }
+
+  /** As the thread does with the message of that kind. */
+  replaceUpstreams(zones: readonly UpstreamZone[]): void {
+    for (const server of this.#loop.replaceUpstreams(zones)) this.complaints.push(`no route to ${server}`);
     this.run();
   }
 

@@ -1,133 +1,124 @@
-// The servers that answer what we may not answer ourselves, and the sockets towards them: each socket connected (the kernel then
-// drops every datagram from elsewhere), on a random source port of its own, with a table of the ids it waits for (RFC 5452 §9).
-import { formatAddress } from '../../base/ip.ts';
-import type { Endpoint, Fd, Sys } from '../../sys/sys.ts';
+// Whom each name is asked of: the zones, the longest of which decides, and the servers behind them. All of it can be replaced while
+// queries are in flight; a replacement takes effect as a whole or not at all.
+import type { Endpoint, Sys } from '../../sys/sys.ts';
 import { SysError } from '../../sys/sys.ts';
-import { NO_SLOT } from './query-slots.ts';
+import { equalNames, foldName, formatName, parseNameText } from '../../dns/name.ts';
+import type { UpstreamZone } from '../settings.ts';
 import type { RandomPool } from './random.ts';
+import { NO_SERVER, serverName, UpstreamServers, UpstreamsError } from './upstream-servers.ts';
+import type { SocketWatch } from './upstream-servers.ts';
+import { Zone } from './zone.ts';
 
-/** Ports in use per server at a time: an off-path forger must guess one of them and the id. */
-const SOCKETS_PER_SERVER = 16;
-/** Below are the ports that other programs expect to find free. */
-const LOWEST_PORT = 1024;
-const PORT_TRIES = 32;
+/** A look-up compares with all of them at every label. */
+const MAX_ZONES = 16;
+/** A query is tried three times; each server costs 16 sockets and up to 2 MB of ids. The list's first servers are taken. */
+const MAX_SERVERS_OF_ZONE = 8;
 /** No route, or none that may be used: what connect(2) of a UDP socket says of a server, not of us. */
 const PATH_ERRORS: ReadonlySet<string> = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EACCES']);
-const FAILURES_TO_MOVE = 3;
-/** Ids tried before a socket counts as full: at half occupancy 8 tries fail once in 256. */
-const ID_TRIES = 8;
-const IDS = 65_536;
-
-export class UpstreamSocket {
-  readonly fd: Fd;
-  /** Index into Upstreams.sockets. */
-  readonly index: number;
-  readonly server: number;
-  readonly #slotOfId = new Int32Array(IDS).fill(NO_SLOT);
-
-  constructor(fd: Fd, index: number, server: number) {
-    this.fd = fd;
-    this.index = index;
-    this.server = server;
-  }
-
-  /** Reserves a random unused id for `slot`; -1 when none was found. */
-  reserveId(random: RandomPool, slot: number): number {
-    for (let tries = 0; tries < ID_TRIES; tries++) {
-      const id = random.next16();
-      if (this.#slotOfId[id] !== NO_SLOT) continue;
-      this.#slotOfId[id] = slot;
-      return id;
-    }
-    return -1;
-  }
-
-  /** The slot that waits for `id` here, or NO_SLOT. */
-  slotOf(id: number): number {
-    return this.#slotOfId[id]!;
-  }
-
-  /** Frees the id if `slot` holds it: its answer came, or is no longer waited for. */
-  releaseId(id: number, slot: number): void {
-    if (this.#slotOfId[id] === slot) this.#slotOfId[id] = NO_SLOT;
-  }
-}
 
 export class Upstreams {
-  readonly servers: readonly Endpoint[];
-  /** Servers that were left out, with the reason. */
-  readonly unreachable: readonly string[];
-  readonly sockets: readonly UpstreamSocket[];
-  /** The server that first attempts go to: it moves on when one fails several times in a row. */
-  preferred = 0;
-  #failures = 0;
-  readonly #random: RandomPool;
+  readonly servers: UpstreamServers;
+  readonly #ownNames: ReadonlySet<string>;
+  #zones: readonly Zone[] = [];
+  #unreachable: ReadonlyMap<string, SysError> = new Map();
 
-  private constructor(
-    servers: readonly Endpoint[],
-    sockets: readonly UpstreamSocket[],
-    random: RandomPool,
-    unreachable: readonly string[],
-  ) {
-    this.unreachable = unreachable;
-    this.servers = servers;
-    this.sockets = sockets;
-    this.#random = random;
+  /** Without zones, until they are opened. `listen` are our own addresses: a question to one of them would come back to us. */
+  constructor(sys: Sys, random: RandomPool, listen: readonly Endpoint[]) {
+    this.servers = new UpstreamServers(sys, random);
+    this.#ownNames = new Set(listen.map(serverName));
+  }
+
+  /** Servers of the last replacement that were left out, with the reason. */
+  get unreachable(): readonly string[] {
+    return [...this.#unreachable].map(([name, { code }]) => `${name}: ${code}`);
+  }
+
+  /** The first zones. As `replace`, but throws SysError when servers are given and none can be reached. */
+  open(zones: readonly UpstreamZone[], watch: SocketWatch): void {
+    this.replace(zones, watch);
+    const [error] = this.#unreachable.values();
+    if (error !== undefined && this.#zones.every(({ preferred }) => preferred === NO_SERVER)) throw error;
   }
 
   /**
-   * Servers that no route leads to are left out and named in `unreachable`. Throws SysError when none is left, or no port is free.
+   * Asks by these zones from now on. Servers that stay keep their sockets and what is in flight, those that go are closed when nothing
+   * waits for them. Servers that no route leads to are left out and named in `unreachable`. Throws UpstreamsError or SysError, and then
+   * nothing has changed.
    */
-  static open(sys: Sys, servers: readonly Endpoint[], random: RandomPool): Upstreams {
-    const sockets: UpstreamSocket[] = [];
-    const reached: Endpoint[] = [];
-    const unreachable: string[] = [];
-    for (const server of servers) {
-      try {
-        const fds = Array.from({ length: SOCKETS_PER_SERVER }, () => openOnRandomPort(sys, server, random));
-        for (const fd of fds) sockets.push(new UpstreamSocket(fd, sockets.length, reached.length));
-        reached.push(server);
-      } catch (error) {
-        const isLastHope = server === servers.at(-1) && reached.length === 0;
-        if (!(error instanceof SysError) || !PATH_ERRORS.has(error.code) || isLastHope) throw error;
-        unreachable.push(`${formatAddress(server.address)} port ${server.port}: ${error.code}`);
+  replace(zones: readonly UpstreamZone[], watch: SocketWatch): void {
+    const names = zoneNames(zones);
+    this.#refuseOwn(zones);
+    const wanted = zones.map(({ servers }) => servers.slice(0, MAX_SERVERS_OF_ZONE));
+    this.#unreachable = this.#openMissing(wanted.flat(), watch);
+    const places = wanted.map((servers) => this.#placesOf(servers));
+    this.#zones = names.map((name, i) => new Zone(name, places[i]!, this.#zoneNamed(name)));
+    this.servers.retireOthers(new Set(places.flat()));
+  }
+
+  /** The longest zone that the name is in, if any. `name` is folded, in plain wire form of `length` bytes from `start`. */
+  zoneOf(name: Uint8Array, start: number, length: number): Zone | undefined {
+    // From label to label, so that the first zone found is the longest and none begins inside a label.
+    for (let at = 0; at < length; at += 1 + name[start + at]!) {
+      for (let z = 0; z < this.#zones.length; z++) {
+        const zone = this.#zones[z]!;
+        const left = length - at;
+        if (zone.name.length === left && equalNames(zone.name, 0, name, start + at, left)) return zone;
       }
     }
-    return new Upstreams(reached, sockets, random, unreachable);
+    return undefined;
   }
 
-  /** A random socket towards `server`. */
-  pick(server: number): UpstreamSocket {
-    return this.sockets[server * SOCKETS_PER_SERVER + (this.#random.next16() % SOCKETS_PER_SERVER)]!;
+  /** Those that no route leads to, with the reason. Any other error is thrown, and then nothing was opened. */
+  #openMissing(servers: readonly Endpoint[], watch: SocketWatch): Map<string, SysError> {
+    const opened: number[] = [];
+    const unreachable = new Map<string, SysError>();
+    for (const server of servers) {
+      if (this.servers.find(server) !== NO_SERVER) continue;
+      try {
+        opened.push(this.servers.open(server, watch));
+      } catch (error) {
+        if (error instanceof SysError && PATH_ERRORS.has(error.code)) {
+          unreachable.set(serverName(server), error);
+          continue;
+        }
+        for (const place of opened) this.servers.close(place, watch);
+        throw error;
+      }
+    }
+    return unreachable;
   }
 
-  /** An attempt at `server` was not answered, or not usefully. One slow name must not move everybody to a server that may be dead. */
-  failed(server: number): void {
-    if (server !== this.preferred || ++this.#failures < FAILURES_TO_MOVE) return;
-    this.preferred = this.after(server);
-    this.#failures = 0;
+  /** Without duplicates, and without those that could not be opened. */
+  #placesOf(servers: readonly Endpoint[]): number[] {
+    return [...new Set(servers.map((server) => this.servers.find(server)))].filter((place) => place !== NO_SERVER);
   }
 
-  /** `server` answered. */
-  succeeded(server: number): void {
-    if (server === this.preferred) this.#failures = 0;
+  #zoneNamed(name: Uint8Array): Zone | undefined {
+    return this.#zones.find((zone) => formatName(zone.name) === formatName(name));
   }
 
-  /** The server after `server`, for the next attempt. */
-  after(server: number): number {
-    return (server + 1) % this.servers.length;
+  #refuseOwn(zones: readonly UpstreamZone[]): void {
+    const own = zones.flatMap(({ servers }) => servers.map(serverName)).find((name) => this.#ownNames.has(name));
+    if (own === undefined) return;
+    throw new UpstreamsError(
+      'own-listener',
+      `Cannot use upstream "${own}": namewall listens there and would ask itself`,
+    );
   }
 }
 
-/** The kernel would choose from ip_local_port_range only, 28,232 ports; here it is all 64,512 (RFC 5452 §9.2). */
-function openOnRandomPort(sys: Sys, server: Endpoint, random: RandomPool): Fd {
-  for (let tries = 0; ; tries++) {
-    const port = LOWEST_PORT + Math.floor((random.next16() / IDS) * (IDS - LOWEST_PORT));
-    try {
-      return sys.udpConnect(port, server);
-    } catch (error) {
-      const isTaken = error instanceof SysError && error.code === 'EADDRINUSE';
-      if (!isTaken || tries >= PORT_TRIES) throw error;
-    }
+function zoneNames(zones: readonly UpstreamZone[]): Uint8Array[] {
+  if (zones.length > MAX_ZONES) {
+    throw new UpstreamsError('too-many', `Cannot use ${zones.length} upstream zones: ${MAX_ZONES} at most`);
   }
+  const seen = new Set<string>();
+  return zones.map(({ zone }) => {
+    const name = parseNameText(zone);
+    if (name === undefined) throw new UpstreamsError('bad-zone', `Cannot use upstream zone "${zone}": it is no name`);
+    foldName(name, 0, name.length);
+    const text = formatName(name);
+    if (seen.has(text)) throw new UpstreamsError('bad-zone', `Cannot use upstream zone "${zone}": it is given twice`);
+    seen.add(text);
+    return name;
+  });
 }

@@ -13,11 +13,16 @@ export interface FieldTable {
 
 const FAR = 3; // more edits than this and the suggestion is a riddle, not a help
 
+/** What is known of the pods that a policy may select. `own-labels`: a policy that asks for more would select nobody, and is refused. */
+type PodKnowledge = 'own-labels' | 'own-and-namespace-labels';
+
 export class FieldReader {
   readonly problems: ProblemList;
+  readonly podKnowledge: PodKnowledge;
 
-  constructor(problems: ProblemList) {
+  constructor(problems: ProblemList, podKnowledge: PodKnowledge = 'own-labels') {
     this.problems = problems;
+    this.podKnowledge = podKnowledge;
   }
 
   fail(place: Place, code: string, message: string): undefined {

@@ -45,6 +45,7 @@ const endpoint = (address: string, port: number) => ({ address: parseAddress(add
 
 test('the smallest configuration: three keys, and a default for every other', () => {
   expect(accepted(SMALLEST)).toEqual({
+    mode: 'host',
     clients: join(folder, 'clients.yaml'),
     policies: [join(folder, 'policies')],
     dnsServers: ['10.96.0.10'],
@@ -61,6 +62,7 @@ test('the smallest configuration: three keys, and a default for every other', ()
     refresh: 'auto',
     audit: 'stdout',
     logLevel: 'info',
+    health: 'off',
   });
 });
 
@@ -82,8 +84,11 @@ routingTable: 77
 refresh: replace
 audit: {file: audit.log}
 log: {level: debug}
+health: health.sock
+mode: host
 `;
   expect(accepted(text)).toEqual({
+    mode: 'host',
     clients: '/etc/namewall/clients.yaml',
     policies: ['/etc/namewall/policies', join(folder, 'extra/*.yaml')],
     dnsServers: ['10.96.0.10', '2001:db8::53'],
@@ -105,6 +110,7 @@ log: {level: debug}
     refresh: 'replace',
     audit: join(folder, 'audit.log'),
     logLevel: 'debug',
+    health: join(folder, 'health.sock'),
   });
 });
 
@@ -129,6 +135,10 @@ test.each([
   ['a file of that name', 'audit: {file: ./stdout}', 'stdout'],
 ])('audit: %s', (_why, line, name) => {
   expect(accepted(`${SMALLEST}${line}\n`).audit).toBe(name === undefined ? 'stdout' : join(folder, name));
+});
+
+test('another port of an address that clients ask is no loop', () => {
+  accepted(SMALLEST.replace('192.0.2.53', '"10.96.0.10:5353"'));
 });
 
 test.each([
@@ -185,6 +195,13 @@ test.each([
     '6:12 bad-value intercept is a list: it must be one of namespaces, selected, all',
   ],
   ['intercept: nothing', 'intercept:', '6:11 bad-value intercept is null: it must be one of namespaces, selected, all'],
+  ['mode: another word', 'mode: cluster', '6:7 bad-value mode is "cluster": it must be one of host, node'],
+  [
+    'kubernetes in mode host',
+    'kubernetes: {nodeName: worker-1}',
+    '6:1 wrong-mode Remove kubernetes, or set "mode: node": in mode host clients and policies come from files',
+  ],
+  ['health: an empty path', 'health: ""', '6:9 bad-value health is "": it must be a text'],
   ['verdict: another word', 'verdict: accept', '6:10 bad-value verdict is "accept": it must be one of reject, drop'],
   [
     'verdict: a constructor is no choice',
@@ -317,6 +334,12 @@ test.each([
     '5:14 bad-value dns.upstreams: "192.0.2.53:65536" is not',
   ],
   ['upstreams: a zone', '192.0.2.53', '"fe80::1%eth0"', '5:14 bad-value dns.upstreams: "fe80::1%eth0" is not'],
+  [
+    'upstreams: one of our own addresses, in another spelling',
+    'servers: 10.96.0.10\n  upstreams: 192.0.2.53',
+    'servers: ["2001:db8::53"]\n  upstreams: [192.0.2.53, "[2001:db8:0::53]:53"]',
+    '5:3 own-listener Remove 2001:db8::53 from dns.upstreams: it is one of dns.servers, so namewall would ask itself',
+  ],
   ['upstreams: the second of a list', '192.0.2.53', '[192.0.2.53, x]', '5:27 bad-value dns.upstreams: "x" is not'],
   [
     'dns: not a mapping',

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { Memory } from '../../../src/agent/memory.ts';
 import type { State } from '../../../src/agent/state.ts';
+import { inputs } from './inputs.ts';
 import { EMPTY_REGISTRY, updateRegistry } from '../../../src/pods/registry.ts';
 import type { Registry } from '../../../src/pods/registry.ts';
 import type { Pod } from '../../../src/pods/pod.ts';
@@ -23,7 +24,7 @@ function stateOf(generation: number, registry: Registry): State {
     programs: [],
     programOfPod: [],
   };
-  return { generation, registry, policies: [], compiled };
+  return { generation, inputs: inputs(), registry, compiled };
 }
 
 test('numbers mean what they meant in their generation', () => {

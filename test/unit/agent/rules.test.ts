@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { between } from '../../../src/agent/rules.ts';
-import type { State } from '../../../src/agent/state.ts';
+import { between, extraRanges } from '../../../src/agent/rules.ts';
+import { stateOf as compiledState, type State } from '../../../src/agent/state.ts';
 import type { Pod } from '../../../src/pods/pod.ts';
-import { EMPTY_REGISTRY, updateRegistry } from '../../../src/pods/registry.ts';
-import { compile } from '../../../src/policy/compile.ts';
+import { EMPTY_REGISTRY } from '../../../src/pods/registry.ts';
 import { readPolicies } from '../../../src/policy/dialects/read-policies.ts';
+import { inputs } from './inputs.ts';
 
 /** A policy for the pods named `app`: each name with its port. */
 function policyOf(app: string, names: Readonly<Record<string, number>>): string {
@@ -33,12 +33,8 @@ function stateOf(apps: readonly string[], policies: readonly string[], before?: 
     const read = readPolicies(text, 'policies.yaml');
     return read.ok ? read.value : expect.fail(JSON.stringify(read.problems));
   });
-  const { registry } = updateRegistry(before?.registry ?? EMPTY_REGISTRY, apps.map(pod));
-  const compiled = compile(
-    all,
-    registry.pods.map((each) => each.pod),
-  );
-  return { generation: 1, registry, policies: all, compiled };
+  const state = compiledState(inputs({ pods: apps.map(pod), policies: all }), before?.registry ?? EMPTY_REGISTRY);
+  return state.ok ? state.value : expect.fail('too many pods');
 }
 
 /** For each pod the classes that its chain asks, sorted; undefined where none judges it. */
@@ -142,4 +138,13 @@ test('the next state is not changed by it', () => {
   const [oldCopy, nextCopy] = [structuredClone(old), structuredClone(next)];
   between(old, next);
   expect([old, next]).toEqual([oldCopy, nextCopy]);
+});
+
+test('what the cluster is known to have is protected beside what the configuration says', () => {
+  const protect = { ranges: ['ula' as const], cidrs: ['198.51.100.0/24'] };
+  const ofCluster = [{ cidr: '10.244.1.0/24', reason: 'pod-range' }];
+  expect(extraRanges({ protect }, inputs({ protectedRanges: ofCluster }))).toEqual({
+    protect: ['ula'],
+    cidrs: [{ cidr: '198.51.100.0/24', reason: 'configured' }, ...ofCluster],
+  });
 });

@@ -2,16 +2,19 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { readConfig, type Config } from '../../../src/agent/config.ts';
+import { readConfig, type HostConfig } from '../../../src/agent/config.ts';
+import { readFiles } from '../../../src/agent/inputs-files.ts';
 import {
   inheritedAddresses,
   interceptedAddresses,
-  loadState,
   newAddresses,
   rulesetPods,
   snapshotOf,
+  stateOf,
+  unboundClients,
   type State,
 } from '../../../src/agent/state.ts';
+import type { Parsed } from '../../../src/base/errors.ts';
 import { formatAddress } from '../../../src/base/ip.ts';
 import { MAX_PODS } from '../../../src/bridge/snapshot.ts';
 import { PodTable } from '../../../src/datapath/state/pod-table.ts';
@@ -38,7 +41,7 @@ const CLUSTERWIDE = POLICY.replace('CiliumNetworkPolicy', 'CiliumClusterwideNetw
 const NONE: ReadonlySet<string> = new Set();
 
 let folder = '';
-let config: Config;
+let config: HostConfig;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'namewall-state-'));
   mkdirSync(join(folder, 'policies'));
@@ -49,14 +52,19 @@ beforeEach(() => {
   write('clients.yaml', CLIENTS);
   write('policies/shop.yaml', POLICY);
   const read = readConfig(join(folder, 'namewall.yaml'));
-  config = read.ok ? read.value : expect.fail('the configuration is wrong');
+  config = read.ok && read.value.mode === 'host' ? read.value : expect.fail('the configuration is wrong');
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
 
+async function tryLoad(before?: State): Promise<Parsed<State>> {
+  const read = await readFiles(config);
+  return read.ok ? stateOf(read.value, before?.registry ?? EMPTY_REGISTRY) : read;
+}
+
 async function load(before?: State): Promise<State> {
-  const loaded = await loadState(config, before?.registry ?? EMPTY_REGISTRY);
+  const loaded = await tryLoad(before);
   return loaded.ok ? loaded.value : expect.fail(JSON.stringify(loaded.problems));
 }
 
@@ -159,29 +167,6 @@ test('a pod that is absent for now is left out of the snapshot whole, and nobody
   ]);
 });
 
-test.each([
-  ['clients', 'clients.yaml', 'clients: [{name: cart, addresses: [x]}]\n', 'clients.yaml:1:36'],
-  ['clients, half written', 'clients.yaml', '', 'clients.yaml:1:1'],
-  ['policies', 'policies/shop.yaml', POLICY.replace('matchName', 'matchNam'), 'policies/shop.yaml:7:18'],
-  ['policies, one of two', 'policies/more.yaml', 'kind: Nonsense\n', 'policies/more.yaml:1:1'],
-])('a wrong file refuses all of it, at its place: %s', async (_why, name, text, place) => {
-  const before = await load();
-  write(name, text);
-  const loaded = await loadState(config, before.registry);
-  expect(loaded.ok).toBe(false);
-  const places = loaded.ok ? [] : loaded.problems.map(({ at }) => at);
-  expect(places).toContain(join(folder, place));
-  expect(before.registry.pods).toHaveLength(3); // replaced as a whole, never changed
-});
-
-test('the problems of both files are reported together', async () => {
-  write('clients.yaml', 'clients: 7\n');
-  write('policies/shop.yaml', 'kind: Nonsense\n');
-  const loaded = await loadState(config, EMPTY_REGISTRY);
-  const files = loaded.ok ? [] : loaded.problems.map(({ at }) => at.replace(/:\d+:\d+$/, ''));
-  expect(new Set(files)).toEqual(new Set([join(folder, 'clients.yaml'), join(folder, 'policies/shop.yaml')]));
-});
-
 /** `count` clients; `generation` makes all of them others. */
 const manyClients = (count: number, generation = 1): string =>
   `clients:\n${Array.from(
@@ -192,7 +177,7 @@ const manyClients = (count: number, generation = 1): string =>
 test('a client too many is a problem at its place, not the end of the process', async () => {
   const before = await load();
   write('clients.yaml', manyClients(MAX_PODS + 1));
-  const loaded = await loadState(config, before.registry);
+  const loaded = await tryLoad(before);
   const problems = loaded.ok ? [] : loaded.problems;
   expect(problems).toEqual([
     {
@@ -212,4 +197,9 @@ test('every state that is accepted fits into the data plane, also when all clien
     table.replace(snapshotOf(state), () => generation === 1); // the second time: everybody who is gone keeps the index
   }
   for (const { id } of state?.registry.pods ?? []) expect(table.ids[table.indexOfId(id)]).toBe(id);
+});
+
+test('clients that a policy selects and that have no interface are known by name', async () => {
+  write('policies/shop.yaml', POLICY.replace('{matchLabels: {app: cart}}', '{}'));
+  expect(unboundClients(await load())).toEqual(['shop/idle']);
 });

@@ -39,7 +39,7 @@ const plane = new Plane(
   {
     listen: [{ address: bytesOf('10.96.0.10'), port: 53 }],
     transparent: true,
-    upstreams: [{ address: bytesOf('192.0.2.53'), port: 53 }],
+    upstreams: [{ zone: '.', servers: [{ address: bytesOf('192.0.2.53'), port: 53 }] }],
     denial: 'nxdomain',
     lifetimes: { minTtlMs: 5_000, maxTtlMs: MAX_TTL_SECONDS * 1_000, graceMs: 60_000 },
     table: 'namewall',

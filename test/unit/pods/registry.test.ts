@@ -31,6 +31,7 @@ test('the same list, in another order and with addresses in another order, chang
 
 test.each([
   ['labels', { labels: { app: 'db' } }],
+  ['labels of the namespace', { namespaceLabels: { team: 'a' } }],
   ['an interface', { interface: 'veth0' }],
   ['a name', { name: 'c' }],
 ])('other %s keep the number', (_why, changes) => {

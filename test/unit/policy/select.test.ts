@@ -2,11 +2,20 @@ import { expect, test } from 'vitest';
 import type { PodSelector } from '../../../src/policy/policy.ts';
 import { selects } from '../../../src/policy/select.ts';
 
-const pod = { uid: 'u', namespace: 'shop', name: 'web', labels: { app: 'web', empty: '' }, addresses: ['192.0.2.1'] };
+const pod = {
+  uid: 'u',
+  namespace: 'shop',
+  name: 'web',
+  labels: { app: 'web', empty: '' },
+  namespaceLabels: { team: 'a' },
+  addresses: ['192.0.2.1'],
+};
 const app = { kind: 'label', key: 'app' } as const;
 const missing = { kind: 'label', key: 'tier' } as const;
 const inherited = { kind: 'label', key: 'toString' } as const;
 const namespace = { kind: 'namespace' } as const;
+const team = { kind: 'namespace-label', key: 'team' } as const;
+const appOfNamespace = { kind: 'namespace-label', key: 'app' } as const;
 
 test.each<[why: string, selector: PodSelector, isSelected: boolean]>([
   ['nothing is required', { requirements: [] }, true],
@@ -27,6 +36,12 @@ test.each<[why: string, selector: PodSelector, isSelected: boolean]>([
   ['DoesNotExist without the label', { requirements: [{ subject: missing, operator: 'DoesNotExist' }] }, true],
   ['DoesNotExist with the label', { requirements: [{ subject: app, operator: 'DoesNotExist' }] }, false],
   ['the namespace as a label', { requirements: [{ subject: namespace, operator: 'In', values: ['shop'] }] }, true],
+  ['a label of its namespace', { requirements: [{ subject: team, operator: 'In', values: ['a'] }] }, true],
+  [
+    'a label of the pod is none of its namespace',
+    { requirements: [{ subject: appOfNamespace, operator: 'Exists' }] },
+    false,
+  ],
   [
     'one of two fails',
     {
@@ -38,3 +53,8 @@ test.each<[why: string, selector: PodSelector, isSelected: boolean]>([
     false,
   ],
 ])('%s', (_why, selector, isSelected) => expect(selects(selector, pod)).toBe(isSelected));
+
+test.each(['Exists', 'DoesNotExist'] as const)('%s does not hold of labels that nobody knows', (operator) => {
+  const { namespaceLabels: _labels, ...unknown } = pod;
+  expect(selects({ requirements: [{ subject: team, operator }] }, unknown)).toBe(false);
+});

@@ -9,6 +9,7 @@ const NAMESPACE_KEYS = [
   'io.kubernetes.pod.namespace',
   'io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name', // set by Kubernetes to the namespace's own name
 ];
+const NAMESPACE_LABEL = 'io.cilium.k8s.namespace.labels.';
 const OPERATORS = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const;
 const MAX_VALUES_SHOWN = 60;
 
@@ -30,7 +31,7 @@ export function readEndpointSelector(
     const message = `Remove the namespace from endpointSelector: a policy of namespace "${namespace}" selects pods of that namespace only; use CiliumClusterwideNetworkPolicy for others`;
     reader.fail(place, 'bad-selector', message);
   }
-  const labels = all.map(({ requirement }) => requirement).filter(({ subject }) => subject.kind === 'label');
+  const labels = all.map(({ requirement }) => requirement).filter(({ subject }) => subject.kind !== 'namespace');
   return { namespace, requirements: labels };
 }
 
@@ -128,11 +129,18 @@ function readSubject(written: string, place: Place, reader: FieldReader): LabelS
     return reader.fail(place, 'bad-selector', message);
   }
   if (NAMESPACE_KEYS.includes(key)) return { kind: 'namespace' };
+  if (key.startsWith(NAMESPACE_LABEL) && reader.podKnowledge === 'own-and-namespace-labels') {
+    return labelSubject('namespace-label', key.slice(NAMESPACE_LABEL.length), place, reader);
+  }
   if (key.startsWith('io.cilium.') || key.startsWith('io.kubernetes.')) {
     const message = `Cannot select by label "${key}": namewall does not know it of a pod; select by the pod's own labels`;
     return reader.fail(place, 'not-supported', message);
   }
-  if (isLabelKey(key)) return { kind: 'label', key };
+  return labelSubject('label', key, place, reader);
+}
+
+function labelSubject(kind: 'label' | 'namespace-label', key: string, place: Place, reader: FieldReader) {
+  if (isLabelKey(key)) return { kind, key };
   const shown = JSON.stringify(key.slice(0, MAX_VALUES_SHOWN));
   const message = `Cannot use ${shown} as a label: a key is at most 63 of a-z, A-Z, 0-9, "-", "_", ".", after an optional "prefix/"`;
   return reader.fail(place, 'bad-label', message);

@@ -1,167 +1,182 @@
 import { expect, test } from 'vitest';
-import { parseAddress } from '../../../../src/base/ip.ts';
-import { NO_SLOT } from '../../../../src/datapath/state/query-slots.ts';
-import { RandomPool } from '../../../../src/datapath/state/random.ts';
-import { Upstreams, UpstreamSocket } from '../../../../src/datapath/state/upstreams.ts';
-import type { Endpoint, Fd, Sys } from '../../../../src/sys/sys.ts';
-import { SysError } from '../../../../src/sys/sys.ts';
+import type { UpstreamZone } from '../../../../src/datapath/settings.ts';
+import { NO_SERVER } from '../../../../src/datapath/state/upstream-servers.ts';
+import { Upstreams } from '../../../../src/datapath/state/upstreams.ts';
+import { formatName, parseNameText } from '../../../../src/dns/name.ts';
+import type { Endpoint } from '../../../../src/sys/sys.ts';
+import { poolOf, server, SOCKETS, SocketWorld } from './upstreams-world.ts';
 
-const SOCKETS = 16;
-const server = (text: string): Endpoint => ({ address: parseAddress(text) ?? expect.fail(text), port: 53 });
-const SERVERS = [server('192.0.2.53'), server('2001:db8::53')];
+const A = server('192.0.2.1');
+const B = server('192.0.2.2');
+const C = server('192.0.2.3');
+const LISTENER = server('10.96.0.10');
 
-/** A pool that draws `words` over and over; by default different ones each time. */
-function poolOf(...words: number[]): RandomPool {
-  let next = 0;
-  const randomFill = (target: Uint8Array): void => {
-    const into = new Uint16Array(target.buffer, target.byteOffset, target.byteLength / 2);
-    for (let i = 0; i < into.length; i++) into[i] = words[next++ % words.length] ?? Math.imul(next, 40_503);
-  };
-  return new RandomPool({ randomFill } as unknown as Sys); // the pool asks for nothing else
+const zone = (name: string, ...servers: Endpoint[]): UpstreamZone => ({ zone: name, servers });
+
+function begin(): { world: SocketWorld; upstreams: Upstreams } {
+  const world = new SocketWorld();
+  return { world, upstreams: new Upstreams(world.sys, poolOf(), [LISTENER]) };
 }
 
-interface Connected {
-  readonly port: number;
-  readonly remote: Endpoint;
+/** Upstreams with the root and `corp.example`, and their system. */
+function opened(): { world: SocketWorld; upstreams: Upstreams } {
+  const { world, upstreams } = begin();
+  upstreams.open([zone('.', A, B), zone('corp.example', C)], world.watch);
+  return { world, upstreams };
 }
 
-/** A system on which the ports in `refused` answer their error. */
-function sysOf(refused: ReadonlyMap<number, string> = new Map()): { sys: Sys; connected: Connected[] } {
-  const connected: Connected[] = [];
-  const udpConnect = (port: number, remote: Endpoint): Fd => {
-    const code = refused.get(port);
-    if (code !== undefined) throw new SysError(code, `Cannot connect from port ${port}`);
-    return (100 + connected.push({ port, remote })) as Fd;
-  };
-  return { sys: { udpConnect } as unknown as Sys, connected }; // Upstreams asks for nothing else
+/** The server that a name is asked of first, or why it is asked of none. */
+function askedOf(upstreams: Upstreams, text: string): Endpoint | string {
+  const wire = parseNameText(text) ?? expect.fail(text);
+  // As in a slot: behind other names.
+  const bytes = new Uint8Array(300).fill(1);
+  bytes.set(wire, 40);
+  const found = upstreams.zoneOf(bytes, 40, wire.length);
+  if (found === undefined) return 'no zone';
+  if (found.preferred === NO_SERVER) return 'no server';
+  return [A, B, C].find((each) => upstreams.servers.find(each) === found.preferred) ?? 'somebody else';
 }
 
-test('each server has sixteen connected sockets of its own', () => {
-  const { sys, connected } = sysOf();
-  const upstreams = Upstreams.open(sys, SERVERS, poolOf());
-  expect(connected.map(({ remote }) => remote)).toEqual([
-    ...Array<Endpoint>(SOCKETS).fill(SERVERS[0]!),
-    ...Array<Endpoint>(SOCKETS).fill(SERVERS[1]!),
-  ]);
-  expect(upstreams.sockets.map(({ index }) => index)).toEqual([...Array(2 * SOCKETS).keys()]);
-  expect(upstreams.sockets.every((socket) => socket.server === Math.floor(socket.index / SOCKETS))).toBe(true);
+test.each([
+  ['a zone itself', 'corp.example', 'corp.example'],
+  ['what is below it', 'a.b.corp.example', 'corp.example'],
+  ['the longest zone, wherever it stands in the list', 'x.deep.corp.example', 'deep.corp.example'],
+  ['a sibling of the longest zone', 'deeper.corp.example', 'corp.example'],
+  ['a label that only ends like it', 'xcorp.example', '.'],
+  ['a label that ends in the zone, length byte included', 'x\\004corp\\007example', '.'],
+  ['the same below a top label', 'x\\004corp.example', '.'],
+  ['a name that only begins like it', 'corp.example.org', '.'],
+  ['a name shorter than it', 'example', '.'],
+  ['the root', '.', '.'],
+])('%s: %s is in zone %s', (_why, name, want) => {
+  const { world, upstreams } = begin();
+  upstreams.open([zone('.', A), zone('CORP.example.', A), zone('deep.corp.example', A)], world.watch);
+  const wire = parseNameText(name) ?? expect.fail(name);
+  expect(formatName(upstreams.zoneOf(wire, 0, wire.length)?.name ?? expect.fail('no zone'))).toBe(want);
+});
+
+test('a name that no zone covers is asked of nobody, and so is one of a zone without servers', () => {
+  const { world, upstreams } = begin();
+  upstreams.open([zone('corp.example'), zone('example', A)], world.watch);
+  expect(askedOf(upstreams, 'example.org')).toBe('no zone');
+  expect(askedOf(upstreams, '.')).toBe('no zone');
+  expect(askedOf(upstreams, 'www.corp.example')).toBe('no server');
+  expect(askedOf(upstreams, 'www.example')).toEqual(A);
+});
+
+test('a server of several zones, or named twice, has its sockets once', () => {
+  const { world, upstreams } = begin();
+  upstreams.open([zone('.', A, A), zone('corp.example', B, A)], world.watch);
+  expect(world.connected.map(({ remote }) => remote)).toEqual(
+    [A, B].flatMap((each) => Array.from({ length: SOCKETS }, () => each)),
+  );
+  const place = upstreams.servers.find(A);
+  expect(upstreams.zoneOf(new Uint8Array(1), 0, 1)?.after(place)).toBe(place);
+});
+
+test('the first eight servers of a zone are used', () => {
+  const { world, upstreams } = begin();
+  const many = Array.from({ length: 100 }, (_, i) => server(`198.51.100.${i}`));
+  upstreams.open([zone('.', ...many), zone('corp.example', A)], world.watch);
+  expect(world.open.size).toBe((8 + 1) * SOCKETS);
+  expect(upstreams.servers.find(many[8]!)).toBe(NO_SERVER);
 });
 
 test.each([
-  ['the lowest number drawn', 0, 1_024],
-  ['the highest number drawn', 65_535, 65_535],
-])('source ports are drawn from 1024 to 65535: %s', (_why, drawn, port) => {
-  const { sys, connected } = sysOf();
-  Upstreams.open(sys, [server('192.0.2.53')], poolOf(drawn));
-  expect(connected[0]?.port).toBeGreaterThanOrEqual(1_024);
-  expect(Math.abs((connected[0]?.port ?? 0) - port)).toBeLessThanOrEqual(1);
+  ['a text that is no name', [zone('corp..example', A)], 'bad-zone', 'upstream zone "corp..example": it is no name'],
+  ['a zone given twice', [zone('x.example', A), zone('X.example.', B)], 'bad-zone', '"X.example.": it is given twice'],
+  [
+    'one of our own listeners',
+    [zone('.', A, LISTENER)],
+    'own-listener',
+    '"10.96.0.10 port 53": namewall listens there',
+  ],
+  ['more than 16 zones', Array.from({ length: 17 }, (_, i) => zone(`z${i}`, A)), 'too-many', '17 upstream zones'],
+])('%s is refused at the start and later, and changes nothing', (_why, zones, code, message) => {
+  const first = begin();
+  expect(() => first.upstreams.open(zones, first.world.watch)).toThrow(expect.objectContaining({ code }));
+  expect(first.world.open.size).toBe(0);
+  const { world, upstreams } = opened();
+  const before = [...world.watched];
+  expect(() => upstreams.replace(zones, world.watch)).toThrow(message);
+  expect([...world.watched]).toEqual(before);
+  expect(askedOf(upstreams, 'www.corp.example')).toEqual(C);
 });
 
-test('a port that is taken is passed over', () => {
-  const { sys, connected } = sysOf(new Map([[1_024, 'EADDRINUSE']]));
-  Upstreams.open(sys, [server('192.0.2.53')], poolOf(0, 0, 32_768));
-  expect(connected).toHaveLength(SOCKETS);
-  expect(connected.some(({ port }) => port === 1_024)).toBe(false);
+test('another port of our own address is no listener of ours', () => {
+  const { world, upstreams } = begin();
+  upstreams.open([zone('.', server('10.96.0.10', 5353))], world.watch);
+  expect(world.open.size).toBe(SOCKETS);
 });
 
-test.each([
-  ['no port is free', 'EADDRINUSE'],
-  ['no route leads there', 'ENETUNREACH'],
-])('opening fails with the reason when %s', (_why, code) => {
-  const { sys } = sysOf(new Map([[1_024, code]]));
-  expect(() => Upstreams.open(sys, SERVERS, poolOf(0))).toThrow(expect.objectContaining({ code }));
+test('servers that no route leads to are left out of their zones and named once, and the others serve', () => {
+  const { world, upstreams } = begin();
+  world.refusedServers.set(1, 'ENETUNREACH');
+  upstreams.open([zone('.', A, B), zone('corp.example', A)], world.watch);
+  expect(upstreams.unreachable).toEqual(['192.0.2.1 port 53: ENETUNREACH']);
+  expect(askedOf(upstreams, 'example.org')).toEqual(B);
+  expect(askedOf(upstreams, 'www.corp.example')).toBe('no server');
 });
 
-test('a server that no route leads to is left out and named, and the others serve', () => {
-  const { sys } = sysOf(new Map([[1_024, 'ENETUNREACH']]));
-  const upstreams = Upstreams.open(sys, SERVERS, poolOf(0, ...Array<number>(40).fill(32_768)));
-  expect(upstreams.servers).toEqual(SERVERS.slice(1));
-  expect(upstreams.unreachable).toEqual([expect.stringContaining('ENETUNREACH')]);
+test('a server that was left out is tried again by the next replacement', () => {
+  const { world, upstreams } = begin();
+  world.refusedServers.set(1, 'EHOSTUNREACH');
+  upstreams.open([zone('.', A, B)], world.watch);
+  world.refusedServers.clear();
+  upstreams.replace([zone('.', A, B)], world.watch);
+  expect(upstreams.unreachable).toEqual([]);
+  expect(upstreams.servers.find(A)).not.toBe(NO_SERVER);
 });
 
-test('every socket of a server is drawn, and none of another', () => {
-  const upstreams = Upstreams.open(sysOf().sys, SERVERS, poolOf());
-  const drawn = new Set(Array.from({ length: 2_000 }, () => upstreams.pick(1).index));
-  expect([...drawn].toSorted((a, b) => a - b)).toEqual(Array.from({ length: SOCKETS }, (_, i) => SOCKETS + i));
+test('a start fails with the reason when no route leads to any server; a replacement then leaves the zones without', () => {
+  const first = begin();
+  const code = 'ENETUNREACH';
+  for (const last of [1, 2, 3]) first.world.refusedServers.set(last, code);
+  expect(() => first.upstreams.open([zone('.', A, B)], first.world.watch)).toThrow(expect.objectContaining({ code }));
+  const { world, upstreams } = begin();
+  upstreams.open([zone('.', A)], world.watch);
+  world.refusedServers.set(2, code);
+  upstreams.replace([zone('.', B)], world.watch);
+  expect(askedOf(upstreams, 'example.org')).toBe('no server');
 });
 
-test('after the last server comes the first', () => {
-  const upstreams = Upstreams.open(sysOf().sys, SERVERS, poolOf());
-  expect([upstreams.after(0), upstreams.after(1)]).toEqual([1, 0]);
+test('a start without any server is none that fails: endpoints may come later', () => {
+  const { world, upstreams } = begin();
+  upstreams.open([zone('.')], world.watch);
+  upstreams.replace([zone('.', A)], world.watch);
+  expect(askedOf(upstreams, 'example.org')).toEqual(A);
 });
 
-test('first attempts move on when the server fails three times in a row, and not for one slow name', () => {
-  const upstreams = Upstreams.open(sysOf().sys, SERVERS, poolOf());
-  upstreams.failed(0);
-  upstreams.failed(0);
-  upstreams.succeeded(0);
-  upstreams.failed(0);
-  upstreams.failed(0);
-  expect(upstreams.preferred).toBe(0);
-  upstreams.failed(0);
-  expect(upstreams.preferred).toBe(1);
+test('servers that stay keep their sockets, those that go are closed, new ones are opened', () => {
+  const { world, upstreams } = opened();
+  const stayed = world.connected.filter(({ remote }) => remote === B);
+  upstreams.replace([zone('.', B, C)], world.watch);
+  upstreams.servers.closeIdle(world.watch);
+  expect(world.connected.filter(({ remote }) => remote === B)).toEqual(stayed);
+  expect(upstreams.servers.find(A)).toBe(NO_SERVER);
+  expect(askedOf(upstreams, 'www.corp.example')).toEqual(B);
+  upstreams.replace([zone('.', A)], world.watch);
+  upstreams.servers.closeIdle(world.watch);
+  expect(world.connected.map(({ remote }) => remote)).toEqual(Array.from({ length: SOCKETS }, () => A));
 });
 
-test('what another server does neither moves first attempts nor keeps them', () => {
-  const upstreams = Upstreams.open(sysOf().sys, SERVERS, poolOf());
-  for (let i = 0; i < 9; i++) upstreams.failed(1);
-  expect(upstreams.preferred).toBe(0);
-  upstreams.failed(0);
-  upstreams.failed(0);
-  upstreams.succeeded(1);
-  upstreams.failed(0);
-  expect(upstreams.preferred).toBe(1);
+test('a zone that is replaced goes on with the server that it prefers by then; another zone knows nothing of that', () => {
+  const { world, upstreams } = begin();
+  upstreams.open([zone('.', A, B), zone('corp.example', A, B)], world.watch);
+  const root = upstreams.zoneOf(new Uint8Array(1), 0, 1);
+  for (let i = 0; i < 3; i++) root?.failed(upstreams.servers.find(A));
+  upstreams.replace([zone('corp.example', A, C, B), zone('.', A, C, B)], world.watch);
+  expect(askedOf(upstreams, 'example.org')).toEqual(B);
+  expect(askedOf(upstreams, 'www.corp.example')).toEqual(A);
 });
 
-test('after moving on, failures are counted anew, and a late one of the server before does not count', () => {
-  const upstreams = Upstreams.open(sysOf().sys, SERVERS, poolOf());
-  for (let i = 0; i < 3; i++) upstreams.failed(0);
-  for (let i = 0; i < 3; i++) upstreams.failed(0);
-  upstreams.failed(1);
-  upstreams.failed(1);
-  expect(upstreams.preferred).toBe(1);
-  upstreams.failed(1);
-  expect(upstreams.preferred).toBe(0);
-});
-
-test('one server is all there is: first attempts stay with it', () => {
-  const upstreams = Upstreams.open(sysOf().sys, [server('192.0.2.53')], poolOf());
-  for (let i = 0; i < 9; i++) upstreams.failed(0);
-  expect([upstreams.preferred, upstreams.after(0)]).toEqual([0, 0]);
-});
-
-const socketOf = (): UpstreamSocket => new UpstreamSocket(7 as Fd, 0, 0);
-
-test('an id names the slot that waits for it, and no other does', () => {
-  const socket = socketOf();
-  const id = socket.reserveId(poolOf(4711), 12);
-  expect(id).toBe(4711);
-  expect(socket.slotOf(4711)).toBe(12);
-  expect(socket.slotOf(4712)).toBe(NO_SLOT);
-});
-
-test('an id that is waited for is not given out again, here', () => {
-  const random = poolOf(1, 1, 1, 2);
-  const socket = socketOf();
-  expect([socket.reserveId(random, 5), socket.reserveId(random, 6)]).toEqual([1, 2]);
-  expect(socketOf().reserveId(poolOf(1), 9)).toBe(1);
-});
-
-test('eight tries that meet ids in use end in none', () => {
-  const socket = socketOf();
-  socket.reserveId(poolOf(3), 1);
-  expect(socket.reserveId(poolOf(3), 2)).toBe(-1);
-  expect(socket.slotOf(3)).toBe(1);
-  const random = poolOf(3, 3, 3, 3, 3, 3, 3, 4);
-  expect(socket.reserveId(random, 2)).toBe(4);
-});
-
-test('a released id is free; releasing it for another slot changes nothing', () => {
-  const socket = socketOf();
-  const id = socket.reserveId(poolOf(9), 1);
-  socket.releaseId(id, 2);
-  expect(socket.slotOf(id)).toBe(1);
-  socket.releaseId(id, 1);
-  socket.releaseId(id, 1);
-  expect(socket.slotOf(id)).toBe(NO_SLOT);
+test('a replacement for which the system lacks something changes nothing', () => {
+  const { world, upstreams } = opened();
+  const before = [...world.watched];
+  world.room = world.open.size + SOCKETS + 3;
+  const wanted = [zone('.', server('192.0.2.8'), server('192.0.2.9'))];
+  expect(() => upstreams.replace(wanted, world.watch)).toThrow(expect.objectContaining({ code: 'EMFILE' }));
+  upstreams.servers.closeIdle(world.watch);
+  expect([...world.watched]).toEqual(before);
+  expect(askedOf(upstreams, 'example.org')).toEqual(A);
 });

@@ -1,0 +1,85 @@
+// Whether the agent lives and is ready, and why not. It only keeps what it is told; nothing is decided by it but what a probe hears.
+import type { Logger } from '../base/log.ts';
+
+/** Where `namewall probe` asks when nobody says otherwise. */
+export const HEALTH_SOCKET = '/run/namewall/health.sock';
+
+/** What keeps the agent from being ready; several may. */
+export type NotReady =
+  | 'starting'
+  | 'no DNS server known'
+  | 'table deleted'
+  | 'last change was refused by the kernel'
+  | 'the data plane hangs';
+
+export interface HealthStatus {
+  /** False: a restart may help, nothing else will. */
+  readonly live: boolean;
+  readonly ready: boolean;
+  readonly reasons: readonly NotReady[];
+  /** What is wrong and keeps nothing from working. */
+  readonly warnings: readonly string[];
+}
+
+/** The loop turns ten times a second when it has nothing to do, and what it does in one turn takes milliseconds. */
+const HANGS_AFTER_MS = 10_000;
+
+export class Health {
+  readonly #nowMs: () => number;
+  readonly #log: Logger;
+  readonly #reasons = new Set<NotReady>(['starting']);
+  #warnings: () => readonly string[] = () => [];
+  #turns: (() => number) | undefined;
+  #lastTurns = -1;
+  #turnedAtMs = 0;
+  #told = '';
+
+  constructor(nowMs: () => number, log: Logger) {
+    this.#nowMs = nowMs;
+    this.#log = log;
+  }
+
+  hold(reason: NotReady): void {
+    this.#reasons.add(reason);
+  }
+
+  clear(reason: NotReady): void {
+    this.#reasons.delete(reason);
+  }
+
+  /** Logs whether the agent is ready, if that has changed. */
+  tell(details: Readonly<Record<string, unknown>> = {}): void {
+    const { ready, reasons } = this.status();
+    const text = ready ? 'ready' : `not ready: ${reasons.join(', ')}`;
+    if (text === this.#told) return;
+    this.#told = text;
+    if (ready) this.#log.info(details, text);
+    else this.#log.warn(details, text);
+  }
+
+  /** `warnings` is asked at each probe. */
+  warnOf(warnings: () => readonly string[]): void {
+    this.#warnings = warnings;
+  }
+
+  /** From now on the loop must turn: `turns` counts them. Until then there is none that could hang. */
+  watch(turns: () => number): void {
+    this.#turns = turns;
+    this.look();
+  }
+
+  /** Call it every second or so: a turn counts from the moment that it was seen. */
+  look(): void {
+    const turns = this.#turns?.() ?? -1;
+    if (turns === this.#lastTurns) return;
+    this.#lastTurns = turns;
+    this.#turnedAtMs = this.#nowMs();
+  }
+
+  status(): HealthStatus {
+    this.look();
+    const live = this.#turns === undefined || this.#nowMs() - this.#turnedAtMs < HANGS_AFTER_MS;
+    const reasons = [...this.#reasons, ...(live ? [] : (['the data plane hangs'] as const))];
+    return { live, ready: reasons.length === 0, reasons, warnings: this.#warnings() };
+  }
+}

@@ -1,0 +1,41 @@
+// What the agent enforces, wherever it comes from: files on a host, the API server on a node. From here on nobody asks which it is.
+import type { Parsed, Problem } from '../base/errors.ts';
+import type { UpstreamZone } from '../datapath/settings.ts';
+import type { ProtectedRange } from '../kernel/protected.ts';
+import type { Pod } from '../pods/pod.ts';
+import type { Policy } from '../policy/policy.ts';
+
+export interface Inputs {
+  readonly pods: readonly Pod[];
+  /** Where they are listed, for messages. */
+  readonly podsAt: string;
+  readonly policies: readonly Policy[];
+  /** Addresses that pods ask, canonical text; empty while nobody knows them. */
+  readonly dnsServers: readonly string[];
+  readonly zones: readonly UpstreamZone[];
+  /** CIDRs in which an address that no pod of `pods` has may send nothing. */
+  readonly guardedRanges: readonly string[];
+  /** Never granted, besides what is everywhere and what the configuration protects. */
+  readonly protectedRanges: readonly ProtectedRange[];
+  /** What is wrong while all of the above holds: whatever was refused is closed, or stands as it was before. */
+  readonly problems: readonly Problem[];
+}
+
+/** Two of them: FileSource and ClusterSource. */
+export interface InputSource {
+  /** The inputs as they are now; problems when they cannot be used at all, and then the last ones stay in force. */
+  read(): Promise<Parsed<Inputs>>;
+  /** What is wrong with the source itself, at this moment. */
+  warnings(): readonly string[];
+  close(): void;
+}
+
+/** Equal for inputs that need no change of rules, grants or verdicts. */
+export function fingerprintOf({ pods, policies, guardedRanges }: Inputs): string {
+  return JSON.stringify([pods, policies, guardedRanges]);
+}
+
+/** What the data plane is told once: addresses to listen on, ranges never to grant. Another one takes another start. */
+export function fixedOf({ dnsServers, protectedRanges }: Inputs): string {
+  return JSON.stringify({ dnsServers, neverGranted: protectedRanges.map(({ cidr }) => cidr) });
+}

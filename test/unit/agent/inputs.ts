@@ -1,0 +1,16 @@
+// Inputs with nothing in them but what a test is about.
+import type { Inputs } from '../../../src/agent/inputs.ts';
+
+export function inputs(some: Partial<Inputs> = {}): Inputs {
+  return {
+    pods: [],
+    podsAt: 'pods',
+    policies: [],
+    dnsServers: ['10.96.0.10'],
+    zones: [],
+    guardedRanges: [],
+    protectedRanges: [],
+    problems: [],
+    ...some,
+  };
+}
