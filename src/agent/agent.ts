@@ -1,6 +1,5 @@
 // The composition root: builds every part by hand, in start order, and stops them in reverse. The order of a start is what makes it safe:
 // the kernel is closed first (ruleset, routes), then our sockets open, then we say that we are ready (I5).
-import { setPriority } from 'node:os';
 import { AuditDrain } from '../audit/drain.ts';
 import { StreamSink } from '../audit/sinks/stream.ts';
 import type { Problem } from '../base/errors.ts';
@@ -25,14 +24,13 @@ import { FileSource } from './inputs-files.ts';
 import type { Inputs, InputSource } from './inputs.ts';
 import { takeLock } from './lock.ts';
 import { Memory } from './memory.ts';
+import { letQueriesFirst } from './priority.ts';
 import { ProblemLog } from './problem-log.ts';
 import { applyRules, extraRanges } from './rules.ts';
 import { snapshotOf, stateOf, unboundClients } from './state.ts';
 import type { State } from './state.ts';
 import { UpstreamKeeper } from './upstream-keeper.ts';
 
-/** Half-way to the lowest: the main thread still gets a tenth of a busy core. */
-const MAIN_THREAD_NICE = 10;
 const LOOK_MS = 1_000;
 const AUDIT_PATIENCE_MS = 1_000;
 
@@ -101,8 +99,7 @@ export class Agent {
       onUnreachable: (upstreams) => (unreachable = upstreams),
     });
     health.watch(() => datapath.turns());
-    // Of this thread alone (setpriority(2), notes): where both share a core, a query does not wait for the audit log to be written.
-    setPriority(MAIN_THREAD_NICE);
+    letQueriesFirst();
     agent = new Agent(config, log, state, { health, healthSocket, source, problems, datapath, unreachable, sink });
     agent.#drain.start();
     if (isChangedEarly) agent.#follower.changed();

@@ -1,6 +1,7 @@
 // The data plane's thread as the main thread sees it: start it, hand it snapshots, learn that it died, stop it.
 import { Worker } from 'node:worker_threads';
 import { AuditRing } from '../bridge/audit-ring.ts';
+import { CommitChannel } from '../bridge/commit-channel.ts';
 import { Control } from '../bridge/control.ts';
 import { Counters } from '../bridge/counters.ts';
 import type { DatapathStart, FromDatapath, ToDatapath } from '../bridge/protocol.ts';
@@ -8,6 +9,7 @@ import type { Snapshot } from '../bridge/snapshot.ts';
 import { assertNever, CodedError } from '../base/errors.ts';
 import type { DatapathSettings, UpstreamZone } from '../datapath/settings.ts';
 import type { Fd, Sys } from '../sys/sys.ts';
+import { threadEntry } from './thread-entry.ts';
 
 /** The thread could not open its sockets, or refused other upstreams (`code` is the errno's name or that of UpstreamsError), or ended. */
 export class DatapathError extends CodedError {}
@@ -28,8 +30,10 @@ export class DatapathHost {
   readonly counters = new Counters();
   readonly ring = new AuditRing();
   readonly #control = new Control();
+  readonly #channel = new CommitChannel();
   readonly #sys: Sys;
   readonly #worker: Worker;
+  readonly #committer: Worker;
   readonly #events: DatapathEvents;
   /** Who waits for a message to be carried out; they are, in order. */
   readonly #waiting: ((isComplete: boolean) => void)[] = [];
@@ -49,8 +53,22 @@ export class DatapathHost {
       controlBuffer: this.#control.buffer,
       countersBuffer: this.counters.buffer,
       ringBuffer: this.ring.buffer,
+      commitBuffer: this.#channel.buffer,
     };
-    this.#worker = new Worker(new URL('../datapath/worker.ts', import.meta.url), { workerData, name: 'datapath' });
+    this.#committer = new Worker(threadEntry(new URL('../datapath/committer.ts', import.meta.url), import.meta.url), {
+      workerData: this.#channel.buffer,
+      name: 'committer',
+    });
+    this.#committer.on('error', (error) =>
+      this.#onEnd(new DatapathError('internal-error', String(error), { cause: error })),
+    );
+    this.#committer.on('exit', () => {
+      if (!this.#isStopping) this.#onEnd(new DatapathError('ended', 'The committer ended by itself'));
+    });
+    this.#worker = new Worker(threadEntry(new URL('../datapath/worker.ts', import.meta.url), import.meta.url), {
+      workerData,
+      name: 'datapath',
+    });
     this.#worker.on('message', (message: FromDatapath) => this.#onMessage(message));
     this.#worker.on('error', (error) =>
       this.#onEnd(new DatapathError('internal-error', String(error), { cause: error })),
@@ -113,6 +131,7 @@ export class DatapathHost {
     const timer = setTimeout(patience.resolve, STOP_PATIENCE_MS);
     await Promise.race([this.#exited.promise, patience.promise]);
     clearTimeout(timer);
+    this.#channel.requestStop(); // after the loop, which waits for it at its end
   }
 
   #request(message: ToDatapath): Promise<boolean> {

@@ -10,6 +10,8 @@ export interface DatapathStart {
   readonly controlBuffer: SharedArrayBuffer;
   readonly countersBuffer: SharedArrayBuffer;
   readonly ringBuffer: SharedArrayBuffer;
+  /** Of the channel to the committer's thread. */
+  readonly commitBuffer: SharedArrayBuffer;
 }
 
 /** Main thread → data plane. `prune` follows a snapshot once the kernel's chains have switched to it; `throw` is for the test that an exception there ends the process. */

@@ -12,8 +12,7 @@ import { TYPE } from '../dns/codes.ts';
 import { COMMIT } from '../kernel/set-writer.ts';
 import { ERRNO } from '../sys/sys.ts';
 import type { Plane } from './plane.ts';
-import { remainingMs } from './state/answer-store.ts';
-import type { StoredAnswer } from './state/answer-store.ts';
+import { NO_ANSWER, remainingMs } from './state/answer-store.ts';
 import { NO_POD } from './state/pod-table.ts';
 import { STATE } from './state/query-slots.ts';
 
@@ -35,51 +34,76 @@ export const ADMIT = {
   BatchFull: 4,
 } as const;
 
-/** Makes sure that what `stored` says to the slot's pod is granted, or puts the slot and its grants into the batch. A code of ADMIT. */
-export function admit(plane: Plane, slot: number, stored: StoredAnswer): number {
-  const { slots, pods, verdicts } = plane;
+/** Makes sure that what `answer` says to the slot's pod is granted, or puts the slot and its grants into the batch. A code of ADMIT. */
+export function admit(plane: Plane, slot: number, answer: number): number {
+  const { slots, pods, verdicts, store } = plane;
   const pod = slots.pod[slot]!;
   const { classes } = verdicts[slot]!;
-  if (stored.addresses.length === 0) return ADMIT.Granted;
+  if (store.addressCount(answer) === 0) return ADMIT.Granted;
   // A microsecond less: sums of doubles that should be equal may differ in their last bit.
-  const untilMs = plane.nowMs + remainingMs(stored, plane.nowMs) + plane.settings.lifetimes.graceMs - 0.001;
+  const untilMs = plane.nowMs + remainingMs(store, answer, plane.nowMs) + plane.settings.lifetimes.graceMs - 0.001;
   if (classes.length === 0) {
     // Remembered, so that a policy which comes later finds what it would have granted (design §6).
-    noteUntil(plane, slot, stored, untilMs);
+    noteUntil(plane, slot, answer, untilMs);
     return ADMIT.Granted;
   }
   if (pods.addresses(pod, slots.qtype[slot] === TYPE.AAAA ? 6 : 4).length === 0) return ADMIT.NoFamily;
-  if (!isGranted(plane, pod, classes, stored.addresses, untilMs)) return enqueue(plane, slot, stored);
-  noteUntil(plane, slot, stored, untilMs); // another name may have granted it: this one is a reason, too
+  if (!isGranted(plane, slot, answer, untilMs)) return enqueue(plane, slot, answer);
+  noteUntil(plane, slot, answer, untilMs); // another name may have granted it: this one is a reason, too
   return ADMIT.Granted;
 }
 
-/** Sends the batch; `settle` is called for each slot in it, with true when its grants are in the kernel. */
-export function commit(plane: Plane, settle: (slot: number, isGranted: boolean) => void): void {
-  const count = plane.admittedCount;
-  plane.admittedCount = 0;
-  if (count === 0) return plane.writer.discard();
+/** Hands the batch to the kernel, unless it is still busy with the one before; `settle` then answers those who wait for it. */
+export function submit(plane: Plane): void {
+  if (plane.submittedCount > 0) return;
+  if (plane.admittedCount === 0) return plane.writer.discard();
   // Slots without elements in the batch: somebody else sent or discarded them, and what the kernel says now is not about them.
   const isOurs = plane.writer.pending > 0;
-  const outcome =
-    plane.nowMs < plane.refusedUntilMs ? withoutTrying(plane) : isOurs ? commitBatch(plane) : COMMIT.Unknown;
+  [plane.submitted, plane.admitted] = [plane.admitted, plane.submitted];
+  plane.submittedCount = plane.admittedCount;
+  plane.admittedCount = 0;
+  plane.batch++;
+  plane.submittedMs = plane.sys.nowMs();
+  plane.isSubmittedDoubtful = false;
+  plane.isUntried = plane.nowMs < plane.refusedUntilMs;
+  plane.outcome = plane.isUntried ? withoutTrying(plane) : isOurs ? plane.writer.submit() : COMMIT.Unknown;
+}
+
+/** When the kernel has answered: `tell` is called for each slot of the batch, with true when its grants are in the kernel. */
+export function settle(plane: Plane, tell: (slot: number, isGranted: boolean) => void): void {
+  const count = plane.submittedCount;
+  if (count === 0) return;
+  if (plane.outcome === COMMIT.Pending) plane.outcome = plane.writer.collect();
+  if (plane.outcome === COMMIT.Pending) return;
+  // Somebody deleted our sets meanwhile: whether before or after it was done, it is not there to stay.
+  const outcome = plane.isSubmittedDoubtful ? COMMIT.Unknown : plane.outcome;
+  if (!plane.isUntried) countOutcome(plane, outcome);
   // Unknown: the elements may be there or not, so nobody is answered and the mirror learns nothing (design V14).
   const isDone = outcome === COMMIT.Done;
   if (isDone || outcome === COMMIT.Unknown || isSystemic(outcome) || count === 1) {
-    for (let i = 0; i < count; i++) finish(plane, plane.admitted[i]!, isDone, settle);
-    return;
+    for (let i = 0; i < count; i++) finish(plane, plane.submitted[i]!, isDone, tell);
+  } else {
+    settleOneByOne(plane, tell);
   }
-  // V2: the kernel refuses a batch as a whole. One by one, only the answer that it cannot take fails.
+  plane.submittedCount = 0;
+}
+
+/** V2: the kernel refuses a batch as a whole. One by one, only the answer that it cannot take fails. */
+function settleOneByOne(plane: Plane, tell: (slot: number, isGranted: boolean) => void): void {
+  const { writer } = plane;
+  writer.exchange(); // what waits for the next commit stays as it is
   let failures = 0;
-  for (let i = 0; i < count; i++) {
-    const slot = plane.admitted[i]!;
-    const stored = plane.stored[slot];
-    const isPut = failures < SINGLE_FAILURES && stored !== undefined && put(plane, slot, stored);
-    if (!isPut) plane.writer.discard(); // what it left half-written must not go out, or fail, with somebody else's grants
-    const isTaken = isPut && commitBatch(plane) === COMMIT.Done;
-    if (!isTaken) failures++;
-    finish(plane, slot, isTaken, settle);
+  for (let i = 0; i < plane.submittedCount; i++) {
+    const slot = plane.submitted[i]!;
+    const answer = isWaiting(plane, slot) ? storedAnswer(plane, slot) : NO_ANSWER;
+    const isPut = failures < SINGLE_FAILURES && answer !== NO_ANSWER && put(plane, slot, answer, plane.batch - 1);
+    if (!isPut) writer.discard(); // what it left half-written must not go out, or fail, with somebody else's grants
+    const outcome = isPut ? writer.commit() : COMMIT.Unknown;
+    if (isPut) countOutcome(plane, outcome);
+    if (outcome !== COMMIT.Done) failures++;
+    finish(plane, slot, outcome === COMMIT.Done, tell);
   }
+  writer.exchange();
 }
 
 /** Our sets are gone, or we may not write: no other batch fares better until somebody mends it. */
@@ -92,103 +116,118 @@ function withoutTrying(plane: Plane): number {
   return ERRNO.ENOENT;
 }
 
-/** When a grant made now for this answer ends: the remaining TTL within its bounds, plus the grace (design §6). */
-export function grantLifetimeMs(plane: Plane, stored: StoredAnswer): number {
-  const { minTtlMs, maxTtlMs, graceMs } = plane.settings.lifetimes;
-  return Math.min(Math.max(remainingMs(stored, plane.nowMs), minTtlMs), maxTtlMs) + graceMs;
+/** What a slot in state Commit is to be answered with; NO_ANSWER when the store had to overwrite it. */
+export function storedAnswer({ stored, storedSerial, store }: Plane, slot: number): number {
+  const answer = stored[slot]!;
+  return answer !== NO_ANSWER && store.serial(answer) === storedSerial[slot] ? answer : NO_ANSWER;
 }
 
-function isGranted(
-  plane: Plane,
-  pod: number,
-  classes: readonly number[],
-  addresses: Uint8Array,
-  untilMs: number,
-): boolean {
-  for (let at = 0; at < addresses.length; at += ADDRESS_BYTES) {
+/** When a grant made now for this answer ends: the remaining TTL within its bounds, plus the grace (design §6). */
+export function grantLifetimeMs(plane: Plane, answer: number): number {
+  const { minTtlMs, maxTtlMs, graceMs } = plane.settings.lifetimes;
+  return Math.min(Math.max(remainingMs(plane.store, answer, plane.nowMs), minTtlMs), maxTtlMs) + graceMs;
+}
+
+function isGranted({ slots, verdicts, store, grants }: Plane, slot: number, answer: number, untilMs: number): boolean {
+  const pod = slots.pod[slot]!;
+  const { classes } = verdicts[slot]!;
+  const count = store.addressCount(answer);
+  for (let i = 0, at = store.addressesAt(answer); i < count; i++, at += ADDRESS_BYTES) {
     for (let c = 0; c < classes.length; c++) {
-      if (plane.grants.expiryMs(classes[c]!, pod, addresses, at) < untilMs) return false;
+      if (grants.expiryMs(classes[c]!, pod, store.bytes, at) < untilMs) return false;
     }
   }
   return true;
 }
 
-function enqueue(plane: Plane, slot: number, stored: StoredAnswer): number {
-  const { grants, slots } = plane;
-  const elements = (stored.addresses.length / ADDRESS_BYTES) * plane.verdicts[slot]!.classes.length;
+function enqueue(plane: Plane, slot: number, answer: number): number {
+  const { grants, slots, store } = plane;
+  const elements = store.addressCount(answer) * plane.verdicts[slot]!.classes.length;
   if (!grants.hasRoom(slots.pod[slot]!, elements)) {
     plane.count(COUNT.grants_refused);
     return ADMIT.OverQuota;
   }
   // What was written of it before the batch was full is committed with the others: it opens early what this pod may have anyway.
-  if (!put(plane, slot, stored)) return ADMIT.BatchFull;
-  plane.stored[slot] = stored;
+  if (!put(plane, slot, answer, plane.batch)) return ADMIT.BatchFull;
+  plane.stored[slot] = answer;
+  plane.storedSerial[slot] = store.serial(answer);
   slots.state[slot] = STATE.Commit;
+  plane.batchOf[slot] = plane.batch;
   plane.admitted[plane.admittedCount++] = slot;
   return ADMIT.Pending;
 }
 
 /** Writes the slot's grants into the netlink batch. False when they do not fit into what is left of it. */
-function put(plane: Plane, slot: number, stored: StoredAnswer): boolean {
-  const { slots, pods, writer, grants, nowMs } = plane;
+function put(plane: Plane, slot: number, answer: number, batch: number): boolean {
+  const { slots, pods, writer, grants, store, nowMs } = plane;
   const { classes } = plane.verdicts[slot]!;
-  const { addresses } = stored;
+  const count = store.addressCount(answer);
   const pod = slots.pod[slot]!;
   const sources = pods.addresses(pod, slots.qtype[slot] === TYPE.AAAA ? 6 : 4);
-  const expiryMs = nowMs + grantLifetimeMs(plane, stored);
+  const expiryMs = nowMs + grantLifetimeMs(plane, answer);
   // Classes outside: neighbours in the batch then belong to one set and share a message.
   for (let c = 0; c < classes.length; c++) {
-    for (let at = 0; at < addresses.length; at += ADDRESS_BYTES) {
-      const untilMs = grants.reserve(classes[c]!, pod, addresses, at, expiryMs);
+    for (let i = 0, at = store.addressesAt(answer); i < count; i++, at += ADDRESS_BYTES) {
+      const untilMs = grants.reserve(classes[c]!, pod, store.bytes, at, expiryMs, batch);
       for (let s = 0; s < sources.length; s++) {
-        if (!writer.add(classes[c]!, sources[s]!, 0, addresses, at, untilMs - nowMs)) return false;
+        if (!writer.add(classes[c]!, sources[s]!, 0, store.bytes, at, untilMs - nowMs)) return false;
       }
     }
   }
   return true;
 }
 
-function commitBatch(plane: Plane): number {
-  const outcome = plane.writer.commit();
+function countOutcome(plane: Plane, outcome: number): void {
   if (isSystemic(outcome)) plane.refusedUntilMs = plane.nowMs + REFUSED_PAUSE_MS;
   plane.count(outcome === COMMIT.Done ? COUNT.commits : COUNT.commits_failed);
-  return outcome;
 }
 
-function finish(plane: Plane, slot: number, isDone: boolean, settle: (slot: number, isGranted: boolean) => void): void {
-  const stored = plane.stored[slot];
-  if (plane.slots.state[slot] !== STATE.Commit) return; // given up meanwhile, and perhaps somebody else's already
+/** False for a slot that was given up meanwhile, and is perhaps somebody else's already, who waits for another batch. */
+function isWaiting({ slots, batchOf, batch }: Plane, slot: number): boolean {
+  return slots.state[slot] === STATE.Commit && batchOf[slot] === batch - 1;
+}
+
+function finish(plane: Plane, slot: number, isDone: boolean, tell: (slot: number, isGranted: boolean) => void): void {
+  if (!isWaiting(plane, slot)) return;
   plane.slots.state[slot] = STATE.Judging;
-  if (isDone && stored !== undefined) learn(plane, slot, stored);
-  settle(slot, isDone);
-  plane.stored[slot] = undefined;
+  if (isDone) learn(plane, slot);
+  tell(slot, isDone);
+  plane.stored[slot] = NO_ANSWER;
 }
 
 /** The kernel has it: now the mirror may rely on it. */
-function learn(plane: Plane, slot: number, stored: StoredAnswer): void {
-  const { slots, grants } = plane;
+function learn(plane: Plane, slot: number): void {
+  const { slots, grants, store } = plane;
   const pod = slots.pod[slot]!;
-  if (pod === NO_POD) return;
-  for (const classIndex of plane.verdicts[slot]!.classes) {
-    for (let at = 0; at < stored.addresses.length; at += ADDRESS_BYTES) {
-      grants.confirm(classIndex, pod, stored.addresses, at);
+  const answer = storedAnswer(plane, slot);
+  if (pod === NO_POD || answer === NO_ANSWER) return;
+  const { classes } = plane.verdicts[slot]!;
+  const count = store.addressCount(answer);
+  for (let c = 0; c < classes.length; c++) {
+    for (let i = 0, at = store.addressesAt(answer); i < count; i++, at += ADDRESS_BYTES) {
+      grants.confirm(classes[c]!, pod, store.bytes, at, plane.batch);
       plane.count(COUNT.grants_added);
     }
   }
-  note(plane, slot, stored);
+  note(plane, slot, answer);
 }
 
 /** Remembers the lookup, unless it is remembered for that long already: on the hit path nearly always. */
-function noteUntil(plane: Plane, slot: number, stored: StoredAnswer, untilMs: number): void {
-  const podId = plane.slots.podId[slot]!;
-  if (stored.notedFor === podId && stored.notedUntilMs >= untilMs) return;
-  if (plane.lookups.expiryMs(plane.slots.pod[slot]!, plane.slots.hash[slot]!) < untilMs) note(plane, slot, stored);
-  stored.notedFor = podId;
-  stored.notedUntilMs = untilMs;
+function noteUntil(plane: Plane, slot: number, answer: number, untilMs: number): void {
+  const { slots, store, lookups } = plane;
+  const podId = slots.podId[slot]!;
+  if (store.isNoted(answer, podId, untilMs)) return;
+  if (lookups.expiryMs(slots.pod[slot]!, slots.hash[slot]!) < untilMs) note(plane, slot, answer);
+  store.setNoted(answer, podId, untilMs);
 }
 
-function note(plane: Plane, slot: number, stored: StoredAnswer): void {
-  const expiryMs = plane.nowMs + grantLifetimeMs(plane, stored);
-  const { name, addresses } = stored;
-  plane.lookups.note(plane.slots.pod[slot]!, plane.slots.hash[slot]!, { name, addresses, expiryMs });
+function note(plane: Plane, slot: number, answer: number): void {
+  const { slots, store, noted } = plane;
+  noted.bytes = store.bytes;
+  noted.nameAt = store.nameAt(answer);
+  noted.nameBytes = store.nameBytes(answer);
+  noted.addressesAt = store.addressesAt(answer);
+  noted.addressCount = store.addressCount(answer);
+  noted.expiryMs = plane.nowMs + grantLifetimeMs(plane, answer);
+  plane.lookups.note(slots.pod[slot]!, slots.hash[slot]!, noted);
 }

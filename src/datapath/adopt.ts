@@ -64,7 +64,7 @@ export function prune(plane: Plane): boolean {
  */
 export function areSetsThere(plane: Plane): boolean {
   const { grants, pods, writer, nowMs } = plane;
-  return grants.samples(nowMs + GONE_AFTER_MS).every(({ pod, classIndex, address }) => {
+  return grants.samples(nowMs + GONE_AFTER_MS, plane.classIds.length).every(({ pod, classIndex, address }) => {
     const [source] = pods.addresses(pod, familyOf(address));
     return source !== undefined && writer.readBack(classIndex, source, 0, address, 0) > 0;
   });

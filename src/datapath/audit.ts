@@ -19,7 +19,10 @@ export class AuditDetail {
   classIndex = -1;
   rule = -1;
   latencyMs = 0;
+  /** 16 bytes each, from `addressesAt`. */
   addresses: Uint8Array = NO_ADDRESSES;
+  addressesAt = 0;
+  addressCount = 0;
 
   /** Back to an allowed answer without addresses. */
   reset(kind: number, rcode: number): this {
@@ -31,7 +34,7 @@ export class AuditDetail {
     this.classIndex = -1;
     this.rule = -1;
     this.latencyMs = 0;
-    this.addresses = NO_ADDRESSES;
+    this.addressCount = 0;
     return this;
   }
 }
@@ -66,7 +69,10 @@ export function auditFolded(plane: Plane, pod: number, counts: Uint32Array): voi
   subject.nameBytes = 0;
   subject.clients = NO_CLIENT;
   subject.clientAt = 0;
-  detail.reset(AUDIT_KIND.Folded, 0).addresses = foldedCounts;
+  detail.reset(AUDIT_KIND.Folded, 0);
+  detail.addresses = foldedCounts;
+  detail.addressesAt = 0;
+  detail.addressCount = 1;
   write(plane, subject, detail);
 }
 
@@ -86,7 +92,7 @@ export class AuditSubject {
 function write(plane: Plane, subject: AuditSubject, detail: AuditDetail): void {
   const { audit: ring } = plane;
   const { nameBytes } = subject;
-  const total = detail.addresses.length / ADDRESS_BYTES;
+  const total = detail.addressCount;
   const shown = Math.min(total, AUDIT_ADDRESSES);
   const length = AUDIT_HEAD_BYTES + nameBytes + shown * ADDRESS_BYTES;
   const at = ring.reserve(length);
@@ -111,7 +117,7 @@ function write(plane: Plane, subject: AuditSubject, detail: AuditDetail): void {
   view.setInt16(at + AUDIT_FIELD.classIndex, detail.classIndex, true);
   copy(subject.clients, subject.clientAt, bytes, at + AUDIT_FIELD.client, ADDRESS_BYTES);
   copy(subject.names, subject.nameAt, bytes, at + AUDIT_HEAD_BYTES, nameBytes);
-  copy(detail.addresses, 0, bytes, at + AUDIT_HEAD_BYTES + nameBytes, shown * ADDRESS_BYTES);
+  copy(detail.addresses, detail.addressesAt, bytes, at + AUDIT_HEAD_BYTES + nameBytes, shown * ADDRESS_BYTES);
   ring.commit(length);
 }
 

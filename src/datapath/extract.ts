@@ -4,53 +4,40 @@ import { familyOf } from '../base/ip.ts';
 import { ROLE, SECTION } from '../dns/answer.ts';
 import { CHAIN, followChain } from '../dns/chain.ts';
 import { FLAG, RCODE, TYPE } from '../dns/codes.ts';
+import { readUint32 } from '../dns/header.ts';
 import type { Plane } from './plane.ts';
-import type { ReplyBody, StoredAnswer } from './state/answer-store.ts';
-import { NAME_BYTES, QUESTION_BYTES } from './state/query-slots.ts';
+import type { DraftBody } from './state/answer-store.ts';
+import { QUESTION_BYTES } from './state/query-slots.ts';
 
 const ADDRESS_BYTES = 16;
-const NO_ADDRESSES = new Uint8Array(0);
 const FOR_EVER = 0xffff_ffff;
 
 /**
- * The message in plane.answer (parsed, its question matched) as an answer to `slot`; undefined when its chain is a loop, too long or
- * contradicts itself, which makes the whole message unusable. Allocates: it runs once per answer of an upstream, not per reply.
+ * The message in plane.answer (parsed, its question matched) as an answer to `slot`, into plane.draft. False when its chain is a loop, too
+ * long or contradicts itself, which makes the whole message unusable.
  */
-export function extract(plane: Plane, slot: number, bytes: Uint8Array): StoredAnswer | undefined {
-  const { answer, chain, slots } = plane;
-  if (followChain(bytes, answer, chain) !== CHAIN.Ok) return undefined;
-  const addresses = admissibleAddresses(plane, bytes);
+export function extract(plane: Plane, slot: number, bytes: Uint8Array): boolean {
+  const { answer, chain, draft } = plane;
+  if (followChain(bytes, answer, chain) !== CHAIN.Ok) return false;
   const isAnswer = answer.rcode === RCODE.NoError;
-  const withheld = isAnswer ? chain.addresses - addresses.length / ADDRESS_BYTES : 0;
+  draft.rcode = answer.rcode;
+  draft.addressCount = chain.addresses === 0 ? 0 : copyAdmissible(plane, bytes);
+  draft.withheld = isAnswer ? chain.addresses - draft.addressCount : 0;
   const maxTtl = plane.settings.lifetimes.maxTtlMs / 1000;
-  const ttlSeconds = isPositive(plane) ? Math.min(chain.minTtl, maxTtl) : 0;
+  draft.ttlSeconds = isPositive(plane) ? Math.min(chain.minTtl, maxTtl) : 0;
   load(plane, slot);
-  const plain = rewrite(plane, bytes, -1);
-  if (plain === undefined) return undefined;
-  const judged = isShownWhole(plane, ttlSeconds) ? plain : rewrite(plane, bytes, ttlSeconds);
-  if (judged === undefined) return undefined;
-  const start = slot * NAME_BYTES;
-  return {
-    name: slots.folded.slice(start, start + slots.qnameLength[slot]!),
-    qtype: slots.qtype[slot]!,
-    dnssecOk: slots.dnssecOk[slot]!,
-    checkingDisabled: (slots.flags[slot]! & FLAG.CD) !== 0 ? 1 : 0,
-    rcode: answer.rcode,
-    plain,
-    judged,
-    addresses,
-    withheld,
-    ttlSeconds,
-    notedFor: 0,
-    notedUntilMs: 0,
-    storedMs: plane.nowMs,
-    expiryMs: plane.nowMs + Math.min(leastTtl(plain), ttlSeconds) * 1000,
-  };
+  if (!rewrite(plane, bytes, -1, draft.plain)) return false;
+  draft.isShownWhole = isShownWhole(plane, draft.ttlSeconds);
+  if (!draft.isShownWhole && !rewrite(plane, bytes, draft.ttlSeconds, draft.judged)) return false;
+  draft.storedMs = plane.nowMs;
+  draft.expiryMs = plane.nowMs + Math.min(leastTtl(draft.plain), draft.ttlSeconds) * 1000;
+  return true;
 }
 
-/** True when the answer may be kept for others: positive, whole, and valid for at least a second (R5, R7). */
-export function isCacheable(plane: Plane, stored: StoredAnswer): boolean {
-  return stored.rcode === RCODE.NoError && isPositive(plane) && stored.expiryMs > plane.nowMs;
+/** True when the answer in plane.draft may be kept for others: positive, whole, and valid for at least a second (R5, R7). */
+export function isCacheable(plane: Plane): boolean {
+  const { draft } = plane;
+  return draft.rcode === RCODE.NoError && isPositive(plane) && draft.expiryMs > plane.nowMs;
 }
 
 /** True when something in the answer section belongs to the question. */
@@ -58,27 +45,25 @@ function isPositive({ chain }: Plane): boolean {
   return chain.links + chain.addresses + chain.owned > 0;
 }
 
-function admissibleAddresses(plane: Plane, bytes: Uint8Array): Uint8Array {
-  const { answer, chain, neverGranted } = plane;
-  if (chain.addresses === 0) return NO_ADDRESSES;
+/** Copies the addresses that may be granted to plane.draft and strikes the others from the answer; how many there are. */
+function copyAdmissible(plane: Plane, bytes: Uint8Array): number {
+  const { answer, neverGranted } = plane;
+  const { addresses: found } = plane.draft;
   const isAnswer = answer.rcode === RCODE.NoError;
-  const found = new Uint8Array(chain.addresses * ADDRESS_BYTES);
   let at = 0;
   for (let i = 0; i < answer.answerRecords; i++) {
     if (answer.role[i] !== ROLE.Address) continue;
     const rdata = answer.rdataOffset[i]!;
     const isV6 = answer.type[i] === TYPE.AAAA;
-    found.fill(0, at, at + ADDRESS_BYTES);
-    if (!isV6) found[at + 10] = found[at + 11] = 0xff;
     const length = isV6 ? 16 : 4;
+    for (let b = 0; b < ADDRESS_BYTES - length; b++) found[at + b] = b < 10 ? 0 : 0xff;
     for (let b = 0; b < length; b++) found[at + ADDRESS_BYTES - length + b] = bytes[rdata + b]!;
     // ::ffff:a.b.c.d leaves the pod as IPv4 (V10): in an AAAA record it is never honest.
     const isMapped = isV6 && familyOf(found, at) === 4;
     if (!isAnswer || isMapped || neverGranted.includes(found, at)) answer.role[i] = ROLE.Foreign;
     else at += ADDRESS_BYTES;
   }
-  // No subarray: a view would give the small array on the JavaScript heap a buffer of its own outside it, which costs a malloc.
-  return at === found.length ? found : found.slice(0, at);
+  return at / ADDRESS_BYTES;
 }
 
 /** True when a granted name's reply is what upstream said: nothing is left out, and its TTLs agree already. */
@@ -113,28 +98,26 @@ function carriesAddresses(type: number): boolean {
 
 /**
  * Writes the reply's body: every record with its own TTL, or, with `ttlSeconds` ≥ 0, only what is shown for granted names, and the answer
- * section with that TTL.
+ * section with that TTL. False when it does not fit.
  */
-function rewrite(plane: Plane, bytes: Uint8Array, ttlSeconds: number): ReplyBody | undefined {
-  const { answer, replyWriter: writer, room, rewritten } = plane;
-  room.bytes = rewritten;
+function rewrite(plane: Plane, bytes: Uint8Array, ttlSeconds: number, body: DraftBody): boolean {
+  const { answer, replyWriter: writer, room } = plane;
+  room.bytes = body.bytes;
   room.at = 0;
-  room.limit = rewritten.length;
+  room.limit = body.bytes.length;
   const isJudged = ttlSeconds >= 0;
   // An answer that was edited is not the one that was authenticated (R12).
   const flags = isJudged ? answer.flags & ~FLAG.AD : answer.flags;
-  if (!writer.begin(room, plane.asked, answer.rcode & 0xf, flags)) return undefined;
+  if (!writer.begin(room, plane.asked, answer.rcode & 0xf, flags)) return false;
   for (let i = 0; i < answer.recordCount; i++) {
     if (i === answer.optIndex || (isJudged && !isShownWhenGranted(plane, i))) continue;
     const isUniform = isJudged && answer.section[i] === SECTION.Answer;
-    if (!writer.add(bytes, answer, i, isUniform ? ttlSeconds : answer.ttl[i]!)) return undefined;
+    if (!writer.add(bytes, answer, i, isUniform ? ttlSeconds : answer.ttl[i]!)) return false;
   }
-  const length = writer.end(undefined);
-  const ttlOffsets = writer.ttlOffsets.slice(0, writer.ttlCount);
-  const ttls = new Uint32Array(writer.ttlCount);
-  const view = new DataView(rewritten.buffer);
-  for (let i = 0; i < ttls.length; i++) ttls[i] = view.getUint32(ttlOffsets[i]!);
-  return { bytes: rewritten.slice(0, length), ttlOffsets, ttls };
+  body.length = writer.end(undefined);
+  body.ttls = writer.ttlCount;
+  for (let i = 0; i < body.ttls; i++) body.ttlOffsets[i] = writer.ttlOffsets[i]!;
+  return true;
 }
 
 /** The question as the body's own; replies get their client's spelling of it when they are sent. */
@@ -149,6 +132,8 @@ function load(plane: Plane, slot: number): void {
   for (let i = 0; i < asked.questionLength; i++) asked.qname[i] = slots.question[start + i]!;
 }
 
-function leastTtl(body: ReplyBody): number {
-  return body.ttls.reduce((least, ttl) => Math.min(least, ttl), FOR_EVER);
+function leastTtl({ bytes, ttlOffsets, ttls }: DraftBody): number {
+  let least = FOR_EVER;
+  for (let i = 0; i < ttls; i++) least = Math.min(least, readUint32(bytes, ttlOffsets[i]!));
+  return least;
 }

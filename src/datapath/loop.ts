@@ -2,6 +2,7 @@
 // what is there, judges it, commits all its grants at once and sends all its replies at once. It never awaits and never blocks longer
 // than MAX_WAIT_MS (V23).
 import type { AuditRing } from '../bridge/audit-ring.ts';
+import type { CommitChannel } from '../bridge/commit-channel.ts';
 import type { Control } from '../bridge/control.ts';
 import { COUNT } from '../bridge/counters.ts';
 import type { Counters } from '../bridge/counters.ts';
@@ -23,8 +24,9 @@ import type { SocketWatch } from './state/upstream-servers.ts';
 import type { UpstreamSocket } from './state/upstream-socket.ts';
 
 const MAX_WAIT_MS = 100;
-/** Places of the grant table looked at per turn and, when idle, per 100 ms: all of them within a few minutes either way. */
-const SWEEP_PLACES = 256;
+/** Places of the grant table looked at in a turn that had nothing else to do, in one that had, and for each answer that waits for a commit:
+ * all of them within a minute, or as fast as new grants take room. */
+const SWEEP_PLACES = { idle: 1_024, busy: 64, perCommit: 8 };
 const PRUNE_AGAIN_MS = 1_000;
 /** Exceptions in queries are our bugs; one may be answered with SERVFAIL, this many in a minute mean that nothing can be trusted (M97). */
 const FATAL_ERRORS_PER_MINUTE = 10;
@@ -48,6 +50,9 @@ export class Loop {
   readonly #events: LoopEvents;
   readonly #server: Server;
   readonly #watch: KernelWatch;
+  readonly #channel: CommitChannel | undefined;
+  /** Signalled when the committer's thread has an outcome. */
+  readonly #commitFd: Fd;
   readonly #epoll: Fd;
   readonly #ready = new Int32Array(64);
   readonly #tellFolded = (pod: number, counts: Uint32Array): void => auditFolded(this.plane, pod, counts);
@@ -71,12 +76,16 @@ export class Loop {
     this.#sys = sys;
     this.#control = shared.control;
     this.#events = events;
-    this.plane = new Plane(sys, settings, shared.counters, shared.ring);
+    this.#channel = shared.channel;
+    this.plane = new Plane(sys, settings, shared.counters, shared.ring, shared.channel);
     this.#server = new Server(this.plane, (error) => this.#onError(error));
     this.#watch = KernelWatch.open(sys, settings.table);
     this.wakeFd = sys.eventOpen();
+    this.#commitFd = sys.eventOpen();
+    this.#channel?.setEventFd(this.#commitFd);
     this.#epoll = sys.epollOpen();
     sys.epollAdd(this.#epoll, this.wakeFd);
+    sys.epollAdd(this.#epoll, this.#commitFd);
     sys.epollAdd(this.#epoll, this.#watch.fd);
     this.plane.listeners.forEach(({ fd }, l) => {
       this.#listenerOfFd[fd] = l;
@@ -95,7 +104,7 @@ export class Loop {
     // Kernel events first: a hit of this very turn must not be answered out of a mirror that is wrong.
     for (let i = 0; i < count; i++) if (this.#ready[i] === this.#watch.fd) this.#onKernelEvent();
     for (let i = 0; i < count; i++) this.#onReady(this.#ready[i]!);
-    this.#onTick();
+    this.#onTick(count === 0);
     this.#flush();
     plane.upstreams.servers.closeIdle(this.#watchSocket);
     this.#control.countTurn();
@@ -103,7 +112,7 @@ export class Loop {
 
   /** Judges by `snapshot` from now on. False when the kernel did not take the changes of grants that come with it. */
   adopt(snapshot: Snapshot): boolean {
-    this.#flush();
+    this.#finishCommits();
     this.#pruneAtMs = Number.POSITIVE_INFINITY; // the owner says when the chains have switched
     this.plane.auditBudget.end(this.#tellFolded); // while the indexes still mean the same pods
     this.plane.nowMs = this.#sys.nowMs();
@@ -117,7 +126,7 @@ export class Loop {
    * then the loop tries again every second.
    */
   prune(): boolean {
-    this.#flush(); // its removals must not join a batch that queries wait for
+    this.#finishCommits(); // its removals must not join a batch that queries wait for, nor overtake it
     this.plane.nowMs = this.#sys.nowMs();
     const isDone = prune(this.plane);
     this.#pruneAtMs = isDone ? Number.POSITIVE_INFINITY : this.plane.nowMs + PRUNE_AGAIN_MS;
@@ -137,10 +146,11 @@ export class Loop {
 
   /** Closes every descriptor: raw ones outlive their thread and would swallow queries (V23). */
   close(): void {
-    this.#flush();
+    this.#finishCommits();
     this.plane.auditBudget.end(this.#tellFolded);
     const sockets = [...this.plane.listeners, ...this.plane.upstreams.servers.sockets].map((socket) => socket?.fd);
-    for (const fd of [...sockets, this.#watch.fd, this.#epoll]) if (fd !== undefined) this.#sys.close(fd);
+    const others = [this.#watch.fd, this.#commitFd, this.#epoll];
+    for (const fd of [...sockets, ...others]) if (fd !== undefined) this.#sys.close(fd);
     this.plane.writer.close();
   }
 
@@ -149,6 +159,7 @@ export class Loop {
     if (l !== undefined) return this.#onClients(l);
     const socket = this.#socketOfFd[fd];
     if (socket !== undefined) return this.#onUpstream(socket);
+    if (fd === this.#commitFd) return this.#sys.eventDrain(this.#commitFd); // flush() looks at what it is about
     if (fd !== this.wakeFd) return;
     this.#sys.eventDrain(this.wakeFd);
     this.#events.onWake();
@@ -204,11 +215,12 @@ export class Loop {
     const seen = this.#watch.read(this.plane.setNames);
     if (seen === SEEN.Nothing || (seen === SEEN.Loss && areSetsThere(this.plane))) return;
     this.plane.grants.distrust();
+    this.plane.isSubmittedDoubtful = true;
     this.plane.count(COUNT.kernel_changed);
     this.#events.onKernelDamage();
   }
 
-  #onTick(): void {
+  #onTick(isIdle: boolean): void {
     const { plane } = this;
     for (;;) {
       const slot = plane.deadlines.popOverdue(plane.nowMs);
@@ -217,7 +229,8 @@ export class Loop {
     }
     plane.auditBudget.turn(plane.nowMs, this.#tellFolded);
     if (plane.nowMs >= this.#pruneAtMs) this.prune();
-    plane.grants.sweep(plane.nowMs, SWEEP_PLACES);
+    const places = (isIdle ? SWEEP_PLACES.idle : SWEEP_PLACES.busy) + SWEEP_PLACES.perCommit * plane.admittedCount;
+    plane.grants.sweep(plane.nowMs, places);
   }
 
   /** Hits first: they need no commit and must not wait for one (V24). Then the commit, then those it was for. */
@@ -225,9 +238,18 @@ export class Loop {
     const { plane } = this;
     for (let l = 0; l < plane.listeners.length; l++) flushReplies(plane, l);
     flushQuestions(plane);
-    if (plane.admittedCount === 0) return;
+    if (plane.admittedCount === 0 && plane.submittedCount === 0) return;
     this.#server.commit();
     for (let l = 0; l < plane.listeners.length; l++) flushReplies(plane, l);
+  }
+
+  /** Nothing waits for a commit afterwards. Blocks: for changes of policy, and at the end. */
+  #finishCommits(): void {
+    this.#flush();
+    while (this.plane.submittedCount > 0 || this.plane.admittedCount > 0) {
+      this.#channel?.waitUntilDone(MAX_WAIT_MS);
+      this.#flush();
+    }
   }
 
   /** An exception in one query, which got SERVFAIL: counted and told; too many are the end. */
@@ -245,6 +267,8 @@ export class Loop {
 
 /** The memory that the loop shares with the main thread. */
 export interface Shared {
+  /** To the committer's thread; without it the loop waits for the kernel itself. */
+  readonly channel?: CommitChannel;
   readonly control: Control;
   readonly counters: Counters;
   readonly ring: AuditRing;

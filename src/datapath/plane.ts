@@ -1,23 +1,24 @@
 // All state of the data plane, made once. Stages get it and a slot; nothing here decides anything.
 import type { AuditRing } from '../bridge/audit-ring.ts';
 import type { Counters } from '../bridge/counters.ts';
-import { Answer } from '../dns/answer.ts';
+import { Answer, MAX_RECORDS } from '../dns/answer.ts';
 import { Chain } from '../dns/chain.ts';
 import { ReplyWriter } from '../dns/reply-writer.ts';
 import { Query } from '../dns/query.ts';
 import { familyOf } from '../base/ip.ts';
-import { NetlinkSetWriter } from '../kernel/set-writer.ts';
+import { COMMIT, NetlinkSetWriter } from '../kernel/set-writer.ts';
+import type { Carrier } from '../kernel/set-writer.ts';
 import { RangeMatcher, protectedRanges } from '../kernel/protected.ts';
 import { PacketBatch } from '../sys/packet-batch.ts';
 import type { Fd, Sys } from '../sys/sys.ts';
 import { AuditDetail, AuditSubject } from './audit.ts';
 import type { DatapathSettings } from './settings.ts';
-import { AnswerStore } from './state/answer-store.ts';
-import type { StoredAnswer } from './state/answer-store.ts';
+import { AnswerStore, NO_ANSWER } from './state/answer-store.ts';
+import type { AnswerDraft, AnswerKey, DraftBody } from './state/answer-store.ts';
 import { AuditBudget } from './state/audit-budget.ts';
 import { Deadlines } from './state/deadlines.ts';
 import { Grants } from './state/grants.ts';
-import { Lookups } from './state/lookups.ts';
+import { Lookups, Noted } from './state/lookups.ts';
 import { POD_INDEXES, PodTable } from './state/pod-table.ts';
 import { Programs, UNSELECTED } from './state/programs.ts';
 import type { Verdict } from './state/programs.ts';
@@ -90,10 +91,26 @@ export class Plane {
   /** Address of a peer that has no slot. */
   readonly peer = new Uint8Array(16);
   /** Where an upstream's answer is rewritten before it is stored. */
-  readonly rewritten = new Uint8Array(REWRITTEN_BYTES);
-  /** Slots whose grants are in the batch that the next commit sends. */
-  readonly admitted: Int32Array;
+  readonly draft = newDraft();
+  /** What admit.ts tells plane.lookups. */
+  readonly noted = new Noted();
+  /** What cache.ts asks the store for. */
+  readonly key: { -readonly [K in keyof AnswerKey]: AnswerKey[K] };
+  /** Slots whose grants are in the batch that is being written. */
+  admitted: Int32Array;
   admittedCount = 0;
+  /** Slots whose grants the kernel is asked for; what it said, COMMIT.Pending until it has; and since when it is asked. */
+  submitted: Int32Array;
+  submittedCount = 0;
+  outcome: number = COMMIT.Done;
+  submittedMs = 0;
+  /** True when somebody deleted our sets while it was asked. */
+  isSubmittedDoubtful = false;
+  /** True when nothing was sent for it, because of the pause after a refusal. */
+  isUntried = false;
+  /** Number of the batch that is being written, and of the one that each slot in state Commit waits for. */
+  batch = 0;
+  readonly batchOf: Float64Array;
   /** Until then nothing is sent to the kernel, since it said that our sets are gone. */
   refusedUntilMs = 0;
   readonly queries: PacketBatch;
@@ -115,8 +132,9 @@ export class Plane {
   readonly seed: number;
   /** Slots that wait for one answer, by the hash of their question: the first of them asked upstream. */
   readonly asking = new Map<number, number>();
-  /** What each slot in state Commit or Judging is to be answered with. */
-  readonly stored: (StoredAnswer | undefined)[];
+  /** What each slot in state Commit is to be answered with, and its serial there. */
+  readonly stored: Int32Array;
+  readonly storedSerial: Int32Array;
   readonly verdicts: Verdict[];
 
   programs = new Programs([]);
@@ -136,7 +154,7 @@ export class Plane {
   wallMs = 0;
 
   /** Opens every socket but those to upstreams: `loop.ts` does, which waits for them. Throws SysError. */
-  constructor(sys: Sys, settings: DatapathSettings, counters: Counters, ring: AuditRing) {
+  constructor(sys: Sys, settings: DatapathSettings, counters: Counters, ring: AuditRing, carrier?: Carrier) {
     this.sys = sys;
     this.settings = settings;
     this.counters = counters.words;
@@ -145,8 +163,12 @@ export class Plane {
     this.seed = this.random.next32();
     this.grants = new Grants(this.random.next32(), POD_INDEXES);
     this.admitted = new Int32Array(this.slots.capacity);
+    this.submitted = new Int32Array(this.slots.capacity);
+    this.batchOf = new Float64Array(this.slots.capacity);
     this.deadlines = new Deadlines(ATTEMPT_MS, this.slots.capacity);
-    this.stored = Array.from({ length: this.slots.capacity }, () => undefined);
+    this.stored = new Int32Array(this.slots.capacity).fill(NO_ANSWER);
+    this.storedSerial = new Int32Array(this.slots.capacity);
+    this.key = { hash: 0, name: this.slots.folded, nameAt: 0, nameBytes: 0, qtype: 0, flags: 0 };
     this.verdicts = Array.from({ length: this.slots.capacity }, () => UNSELECTED);
     this.neverGranted = new RangeMatcher(protectedRanges(settings.protect));
     this.queries = new PacketBatch(sys, BATCH, QUERY_BYTES);
@@ -161,10 +183,32 @@ export class Plane {
       replies: new PacketBatch(sys, BATCH, REPLY_BYTES),
     }));
     this.upstreams = new Upstreams(sys, this.random, settings.listen);
-    this.writer = NetlinkSetWriter.open(sys, { table: settings.table, strategy: settings.strategy });
+    const { table, strategy } = settings;
+    this.writer = NetlinkSetWriter.open(sys, { table, strategy, ...(carrier === undefined ? {} : { carrier }) });
   }
 
   count(word: number): void {
     this.counters[word]!++;
   }
+}
+
+function newDraft(): AnswerDraft {
+  const newBody = (): DraftBody => ({
+    bytes: new Uint8Array(REWRITTEN_BYTES),
+    length: 0,
+    ttlOffsets: new Uint16Array(MAX_RECORDS),
+    ttls: 0,
+  });
+  return {
+    rcode: 0,
+    plain: newBody(),
+    judged: newBody(),
+    isShownWhole: false,
+    addresses: new Uint8Array(MAX_RECORDS * 16),
+    addressCount: 0,
+    withheld: 0,
+    ttlSeconds: 0,
+    storedMs: 0,
+    expiryMs: 0,
+  };
 }

@@ -5,10 +5,17 @@ import { COUNT } from '../bridge/counters.ts';
 import { EDNS_DO, EDNS_PAYLOAD_BYTES, FLAG, HEADER_BYTES } from '../dns/codes.ts';
 import { OPT_BYTES, appendOpt, buildDenial, buildTruncated } from '../dns/build-reply.ts';
 import type { Asked, Denial } from '../dns/build-reply.ts';
-import { additionalCount, readFlags, writeAdditionalCount, writeFlags, writeId, writeUint32 } from '../dns/header.ts';
+import {
+  additionalCount,
+  readFlags,
+  writeAdditionalCount,
+  writeFlags,
+  writeId,
+  writeUint32,
+  readUint32,
+} from '../dns/header.ts';
 import type { Plane } from './plane.ts';
 import { ageSeconds } from './state/answer-store.ts';
-import type { ReplyBody, StoredAnswer } from './state/answer-store.ts';
 import { QUESTION_BYTES } from './state/query-slots.ts';
 import { ERRNO } from '../sys/sys.ts';
 
@@ -29,19 +36,19 @@ export function replyTruncated(plane: Plane, slot: number): void {
 }
 
 /** Whether the client takes a reply of this size (its OPT included) over UDP. */
-export function fits({ slots }: Plane, slot: number, body: ReplyBody): boolean {
-  const needed = body.bytes.length + (slots.hasOpt[slot] !== 0 ? OPT_BYTES : 0);
+export function fits({ slots }: Plane, slot: number, bodyBytes: number): boolean {
+  const needed = bodyBytes + (slots.hasOpt[slot] !== 0 ? OPT_BYTES : 0);
   return needed <= Math.min(slots.payloadBytes[slot]!, EDNS_PAYLOAD_BYTES);
 }
 
 /** For names that may only be asked: what upstream said. */
-export function replyPlain(plane: Plane, slot: number, stored: StoredAnswer): void {
-  replyWithBody(plane, slot, stored, stored.plain);
+export function replyPlain(plane: Plane, slot: number, answer: number): void {
+  replyWithBody(plane, slot, answer, false);
 }
 
 /** For names that a rule grants: only what was admitted (I3). */
-export function replyJudged(plane: Plane, slot: number, stored: StoredAnswer): void {
-  replyWithBody(plane, slot, stored, stored.judged);
+export function replyJudged(plane: Plane, slot: number, answer: number): void {
+  replyWithBody(plane, slot, answer, true);
 }
 
 /** Answers a message that got no slot: plane.query as datagram `i` of plane.queries. */
@@ -76,21 +83,24 @@ export function flushReplies(plane: Plane, l: number): void {
   replies.count = 0;
 }
 
-function replyWithBody(plane: Plane, slot: number, stored: StoredAnswer, body: ReplyBody): void {
-  const { room, asked } = plane;
-  if (!fits(plane, slot, body)) return replyTruncated(plane, slot);
+function replyWithBody(plane: Plane, slot: number, answer: number, isJudged: boolean): void {
+  const { room, asked, store } = plane;
+  const length = store.bodyBytes(answer, isJudged);
+  if (!fits(plane, slot, length)) return replyTruncated(plane, slot);
   const i = openSlot(plane, slot);
-  const length = body.bytes.length;
   const { bytes, at } = room;
-  copy(body.bytes, 0, bytes, at, length);
+  const from = store.bodyAt(answer, isJudged);
   // The client's own spelling of the question: same length, and every pointer to it stays right (R1, 0x20).
+  const questionEnd = HEADER_BYTES + asked.questionLength;
+  copy(store.bytes, from, bytes, at, HEADER_BYTES);
   copy(asked.qname, 0, bytes, at + HEADER_BYTES, asked.questionLength);
+  copy(store.bytes, from + questionEnd, bytes, at + questionEnd, length - questionEnd);
   writeId(bytes, at, asked.id);
   const isFresh = (plane.slots.auditFlags[slot]! & AUDIT_FLAG.Cached) === 0;
-  writeFlags(bytes, at, replyFlags(readFlags(body.bytes, 0), asked, isFresh));
-  const elapsedSeconds = ageSeconds(stored, plane.nowMs);
-  if (elapsedSeconds > 0) countDown(bytes, at, body, elapsedSeconds);
-  close(plane, slot, i, asked.hasOpt ? appendClientOpt(plane, length, stored.rcode) : length);
+  writeFlags(bytes, at, replyFlags(readFlags(store.bytes, from), asked, isFresh));
+  const elapsedSeconds = ageSeconds(store, answer, plane.nowMs);
+  if (elapsedSeconds > 0) countDown(plane, answer, isJudged, elapsedSeconds);
+  close(plane, slot, i, asked.hasOpt ? appendClientOpt(plane, length, store.rcode(answer)) : length);
 }
 
 /** RFC 6891 §6.1.1: OPT in the reply if and only if it was in the query. The length of the whole message. */
@@ -150,10 +160,11 @@ function replyFlags(stored: number, asked: Asked, isFresh: boolean): number {
   return (stored & kept) | (asked.flags & (FLAG.RD | FLAG.CD));
 }
 
-function countDown(bytes: Uint8Array, at: number, body: ReplyBody, elapsedSeconds: number): void {
-  const { ttlOffsets, ttls } = body;
-  for (let i = 0; i < ttls.length; i++) {
-    writeUint32(bytes, at + ttlOffsets[i]!, Math.max(0, ttls[i]! - elapsedSeconds));
+function countDown({ room, store }: Plane, answer: number, isJudged: boolean, elapsedSeconds: number): void {
+  const count = store.ttlCount(answer, isJudged);
+  for (let i = 0; i < count; i++) {
+    const at = room.at + store.ttlOffset(answer, isJudged, i);
+    writeUint32(room.bytes, at, Math.max(0, readUint32(room.bytes, at) - elapsedSeconds));
   }
 }
 

@@ -5,9 +5,10 @@ import { COUNT } from '../bridge/counters.ts';
 import { ANSWER, parseAnswer } from '../dns/answer.ts';
 import type { Denial as Reply } from '../dns/build-reply.ts';
 import { RCODE } from '../dns/codes.ts';
-import { ADMIT, admit, commit, grantLifetimeMs } from './admit.ts';
+import { ADMIT, admit, grantLifetimeMs, settle, storedAnswer, submit } from './admit.ts';
 import { audit } from './audit.ts';
-import { answerFromCache, cacheKey } from './cache.ts';
+import type { AuditDetail } from './audit.ts';
+import { answerFromCache, cacheKey, keyOf } from './cache.ts';
 import {
   BAD_UPSTREAM,
   denialFor,
@@ -26,7 +27,7 @@ import { identify } from './identify.ts';
 import { MATCH, match } from './match.ts';
 import type { Plane } from './plane.ts';
 import { fits, replyJudged, replyPlain, replyTruncated, replyWithout } from './reply.ts';
-import type { StoredAnswer } from './state/answer-store.ts';
+import { NO_ANSWER } from './state/answer-store.ts';
 import { NO_POD } from './state/pod-table.ts';
 import { ATTEMPTS, NO_SLOT, STATE } from './state/query-slots.ts';
 
@@ -48,7 +49,7 @@ export class Server {
     if (!identify(plane, slot)) return this.#refuse(slot, NOT_A_POD, REASON['unknown-client']);
     if (!this.#mayAsk(slot)) return;
     const cached = answerFromCache(plane, slot);
-    if (cached === undefined) return this.#ask(slot);
+    if (cached === NO_ANSWER) return this.#ask(slot);
     plane.slots.auditFlags[slot]! |= AUDIT_FLAG.Cached;
     plane.count(COUNT.cache_hits);
     this.#admitThenReply(slot, cached); // never the other way round: see the race drawn in admit.ts
@@ -68,10 +69,11 @@ export class Server {
     if (hasOther && retry(plane, slot)) return;
     if (answer.rcode === RCODE.ServFail) return this.#forEachWaiter(slot, this.#answerFailed);
     trust(plane, slot);
-    const stored = extract(plane, slot, answers.bytes);
-    if (stored === undefined) return this.#unusable(slot);
-    if (isCacheable(plane, stored)) plane.store.put(cacheKey(plane, slot), stored);
-    this.#stored = stored;
+    if (!extract(plane, slot, answers.bytes)) return this.#unusable(slot);
+    const { store, draft } = plane;
+    const key = keyOf(plane, slot);
+    this.#stored = isCacheable(plane) ? store.keep(key, draft) : store.pass(key, draft);
+    if (this.#stored === NO_ANSWER) return this.#unusable(slot);
     this.#forEachWaiter(slot, this.#answerStored);
   }
 
@@ -84,9 +86,11 @@ export class Server {
     this.#forEachWaiter(slot, this.#answerNoUpstream);
   }
 
-  /** Sends the batch of grants to the kernel and answers everybody who waited for it. */
+  /** Sends the batch of grants to the kernel, and answers everybody whose grants it has acknowledged. */
   commit(): void {
-    commit(this.#plane, this.#settle);
+    settle(this.#plane, this.#settle);
+    submit(this.#plane);
+    settle(this.#plane, this.#settle);
   }
 
   /** After an exception that is our bug: everybody who waits for this slot gets SERVFAIL, nothing is allowed. */
@@ -127,69 +131,78 @@ export class Server {
     plane.count(COUNT.merged);
   }
 
-  #admitThenReply(slot: number, stored: StoredAnswer): void {
+  #admitThenReply(slot: number, answer: number): void {
     const plane = this.#plane;
     // What the client cannot be shown it is not granted either: it would have to ask again over TCP.
-    if (plane.verdicts[slot]!.classes.length > 0 && !fits(plane, slot, stored.judged))
+    if (plane.verdicts[slot]!.classes.length > 0 && !fits(plane, slot, plane.store.bodyBytes(answer, true)))
       return this.#answerTruncated(slot);
-    let outcome = admit(plane, slot, stored);
+    let outcome = admit(plane, slot, answer);
     if (outcome === ADMIT.BatchFull) {
       this.commit();
-      outcome = admit(plane, slot, stored);
+      outcome = admit(plane, slot, answer);
     }
     switch (outcome) {
       case ADMIT.Granted:
-        return this.#answer(slot, stored);
+        return this.#answer(slot, answer);
       case ADMIT.Pending:
         return;
       case ADMIT.NoFamily:
         plane.detail.reset(AUDIT_KIND.Allowed, RCODE.NoError);
         return this.#finish(slot, NO_RECORDS);
       default:
-        plane.writer.discard(); // what an answer too big for any batch has left in it
+        if (plane.admittedCount === 0) plane.writer.discard(); // what an answer too big for any batch has left in it
         return this.#fail(slot, OVER_QUOTA, REASON.quota);
     }
   }
 
   #settled(slot: number, isGranted: boolean): void {
     const plane = this.#plane;
-    const stored = plane.stored[slot];
-    if (!isGranted || stored === undefined) return this.#fail(slot, NOT_GRANTED, REASON['kernel-refused']);
+    const answer = storedAnswer(plane, slot);
+    if (!isGranted || answer === NO_ANSWER) return this.#fail(slot, NOT_GRANTED, REASON['kernel-refused']);
     const verdict = plane.verdicts[slot]!;
-    for (const classIndex of verdict.classes) {
+    for (let c = 0; c < verdict.classes.length; c++) {
       const detail = plane.detail.reset(AUDIT_KIND.Grant, RCODE.NoError);
-      detail.classIndex = classIndex;
+      detail.classIndex = verdict.classes[c]!;
       detail.rule = verdict.rule;
-      detail.ttlSeconds = Math.round(grantLifetimeMs(plane, stored) / 1000);
-      detail.addresses = stored.addresses;
-      detail.latencyMs = plane.sys.nowMs() - plane.nowMs;
+      detail.ttlSeconds = Math.round(grantLifetimeMs(plane, answer) / 1000);
+      this.#showAddresses(detail, answer);
+      detail.latencyMs = plane.sys.nowMs() - plane.submittedMs;
       audit(plane, slot, detail);
     }
-    this.#answer(slot, stored);
+    this.#answer(slot, answer);
   }
 
-  /** Everything that `stored` shows is granted: say it. */
-  #answer(slot: number, stored: StoredAnswer): void {
+  /** Everything that `answer` shows is granted: say it. */
+  #answer(slot: number, answer: number): void {
     const plane = this.#plane;
+    const { store } = plane;
     const verdict = plane.verdicts[slot]!;
-    const detail = plane.detail.reset(AUDIT_KIND.Allowed, stored.rcode);
+    const detail = plane.detail.reset(AUDIT_KIND.Allowed, store.rcode(answer));
     detail.rule = verdict.rule;
-    detail.ttlSeconds = stored.ttlSeconds;
-    detail.addresses = stored.addresses;
+    detail.ttlSeconds = store.ttlSeconds(answer);
+    this.#showAddresses(detail, answer);
     if (verdict.classes.length === 0) {
-      replyPlain(plane, slot, stored);
+      replyPlain(plane, slot, answer);
       return this.#finish(slot);
     }
-    if (stored.withheld > 0) {
+    const isWithheld = store.withheld(answer) > 0;
+    if (isWithheld) {
       detail.flags = AUDIT_FLAG.Withheld;
       plane.count(COUNT.answers_withheld);
     }
-    if (stored.withheld > 0 && stored.addresses.length === 0) {
+    if (isWithheld && store.addressCount(answer) === 0) {
       detail.reason = REASON['protected-address'];
       return this.#finish(slot, PROTECTED);
     }
-    replyJudged(plane, slot, stored);
+    replyJudged(plane, slot, answer);
     this.#finish(slot);
+  }
+
+  #showAddresses(detail: AuditDetail, answer: number): void {
+    const { store } = this.#plane;
+    detail.addresses = store.bytes;
+    detail.addressesAt = store.addressesAt(answer);
+    detail.addressCount = store.addressCount(answer);
   }
 
   #unusable(slot: number): void {
@@ -201,9 +214,9 @@ export class Server {
   }
 
   // What forEachWaiter is to do with each slot; the answer itself is passed beside, so that no closure is made per answer.
-  #stored: StoredAnswer | undefined;
+  #stored = NO_ANSWER;
   readonly #answerStored = (slot: number): void => {
-    if (this.#stored !== undefined && this.#mayAsk(slot)) this.#admitThenReply(slot, this.#stored);
+    if (this.#mayAsk(slot)) this.#admitThenReply(slot, this.#stored);
   };
   readonly #answerTruncated = (slot: number): void => {
     if (!this.#mayAsk(slot)) return;

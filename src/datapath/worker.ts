@@ -4,6 +4,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import type { MessagePort } from 'node:worker_threads';
 import { assertNever, CodedError } from '../base/errors.ts';
 import { AuditRing } from '../bridge/audit-ring.ts';
+import { CommitChannel } from '../bridge/commit-channel.ts';
 import { Control } from '../bridge/control.ts';
 import { Counters } from '../bridge/counters.ts';
 import type { DatapathStart, FromDatapath, ToDatapath } from '../bridge/protocol.ts';
@@ -14,8 +15,15 @@ import type { UpstreamZone } from './settings.ts';
 function run(port: MessagePort, start: DatapathStart): void {
   const control = new Control(start.controlBuffer);
   const tell = (message: FromDatapath): void => port.postMessage(message);
-  const shared = { control, counters: new Counters(start.countersBuffer), ring: new AuditRing(start.ringBuffer) };
-  const loop = new Loop(LinuxSys.open(), start.settings, shared, {
+  const shared = {
+    control,
+    counters: new Counters(start.countersBuffer),
+    ring: new AuditRing(start.ringBuffer),
+    channel: new CommitChannel(start.commitBuffer),
+  };
+  const sys = LinuxSys.open();
+  sys.preferSoonTurns();
+  const loop = new Loop(sys, start.settings, shared, {
     onWake: () => readMessages(port, loop, tell),
     onKernelDamage: () => tell({ kind: 'kernel-damage' }),
     onInternalError: (error) => tell({ kind: 'internal-error', stack: stackOf(error) }),

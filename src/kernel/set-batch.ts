@@ -22,8 +22,11 @@ const NO_MESSAGE = -1;
 
 export class SetBatch {
   readonly #buffer: MessageBuffer;
-  #sequence = 1;
+  #sequence: number;
   #first = 0;
+  /** Operations since it was cleared, and whether one of them cannot be written. */
+  operations = 0;
+  isInvalid = false;
   /** Start of the last message, and of its element list while it takes more. */
   #last = NO_MESSAGE;
   #list = NO_MESSAGE;
@@ -31,7 +34,9 @@ export class SetBatch {
   #set: ElementSet | undefined;
   #elements = 0;
 
-  constructor(memory: Memory, start: number, lengthBytes: number) {
+  /** `sequence` is the number of the first message: batches that share a socket begin far apart. */
+  constructor(memory: Memory, start: number, lengthBytes: number, sequence = 1) {
+    this.#sequence = sequence;
     this.#buffer = new MessageBuffer(memory, start, lengthBytes);
   }
 
@@ -61,6 +66,8 @@ export class SetBatch {
 
   clear(): void {
     this.#buffer.clear();
+    this.operations = 0;
+    this.isInvalid = false;
     this.#last = this.#list = NO_MESSAGE;
     this.#set = undefined;
   }

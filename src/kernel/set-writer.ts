@@ -13,18 +13,28 @@ import type { ElementSet } from './set-element.ts';
 export type RefreshStrategy = 'update' | 'replace';
 
 /** What `commit` answers; any other value is the errno (positive) with which the kernel refused the whole batch. */
-export const COMMIT = OUTCOME;
+export const COMMIT = { ...OUTCOME, /** Of `submit`: the committer's thread is at it. */ Pending: -2 } as const;
+
+/** Takes finished batches to the kernel in another thread (bridge/commit-channel.ts). */
+export interface Carrier {
+  request(address: number, lengthBytes: number, first: number, last: number): void;
+  isDone(): boolean;
+  outcome(): number;
+}
 
 export interface SetWriterOptions {
   readonly table: string;
   readonly strategy: RefreshStrategy;
   /** Send and receive buffer of the socket. */
   readonly bufferBytes?: number;
+  /** Without it `submit` commits in this thread. */
+  readonly carrier?: Carrier;
 }
 
-// 64 queries of a turn with 16 IPv6 addresses each are 72 KiB; the socket's send buffer must hold the whole batch.
-const BATCH_BYTES = 256 * 1024;
-const SOCKET_BYTES = 1024 * 1024;
+// 64 queries of a turn with 16 IPv6 addresses each are 72 KiB; what comes while another program holds the lock must find room, too. The
+// socket's send buffer must hold the whole batch.
+const BATCH_BYTES = 768 * 1024;
+export const SOCKET_BYTES = 1024 * 1024;
 const REQUEST_BYTES = 512;
 const REPLY_BYTES = 16 * 1024;
 // 0 means "never expires" (V1).
@@ -36,13 +46,14 @@ export class NetlinkSetWriter {
   readonly #strategy: RefreshStrategy;
   readonly #socket: NetlinkSocket;
   readonly #replyView: DataView;
-  readonly #batch: SetBatch;
+  readonly #carrier: Carrier | undefined;
+  /** Being written; the other one is with the carrier, or free. */
+  #batch: SetBatch;
+  #other: SetBatch;
   readonly #request: MessageBuffer;
   readonly #key = new Uint8Array(2 * ADDRESS_BYTES);
   /** The sets of class k: [2k] for IPv4, [2k+1] for IPv6. */
   #sets: readonly ElementSet[] = [];
-  #pending = 0;
-  #invalid = false;
 
   /** Throws SysError. */
   static open(sys: Sys, options: SetWriterOptions): NetlinkSetWriter {
@@ -52,9 +63,11 @@ export class NetlinkSetWriter {
   private constructor(sys: Sys, options: SetWriterOptions) {
     this.#table = options.table;
     this.#strategy = options.strategy;
-    const memory = sys.allocate(BATCH_BYTES + REQUEST_BYTES);
+    this.#carrier = options.carrier;
+    const memory = sys.allocate(2 * BATCH_BYTES + REQUEST_BYTES);
     this.#batch = new SetBatch(memory, 0, BATCH_BYTES);
-    this.#request = new MessageBuffer(memory, BATCH_BYTES, REQUEST_BYTES);
+    this.#other = new SetBatch(memory, BATCH_BYTES, BATCH_BYTES, 0x8000_0000);
+    this.#request = new MessageBuffer(memory, 2 * BATCH_BYTES, REQUEST_BYTES);
     const replies = sys.allocate(REPLY_BYTES);
     this.#replyView = new DataView(replies.bytes.buffer, replies.bytes.byteOffset, replies.bytes.byteLength);
     this.#socket = new NetlinkSocket(sys, options.bufferBytes ?? SOCKET_BYTES, replies);
@@ -75,7 +88,7 @@ export class NetlinkSetWriter {
 
   /** Operations since the last commit or discard. */
   get pending(): number {
-    return this.#pending;
+    return this.#batch.operations;
   }
 
   /**
@@ -104,24 +117,45 @@ export class NetlinkSetWriter {
 
   /** Sends what is pending as one transaction. COMMIT.Done, COMMIT.Unknown, or the errno with which all of it was refused. */
   commit(): number {
-    const isEmpty = this.#pending === 0;
-    const isInvalid = this.#invalid;
-    if (isInvalid || isEmpty) {
+    const batch = this.#batch;
+    const early = outcomeWithoutSending(batch);
+    if (early !== COMMIT.Pending) {
       this.discard();
-      return isInvalid ? ERRNO.EINVAL : COMMIT.Done;
+      return early;
     }
-    const acknowledged = this.#batch.finish();
-    const sent = this.#socket.send(this.#batch.memory, this.#batch.start, this.#batch.lengthBytes);
+    const acknowledged = batch.finish();
+    const sent = this.#socket.send(batch.memory, batch.start, batch.lengthBytes);
     this.discard();
     if (sent < 0) return -sent;
-    return this.#socket.outcome(this.#batch.firstSequence, acknowledged);
+    return this.#socket.outcome(batch.firstSequence, acknowledged);
+  }
+
+  /** The same by the carrier, if there is one: COMMIT.Pending, until `collect` says otherwise. Not while one is pending. */
+  submit(): number {
+    const early = outcomeWithoutSending(this.#batch);
+    if (this.#carrier === undefined || early !== COMMIT.Pending) return this.commit();
+    const batch = this.#batch;
+    const acknowledged = batch.finish();
+    this.#carrier.request(batch.memory.address + batch.start, batch.lengthBytes, batch.firstSequence, acknowledged);
+    this.exchange();
+    return COMMIT.Pending;
+  }
+
+  /** What became of the batch that was submitted last. */
+  collect(): number {
+    if (this.#carrier === undefined || !this.#carrier.isDone()) return COMMIT.Pending;
+    this.#other.clear();
+    return this.#carrier.outcome();
+  }
+
+  /** Writes to the other batch from now on. Not while it is submitted. */
+  exchange(): void {
+    [this.#batch, this.#other] = [this.#other, this.#batch];
   }
 
   /** Forgets what is pending. */
   discard(): void {
     this.#batch.clear();
-    this.#pending = 0;
-    this.#invalid = false;
   }
 
   /** What the kernel has: milliseconds left, 0 when the element (or its set) is not there, Infinity when it never expires, or -errno. */
@@ -147,8 +181,8 @@ export class NetlinkSetWriter {
   /** Appends what gives the element of #key this lifetime, or, with 0, removes it. */
   #put(set: ElementSet | undefined, lifetimeMs: number): boolean {
     if (set === undefined) {
-      this.#invalid = true;
-      this.#pending++;
+      this.#batch.isInvalid = true;
+      this.#batch.operations++;
       return true;
     }
     const replacing = this.#strategy === 'replace';
@@ -156,7 +190,7 @@ export class NetlinkSetWriter {
     if (replacing) this.#replace(set, lifetimeMs);
     else if (lifetimeMs > 0) this.#batch.append(MESSAGE.NewSetElement, set, this.#key, lifetimeMs);
     else this.#batch.append(MESSAGE.DestroySetElement, set, this.#key, 0);
-    this.#pending++;
+    this.#batch.operations++;
     return true;
   }
 
@@ -191,4 +225,9 @@ export class NetlinkSetWriter {
     }
     return set;
   }
+}
+
+function outcomeWithoutSending(batch: SetBatch): number {
+  if (batch.isInvalid) return ERRNO.EINVAL;
+  return batch.operations === 0 ? COMMIT.Done : COMMIT.Pending;
 }

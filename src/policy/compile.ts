@@ -90,7 +90,8 @@ function effectOf(egress: EgressRule, classIndex: ReadonlyMap<string, number>) {
 }
 
 function link(selecting: readonly LoweredRule[], rules: readonly RuleRef[], classes: readonly PortClass[]): Program {
-  const names = selecting.flatMap((each) => each.names);
+  const isClosed = selecting.some(({ rule }) => rule.isFinal === true);
+  const names = isClosed ? [] : selecting.flatMap((each) => each.names);
   const opened = new Set(names.flatMap((name) => name.classes));
   return { id: contentId(names, rules, classes), names, classes: [...opened].toSorted((a, b) => a - b) };
 }

@@ -17,6 +17,8 @@ export interface PolicyRule {
   readonly at: string;
   readonly selector: PodSelector;
   readonly egress: readonly EgressRule[];
+  /** Its pods get nothing from other policies either: what it would have denied cannot be read. */
+  readonly isFinal?: true;
 }
 
 /** All parts must hold. */

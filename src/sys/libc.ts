@@ -18,7 +18,10 @@ export interface Libc {
   eventfd(initial: number, flags: number): number;
   read(fd: number, buffer: number, length: number): number;
   write(fd: number, buffer: number, length: number): number;
+  ioctl(fd: number, request: number, argument: number): number;
   close(fd: number): number;
+  _exit(status: number): void;
+  syscall(number: number, thread: number, attributes: number, flags: number): number;
   mmap(address: null, length: number, protection: number, flags: number, fd: number, offset: number): bigint;
 }
 
@@ -37,7 +40,10 @@ const PROTOTYPES: Record<keyof Libc, string> = {
   eventfd: 'int eventfd(uint32_t, int)',
   read: 'int64_t read(int, uintptr_t, size_t)',
   write: 'int64_t write(int, uintptr_t, size_t)',
+  ioctl: 'int ioctl(int, unsigned long, uintptr_t)',
   close: 'int close(int)',
+  _exit: 'void _exit(int)',
+  syscall: 'int64_t syscall(int64_t, int, uintptr_t, uint32_t)',
   mmap: 'void *mmap(void *, size_t, int, int, int, int64_t)',
 };
 

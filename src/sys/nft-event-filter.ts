@@ -1,5 +1,6 @@
 // A socket filter (classic BPF, socket(7) SO_ATTACH_FILTER) for nftables events: what our own commits cause thousands of times a
-// second, element and generation messages, is dropped in the kernel, so that the watcher's buffer holds only what others do (V7).
+// second, element and generation messages, is dropped in the kernel (V7), and so are new rules, which another program's transaction has by
+// tens of thousands: the watcher looks for what is deleted.
 
 // struct sock_filter { u16 code; u8 jt, jf; u32 k } and struct sock_fprog { u16 length; pointer } of <linux/filter.h>.
 const BPF_LDH_ABS = 0x28;
@@ -7,6 +8,7 @@ const BPF_JEQ_K = 0x15;
 const BPF_RET_K = 0x06;
 const NLMSG_TYPE = 4; // offset of nlmsg_type in struct nlmsghdr
 const NFNL_SUBSYS_NFTABLES = 10;
+const NFT_MSG_NEWRULE = 6;
 const NFT_MSG_NEWSETELEM = 12;
 const NFT_MSG_DELSETELEM = 14;
 const NFT_MSG_NEWGEN = 15;
@@ -14,7 +16,7 @@ const WHOLE_MESSAGE = 0xffff_ffff;
 
 /** sock_fprog followed by its instructions, to be copied to the 16 bytes before `instructionsAddress`. */
 export function elementEventFilter(instructionsAddress: number): Uint8Array {
-  const dropped = [NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM, NFT_MSG_NEWGEN];
+  const dropped = [NFT_MSG_NEWRULE, NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM, NFT_MSG_NEWGEN];
   const program: [code: number, jumpTrue: number, jumpFalse: number, k: number][] = [
     [BPF_LDH_ABS, 0, 0, NLMSG_TYPE],
     ...dropped.map((message, i): [number, number, number, number] => {

@@ -5,6 +5,7 @@ import { parseAddress } from '../../src/base/ip.ts';
 import { parseNameText } from '../../src/dns/name.ts';
 import { LinuxSys } from '../../src/sys/linux.ts';
 import { PacketBatch } from '../../src/sys/packet-batch.ts';
+import { Stamps } from './stamped-socket.ts';
 
 const [, , serverText = '', rateText = '1000', secondsText = '5', names = 'fresh', prefix = 'n'] = process.argv;
 const address = parseAddress(serverText);
@@ -18,9 +19,10 @@ const fd = sys.udpConnect(0, { address, port: 53 });
 const epoll = sys.epollOpen();
 sys.epollAdd(epoll, fd);
 const ready = new Int32Array(1);
+const stamps = new Stamps(sys, fd);
 const outgoing = new PacketBatch(sys, 1, 512);
 outgoing.useConnectedPeer();
-const incoming = new PacketBatch(sys, 64, 2048);
+const incoming = new PacketBatch(sys, 1, 2048);
 incoming.prepareReceive();
 const sentMs = new Float64Array(65_536);
 const latencies: number[] = [];
@@ -47,7 +49,6 @@ process.exit(0);
 
 function send(i: number): void {
   const id = i & 0xffff;
-  sentMs[id] = sys.nowMs(); // not when it was due: how late this program is must not count as latency
   const label = names === 'fresh' ? `${prefix}${i}` : `${prefix}${i % Number(names)}`;
   const name = parseNameText(`${label}.load.example.org`);
   if (name === undefined) throw new Error(`not a name: ${label}`);
@@ -56,6 +57,7 @@ function send(i: number): void {
   bytes.set(name, 12);
   bytes.set([0, 1, 0, 1], 12 + name.length);
   outgoing.setLength(0, 16 + name.length);
+  sentMs[id] = sys.nowMs(); // not when it was due: how late this program is must not count as latency
   sys.sendBatch(fd, outgoing, 0, 1);
 }
 
@@ -63,7 +65,7 @@ function receive(): void {
   for (;;) {
     const count = sys.receiveBatch(fd, incoming);
     if (count <= 0) return;
-    const now = sys.nowMs();
+    const now = stamps.lastMs();
     for (let i = 0; i < count; i++) {
       const at = incoming.start(i);
       const id = ((incoming.bytes[at] ?? 0) << 8) | (incoming.bytes[at + 1] ?? 0);

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runCommand } from '../../src/cli/demo/command.ts';
 import { CLUSTER_DNS } from '../../src/cli/demo/topology.ts';
-import { end, PEER_ADDRESS, SERVER_CORE, start, startReady, UPSTREAM_ADDRESS } from './stage.ts';
+import { SERVER_CORE } from './cores.ts';
+import { end, PEER_ADDRESS, start, startReady, UPSTREAM_ADDRESS } from './stage.ts';
 import type { Stage } from './stage.ts';
 
 export type ServerName = 'namewall' | 'unbound' | 'dnsmasq' | 'dnsmasq+nftset' | 'dnsdist' | 'echo';

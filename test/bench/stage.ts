@@ -3,13 +3,11 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { runCommand } from '../../src/cli/demo/command.ts';
 import { Lab } from '../../src/cli/demo/lab.ts';
+import { LOAD_CORE } from './cores.ts';
 
-export const SERVER_CORE = 0;
-export const LOAD_CORE = 1;
 /** Where peers listen, an address of the node itself; namewall is asked at the cluster DNS, by interception. */
 export const PEER_ADDRESS = '10.53.0.1';
 export const UPSTREAM_ADDRESS = '192.0.2.54';
@@ -34,7 +32,8 @@ export class Stage {
   async startUpstream(ttlSeconds: number, mode: 'fresh' | 'same'): Promise<void> {
     await this.stopUpstream();
     const script = new URL('upstream.ts', import.meta.url).pathname;
-    const argv = [process.execPath, script, UPSTREAM_ADDRESS, String(ttlSeconds), mode];
+    // Real-time: it shares a core with a load that never rests, and must not be what a server waits for.
+    const argv = ['chrt', '-f', '1', process.execPath, script, UPSTREAM_ADDRESS, String(ttlSeconds), mode];
     this.#upstream = await startReady(this.lab.worldNamespace, LOAD_CORE, argv);
   }
 
@@ -72,13 +71,4 @@ export async function end(child: ChildProcess | undefined): Promise<void> {
   const exited = once(child, 'exit');
   child.kill('SIGTERM');
   await exited;
-}
-
-/** Jiffies that a core was idle and in all, since boot (proc_stat(5)). */
-export function coreTimes(core: number): { readonly idle: number; readonly total: number } {
-  const line = readFileSync('/proc/stat', 'utf8')
-    .split('\n')
-    .find((each) => each.startsWith(`cpu${core} `));
-  const fields = (line ?? '').split(/\s+/).slice(1, 9).map(Number);
-  return { idle: (fields[3] ?? 0) + (fields[4] ?? 0), total: fields.reduce((sum, value) => sum + value, 0) };
 }

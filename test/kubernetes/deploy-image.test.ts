@@ -12,7 +12,7 @@ const installed = (stage: string): string[] =>
   /apt-get install --yes --no-install-recommends ([^&]+)&&/.exec(stage)?.[1]?.trim().split(/\s+/) ?? [];
 
 /** Programs that the agent runs, and the Debian packages that bring them; '' for what every Debian image has. */
-const PACKAGE_OF: Readonly<Record<string, string>> = { nft: 'nftables', ip: 'iproute2', sh: '' };
+const PACKAGE_OF: Readonly<Record<string, string>> = { nft: 'nftables', ip: 'iproute2' };
 
 /** The agent's own code: the demo runs on a host with root, not in the image. */
 const sources = new Map([...readTree(['src'])].filter(([path]) => !path.startsWith('src/cli/demo')));

@@ -204,10 +204,6 @@ describe('the DaemonSet', () => {
     expect(daemonSet.updateStrategy).toEqual({ type: 'RollingUpdate', rollingUpdate });
   });
 
-  test('does not make the agent process 1, which could not end itself by SIGKILL', () => {
-    expect(pod['shareProcessNamespace']).toBe(true);
-  });
-
   test('limits memory, and never stops the agent for the rest of a CPU period', () => {
     expect(agent.resources).toEqual({ requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '512Mi' } });
   });

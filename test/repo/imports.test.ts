@@ -60,6 +60,7 @@ const ALLOWED: readonly (readonly [string, Folder])[] = [
         'audit/',
         'datapath/settings.ts',
         'datapath/worker.ts',
+        'datapath/committer.ts',
       ],
       packages: ['node:'],
     },
@@ -76,6 +77,7 @@ const ALLOWED: readonly (readonly [string, Folder])[] = [
 const DEVIATIONS: Readonly<Record<string, string>> = {
   'main.ts → package.json': 'the version that it prints is written down once',
   'datapath/state/programs.ts → policy/names.ts': 'one name matcher for the hot path, the command line and the tests',
+  'datapath/committer.ts → kernel/netlink-socket.ts': 'the thread of that socket',
   'datapath/plane.ts → kernel/protected.ts': 'one list of ranges for the ruleset and for the answers',
   'datapath/settings.ts → kernel/protected.ts': 'the type of what the configuration adds to that list',
   'policy/sources/kubernetes.ts → kubernetes/objects.ts': 'the shape of the objects: types alone',

@@ -1,17 +1,24 @@
-// Every .scn file of this folder, against both kinds of kernel: those that renew elements and those that must be made to (V4).
+// Every .scn file of this folder, against both kinds of kernel: those that renew elements and those that must be made to (V4); and with both
+// kinds of commit: the loop waits for the kernel, or another thread does in its stead (V24).
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'vitest';
 import { parseScenario } from '../support/scenario-text.ts';
 import { runScenario } from '../support/scenario.ts';
 
 const folder = `${import.meta.dirname}/`;
-const files = readdirSync(folder)
+const scenarios = readdirSync(folder)
   .filter((file) => file.endsWith('.scn'))
-  .toSorted();
-const titleOf = (file: string) => parseScenario(readFileSync(folder + file, 'utf8'), file).title;
+  .toSorted()
+  .map((file) => {
+    const { title, statements } = parseScenario(readFileSync(folder + file, 'utf8'), file);
+    return { title, file, needsThread: statements.some(({ verb }) => verb === 'hold commits') };
+  });
 
 describe.each(['update', 'replace'] as const)('renewed by %s', (strategy) => {
-  test.each(files.map((file) => [titleOf(file), file]))('%s (%s)', async (_title, file) => {
-    await runScenario(folder + file, strategy);
+  describe.each(['loop', 'thread'] as const)('committed by the %s', (commits) => {
+    const played = scenarios.filter(({ needsThread }) => commits === 'thread' || !needsThread);
+    test.each(played)('$title ($file)', async ({ file }) => {
+      await runScenario(folder + file, strategy, commits);
+    });
   });
 });

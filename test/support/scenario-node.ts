@@ -11,12 +11,14 @@ import { milliseconds } from './scenario-text.ts';
 import type { Words } from './scenario-text.ts';
 import { Witness } from './scenario-witness.ts';
 import { World } from './scenario-world.ts';
+import type { Commits } from './scenario-world.ts';
 
 const DNS_PORT = 53;
 const DENIALS: readonly Denial[] = ['nxdomain', 'refused', 'nodata', 'drop'];
 
 export class Node {
   readonly #strategy: RefreshStrategy;
+  readonly #commits: Commits;
   readonly #settings = {
     listen: ['10.96.0.10', 'fd00:96::a'],
     denial: 'nxdomain' as Denial,
@@ -33,8 +35,9 @@ export class Node {
   #world: World | undefined;
   #witness = new Witness();
 
-  constructor(strategy: RefreshStrategy) {
+  constructor(strategy: RefreshStrategy, commits: Commits) {
     this.#strategy = strategy;
+    this.#commits = commits;
   }
 
   get witness(): Witness {
@@ -114,6 +117,7 @@ export class Node {
       },
       strategy: this.#strategy,
       observer: this.#witness,
+      commits: this.#commits,
     });
     this.#witness.world = world;
     return world;

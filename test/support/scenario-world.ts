@@ -19,6 +19,7 @@ import { compile } from '../../src/policy/compile.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { SimulatedSys } from '../../src/sys/simulated.ts';
 import type { SimulatedObserver } from '../../src/sys/simulated.ts';
+import { Committer } from './committer.ts';
 
 export const TABLE = 'namewall';
 /** The loop never sleeps longer (MAX_WAIT_MS of loop.ts), so time moves in such steps. */
@@ -42,7 +43,11 @@ export interface WorldOptions {
   readonly settings: Omit<DatapathSettings, 'table' | 'strategy' | 'transparent'>;
   readonly strategy: RefreshStrategy;
   readonly observer: SimulatedObserver;
+  readonly commits: Commits;
 }
+
+/** Who waits for the kernel: the loop itself, or another thread in its stead. */
+export type Commits = 'loop' | 'thread';
 
 export class World {
   readonly sys: SimulatedSys;
@@ -52,6 +57,7 @@ export class World {
   readonly complaints: string[] = [];
   readonly #ring = new AuditRing(new SharedArrayBuffer(RING_BYTES));
   readonly #memory = new Memory();
+  readonly #committer: Committer | undefined;
   readonly #loop: Loop;
   #state: State;
   #isLoopHeld = false;
@@ -60,7 +66,9 @@ export class World {
     const { strategy } = options;
     this.sys = new SimulatedSys({ observer: options.observer, renews: strategy === 'update' });
     const settings = { ...options.settings, table: TABLE, strategy, transparent: true };
-    const shared = { control: new Control(), counters: this.counters, ring: this.#ring };
+    this.#committer = options.commits === 'thread' ? new Committer(this.sys) : undefined;
+    const channel = this.#committer === undefined ? {} : { channel: this.#committer.channel };
+    const shared = { control: new Control(), counters: this.counters, ring: this.#ring, ...channel };
     this.#loop = new Loop(this.sys, settings, shared, {
       onWake: () => undefined,
       onKernelDamage: () => undefined,
@@ -97,14 +105,14 @@ export class World {
     const inputs = { ...NO_INPUTS, policies, pods };
     const next = { generation: before.generation + 1, inputs, registry, compiled };
     const inherited = inheritedAddresses(before, next);
-    this.#state = next;
     this.#memory.remember(next);
-    this.restoreTable();
+    this.#addSets(next);
     const isFilled = this.#loop.adopt(snapshotOf(next, inherited));
+    this.#state = next; // what was sent meanwhile was under way, by the policy before
     if (isFilled && inherited.size > 0) this.#loop.adopt(snapshotOf(next));
     const isPruned = before.generation === 0 || this.#loop.prune(); // a start has nothing to remove
     if (!isFilled || !isPruned) this.complaints.push('the kernel refused to change some grants');
-    const wanted = this.#setNames();
+    const wanted = setNames(next);
     for (const set of this.sys.nftables.setNames(TABLE)) {
       if (!wanted.includes(set)) this.sys.nftables.deleteSet(TABLE, set);
     }
@@ -119,7 +127,11 @@ export class World {
 
   /** Makes whatever sets of the policy are not there. */
   restoreTable(): void {
-    for (const set of this.#setNames()) {
+    this.#addSets(this.#state);
+  }
+
+  #addSets(state: State): void {
+    for (const set of setNames(state)) {
       this.sys.nftables.addSet(TABLE, set, { keyBytes: set.startsWith('grants4') ? 8 : 32, size: SET_SIZE });
     }
   }
@@ -134,12 +146,29 @@ export class World {
     this.run();
   }
 
+  /** Somebody else has the kernel's lock: what is handed over waits for it. */
+  holdCommits(): void {
+    if (this.#committer === undefined) throw new Error('Nobody waits for the kernel but the loop: see run.test.ts');
+    this.#committer.hold();
+  }
+
+  releaseCommits(): void {
+    this.#committer?.release();
+    this.run();
+  }
+
+  /** The reports of the next commit are lost. */
+  overflow(): void {
+    (this.#committer ?? this.sys).overflow();
+  }
+
   /** Turns until nothing is left to read. */
   run(): void {
     if (this.#isLoopHeld) return;
     let turns = 0;
     do {
       this.#loop.turn();
+      this.#committer?.work();
       if (++turns > MAX_TURNS) throw new Error(`The loop has something to read even after ${MAX_TURNS} turns`);
     } while (this.sys.hasReady());
     this.#ring.drain((offset) => {
@@ -162,10 +191,10 @@ export class World {
   liveElements(set: string): string[] {
     return this.sys.nftables.set(TABLE, set)?.liveKeys(this.sys.nowMs()) ?? [];
   }
+}
 
-  #setNames(): string[] {
-    return this.#state.compiled.classes.flatMap(({ id }) => [`grants4_${id}`, `grants6_${id}`]);
-  }
+function setNames({ compiled }: State): string[] {
+  return compiled.classes.flatMap(({ id }) => [`grants4_${id}`, `grants6_${id}`]);
 }
 
 /** The key of two addresses of one family, in hexadecimal as SimulatedSet has it. */

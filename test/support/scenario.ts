@@ -14,20 +14,26 @@ import { readAnswer } from './scenario-records.ts';
 import { milliseconds, parseScenario, ScenarioError, Words } from './scenario-text.ts';
 import type { SeenQuestion } from './scenario-witness.ts';
 import { shortBytes, TABLE } from './scenario-world.ts';
+import type { Commits } from './scenario-world.ts';
 
 const DNS_PORT = 53;
 const FIRST_PORT = 40_000;
 const FIRST_ID = 1_000;
 
 /** Throws ScenarioError with FILE:LINE and what was expected. */
-export async function runScenario(file: string, strategy: RefreshStrategy): Promise<void> {
-  return playScenario(await readFile(file, 'utf8'), file, strategy);
+export async function runScenario(file: string, strategy: RefreshStrategy, commits: Commits): Promise<void> {
+  return playScenario(await readFile(file, 'utf8'), file, strategy, commits);
 }
 
 /** The same for a text; `file` is only used in messages. */
-export async function playScenario(text: string, file: string, strategy: RefreshStrategy): Promise<void> {
+export async function playScenario(
+  text: string,
+  file: string,
+  strategy: RefreshStrategy,
+  commits: Commits = 'loop',
+): Promise<void> {
   const { statements } = parseScenario(text, file);
-  const play = new Play(strategy);
+  const play = new Play(strategy, commits);
   for (const { line, verb, words } of statements) {
     try {
       await play.statement(line, verb, new Words(words));
@@ -45,8 +51,8 @@ class Play {
   readonly #claims: Claims;
   #asked = 0;
 
-  constructor(strategy: RefreshStrategy) {
-    this.#node = new Node(strategy);
+  constructor(strategy: RefreshStrategy, commits: Commits) {
+    this.#node = new Node(strategy, commits);
     this.#claims = new Claims(this.#node);
   }
 
@@ -76,12 +82,16 @@ class Play {
         return world.holdLoop();
       case 'release loop':
         return world.releaseLoop();
+      case 'hold commits':
+        return world.holdCommits();
+      case 'release commits':
+        return world.releaseCommits();
       case 'hold acks':
         return sys.holdAcknowledgements();
       case 'release acks':
         return sys.releaseAcknowledgements();
       case 'overflow':
-        return sys.overflow();
+        return world.overflow();
       case 'fail commit':
         return this.#failCommit(words);
       case 'fail send':

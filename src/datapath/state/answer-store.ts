@@ -1,83 +1,382 @@
-// Answers as they came from upstream, made ready to be copied into replies, and the cache that keeps them while they are valid.
-// Full: the least recently used go first (lru-cache), by bytes and by number.
-import { LRUCache } from 'lru-cache';
+// Answers as they came from upstream, made ready to be copied into replies, and the cache that keeps them while they are valid. All of them
+// stand in one block of memory as a log: putting an answer is a copy and no object, and what is overwritten is what nobody asked for longest.
 
-/** A reply without id, OPT and casing: patched while it is copied out. */
-export interface ReplyBody {
-  /** Header, question, records. Pointers are relative to its begin. */
-  readonly bytes: Uint8Array;
-  /** Where TTLs stand in `bytes`, and what each was when the answer arrived, seconds. */
-  readonly ttlOffsets: Uint16Array;
-  readonly ttls: Uint32Array;
+/** Bytes of all cached answers; the bar is 50,000 names (design §10), an answer of four addresses behind two aliases takes about 500. */
+const CACHE_BYTES = 32 * 1024 * 1024;
+/** Answers that are not kept for others live here until their slots are answered, within their turn. */
+const PASSING_BYTES = 2 * 1024 * 1024;
+/** Chains of the index: about as many as answers of the usual size. */
+const CHAINS = 1 << 17;
+
+export const NO_ANSWER = -1;
+
+/** Says whose answer it is: what a hash alone does not. */
+export interface AnswerKey {
+  /** Hash of everything that makes two questions the same, int32. */
+  readonly hash: number;
+  /** The folded wire name: `name[nameAt .. nameAt + nameBytes − 1]`. */
+  readonly name: Uint8Array;
+  readonly nameAt: number;
+  readonly nameBytes: number;
+  readonly qtype: number;
+  /** Bit 0: DO, bit 1: CD. */
+  readonly flags: number;
 }
 
-export interface StoredAnswer {
-  /** Folded wire name and type that this answers: a hash alone does not identify it. */
-  readonly name: Uint8Array;
-  readonly qtype: number;
-  readonly dnssecOk: number;
-  readonly checkingDisabled: number;
-  readonly rcode: number;
+/** A message without id, OPT and casing: patched while it is copied out. Pointers are relative to its begin. */
+export interface DraftBody {
+  bytes: Uint8Array;
+  length: number;
+  /** Where TTLs stand in it; it holds them as they were when the answer arrived. */
+  ttlOffsets: Uint16Array;
+  ttls: number;
+}
+
+/** An answer before it is stored; one instance is reused. */
+export interface AnswerDraft {
+  rcode: number;
   /** For names that may only be asked: what upstream said, whole. */
-  readonly plain: ReplyBody;
+  readonly plain: DraftBody;
   /** For names that a rule grants: the unbroken chain and its admissible addresses, nothing else (I3). */
-  readonly judged: ReplyBody;
+  readonly judged: DraftBody;
+  /** True when `judged` would be `plain`, and is not read. */
+  isShownWhole: boolean;
   /** The addresses of `judged`, 16 bytes each. */
-  readonly addresses: Uint8Array;
+  addresses: Uint8Array;
+  addressCount: number;
   /** Addresses that were withheld because they lie in a never-granted range. */
-  readonly withheld: number;
+  withheld: number;
   /** Minimum over the chain and its addresses, seconds as received. */
-  readonly ttlSeconds: number;
-  /** The pod (id) whose lookup of this was remembered last, and until when: spares the hit path a look-up (admit.ts). */
-  notedFor: number;
-  notedUntilMs: number;
-  readonly storedMs: number;
-  readonly expiryMs: number;
+  ttlSeconds: number;
+  storedMs: number;
+  expiryMs: number;
+}
+
+// The head of an answer, 64 bytes on a 64 byte boundary: one line of the processor's cache says whether it is the one and what is in it.
+const HEAD_BYTES = 64;
+// In units of 8 bytes from its begin:
+const STORED_MS = 0;
+const EXPIRY_MS = 1;
+const NOTED_UNTIL_MS = 2;
+// In units of 4 bytes:
+const HASH = 6;
+const NEXT = 7;
+const NOTED_FOR = 8;
+const TTL_SECONDS = 9;
+const LENGTH = 10; // of the whole entry; 0 marks the rest of the block that was too short for one
+// In units of 2 bytes:
+const QTYPE = 24;
+const RCODE = 25;
+const ADDRESSES = 26;
+const WITHHELD = 27;
+const PLAIN_BYTES = 28;
+const PLAIN_TTLS = 29;
+const JUDGED_BYTES = 30; // 0: the plain one is shown
+const JUDGED_TTLS = 31;
+// Behind the head: length of the name, flags; the name; then, on even offsets, addresses, TTL offsets and body of plain, of judged.
+const NAME_BYTES_AT = HEAD_BYTES;
+const FLAGS_AT = HEAD_BYTES + 1;
+const NAME_AT = HEAD_BYTES + 2;
+const ADDRESS_BYTES = 16;
+
+export class AnswerStore {
+  /** The block; names, addresses and bodies are read out of it at the offsets that the methods give. */
+  readonly bytes: Uint8Array;
+  readonly #halves: Uint16Array;
+  readonly #words: Int32Array;
+  readonly #times: Float64Array;
+  readonly #chains = new Int32Array(CHAINS).fill(NO_ANSWER);
+  readonly #cache: Log;
+  readonly #passing: Log;
+  #size = 0;
+
+  constructor(cacheBytes = CACHE_BYTES) {
+    const buffer = new ArrayBuffer(cacheBytes + PASSING_BYTES);
+    this.bytes = new Uint8Array(buffer);
+    this.#halves = new Uint16Array(buffer);
+    this.#words = new Int32Array(buffer);
+    this.#times = new Float64Array(buffer);
+    this.#cache = new Log(0, cacheBytes);
+    this.#passing = new Log(cacheBytes, PASSING_BYTES);
+  }
+
+  /** Cached answers, expired ones that were not overwritten yet included. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * The valid answer to the question, or NO_ANSWER. An answer of the older half is moved to the front of the log: what is asked for stays, and
+   * what was found in this turn is not overwritten in it.
+   */
+  find(key: AnswerKey, nowMs: number): number {
+    const answer = this.#lookUp(key);
+    if (answer === NO_ANSWER || this.#times[(answer >> 3) + EXPIRY_MS]! <= nowMs) return NO_ANSWER;
+    return this.#cache.isOld(answer) ? this.#refresh(answer) : answer;
+  }
+
+  /** Keeps the answer for whoever asks the same; in the place of an earlier one. NO_ANSWER when it is too large for that. */
+  keep(key: AnswerKey, draft: AnswerDraft): number {
+    const length = lengthOf(key, draft);
+    if (length > this.#cache.capacity / 4) return this.pass(key, draft);
+    const earlier = this.#lookUp(key);
+    if (earlier !== NO_ANSWER) this.#unlink(earlier);
+    const at = this.#reserve(this.#cache, length);
+    this.#write(at, length, key, draft);
+    this.#link(at);
+    return at;
+  }
+
+  /** Holds the answer until its slots are answered, in this turn. NO_ANSWER when it is too large. */
+  pass(key: AnswerKey, draft: AnswerDraft): number {
+    const length = lengthOf(key, draft);
+    if (length > this.#passing.capacity / 4) return NO_ANSWER;
+    const at = this.#reserve(this.#passing, length);
+    this.#write(at, length, key, draft);
+    return at;
+  }
+
+  /** Distinguishes the answer from what may stand in its place later. */
+  serial(answer: number): number {
+    return (answer < this.#cache.capacity ? this.#cache : this.#passing).laps(answer);
+  }
+
+  rcode(answer: number): number {
+    return this.#halves[(answer >> 1) + RCODE]!;
+  }
+
+  ttlSeconds(answer: number): number {
+    return this.#words[(answer >> 2) + TTL_SECONDS]!;
+  }
+
+  storedMs(answer: number): number {
+    return this.#times[(answer >> 3) + STORED_MS]!;
+  }
+
+  withheld(answer: number): number {
+    return this.#halves[(answer >> 1) + WITHHELD]!;
+  }
+
+  nameAt(answer: number): number {
+    return answer + NAME_AT;
+  }
+
+  nameBytes(answer: number): number {
+    return this.bytes[answer + NAME_BYTES_AT]!;
+  }
+
+  addressCount(answer: number): number {
+    return this.#halves[(answer >> 1) + ADDRESSES]!;
+  }
+
+  addressesAt(answer: number): number {
+    return even(answer + NAME_AT + this.bytes[answer + NAME_BYTES_AT]!);
+  }
+
+  /** Whether the lookup of this by pod `podId` was remembered until then: spares the hit path a look-up (admit.ts). */
+  isNoted(answer: number, podId: number, untilMs: number): boolean {
+    const noted = this.#words[(answer >> 2) + NOTED_FOR]! >>> 0;
+    return noted === podId && this.#times[(answer >> 3) + NOTED_UNTIL_MS]! >= untilMs;
+  }
+
+  setNoted(answer: number, podId: number, untilMs: number): void {
+    this.#words[(answer >> 2) + NOTED_FOR] = podId;
+    this.#times[(answer >> 3) + NOTED_UNTIL_MS] = untilMs;
+  }
+
+  /** Length of the body that a client is shown: the judged one where a rule grants the name, else the plain one. */
+  bodyBytes(answer: number, isJudged: boolean): number {
+    return this.#halves[(answer >> 1) + (this.#hasJudged(answer, isJudged) ? JUDGED_BYTES : PLAIN_BYTES)]!;
+  }
+
+  ttlCount(answer: number, isJudged: boolean): number {
+    return this.#halves[(answer >> 1) + (this.#hasJudged(answer, isJudged) ? JUDGED_TTLS : PLAIN_TTLS)]!;
+  }
+
+  /** Where TTL `i` stands in the body. */
+  ttlOffset(answer: number, isJudged: boolean, i: number): number {
+    return this.#halves[(this.#offsetsAt(answer, isJudged) >> 1) + i]!;
+  }
+
+  bodyAt(answer: number, isJudged: boolean): number {
+    return this.#offsetsAt(answer, isJudged) + 2 * this.ttlCount(answer, isJudged);
+  }
+
+  #hasJudged(answer: number, isJudged: boolean): boolean {
+    return isJudged && this.#halves[(answer >> 1) + JUDGED_BYTES] !== 0;
+  }
+
+  #offsetsAt(answer: number, isJudged: boolean): number {
+    const half = answer >> 1;
+    const plain = this.addressesAt(answer) + ADDRESS_BYTES * this.#halves[half + ADDRESSES]!;
+    if (!this.#hasJudged(answer, isJudged)) return plain;
+    return even(plain + 2 * this.#halves[half + PLAIN_TTLS]! + this.#halves[half + PLAIN_BYTES]!);
+  }
+
+  #lookUp(key: AnswerKey): number {
+    let answer = this.#chains[key.hash & (CHAINS - 1)]!;
+    while (answer !== NO_ANSWER && !this.#isAnswerTo(answer, key)) answer = this.#words[(answer >> 2) + NEXT]!;
+    return answer;
+  }
+
+  #isAnswerTo(answer: number, { hash, name, nameAt, nameBytes, qtype, flags }: AnswerKey): boolean {
+    const { bytes } = this;
+    if (this.#words[(answer >> 2) + HASH] !== hash || this.#halves[(answer >> 1) + QTYPE] !== qtype) return false;
+    if (bytes[answer + NAME_BYTES_AT] !== nameBytes || bytes[answer + FLAGS_AT] !== flags) return false;
+    const at = answer + NAME_AT;
+    for (let i = 0; i < nameBytes; i++) if (bytes[at + i] !== name[nameAt + i]) return false;
+    return true;
+  }
+
+  #refresh(answer: number): number {
+    const length = this.#words[(answer >> 2) + LENGTH]!;
+    this.#unlink(answer);
+    const at = this.#reserve(this.#cache, length);
+    this.bytes.copyWithin(at, answer, answer + length);
+    this.#link(at);
+    return at;
+  }
+
+  /** Room for an entry at the head of `log`, in one piece: what stands there goes. */
+  #reserve(log: Log, length: number): number {
+    const rest = log.restTooShortFor(length);
+    while (log.free < rest + length) {
+      const { oldest } = log;
+      const taken = this.#words[(oldest >> 2) + LENGTH]!;
+      if (taken > 0 && log === this.#cache) this.#unlink(oldest);
+      log.drop(taken);
+    }
+    if (rest > 0) this.#words[(log.take(rest) >> 2) + LENGTH] = 0;
+    return log.take(length);
+  }
+
+  #write(at: number, length: number, key: AnswerKey, draft: AnswerDraft): void {
+    const words = at >> 2;
+    const halves = at >> 1;
+    this.#times[(at >> 3) + STORED_MS] = draft.storedMs;
+    this.#times[(at >> 3) + EXPIRY_MS] = draft.expiryMs;
+    this.#times[(at >> 3) + NOTED_UNTIL_MS] = 0;
+    this.#words[words + HASH] = key.hash;
+    this.#words[words + NOTED_FOR] = 0;
+    this.#words[words + TTL_SECONDS] = draft.ttlSeconds;
+    this.#words[words + LENGTH] = length;
+    this.#halves[halves + QTYPE] = key.qtype;
+    this.#halves[halves + RCODE] = draft.rcode;
+    this.#halves[halves + ADDRESSES] = draft.addressCount;
+    this.#halves[halves + WITHHELD] = draft.withheld;
+    this.#halves[halves + PLAIN_BYTES] = draft.plain.length;
+    this.#halves[halves + PLAIN_TTLS] = draft.plain.ttls;
+    this.#halves[halves + JUDGED_BYTES] = draft.isShownWhole ? 0 : draft.judged.length;
+    this.#halves[halves + JUDGED_TTLS] = draft.isShownWhole ? 0 : draft.judged.ttls;
+    this.bytes[at + NAME_BYTES_AT] = key.nameBytes;
+    this.bytes[at + FLAGS_AT] = key.flags;
+    copy(key.name, key.nameAt, this.bytes, at + NAME_AT, key.nameBytes);
+    copy(draft.addresses, 0, this.bytes, this.addressesAt(at), draft.addressCount * ADDRESS_BYTES);
+    this.#writeBody(this.#offsetsAt(at, false), draft.plain);
+    if (!draft.isShownWhole) this.#writeBody(this.#offsetsAt(at, true), draft.judged);
+  }
+
+  #writeBody(at: number, { bytes, length, ttlOffsets, ttls }: DraftBody): void {
+    for (let i = 0; i < ttls; i++) this.#halves[(at >> 1) + i] = ttlOffsets[i]!;
+    copy(bytes, 0, this.bytes, at + 2 * ttls, length);
+  }
+
+  #link(answer: number): void {
+    const chain = this.#words[(answer >> 2) + HASH]! & (CHAINS - 1);
+    this.#words[(answer >> 2) + NEXT] = this.#chains[chain]!;
+    this.#chains[chain] = answer;
+    this.#size++;
+  }
+
+  /** Takes it out of its chain, if it is in it: one that was replaced or moved stays in the log until it is overwritten. */
+  #unlink(answer: number): void {
+    const chain = this.#words[(answer >> 2) + HASH]! & (CHAINS - 1);
+    const next = this.#words[(answer >> 2) + NEXT]!;
+    let at = this.#chains[chain]!;
+    if (at === answer) this.#chains[chain] = next;
+    while (at !== NO_ANSWER && at !== answer) {
+      const following = this.#words[(at >> 2) + NEXT]!;
+      if (following === answer) this.#words[(at >> 2) + NEXT] = next;
+      at = following;
+    }
+    if (at === answer) this.#size--;
+  }
+}
+
+/** A ring of entries that do not wrap. Positions grow for ever; the byte is at the position modulo the capacity. */
+class Log {
+  readonly capacity: number;
+  readonly #begin: number;
+  #head = 0;
+  #tail = 0;
+
+  constructor(begin: number, capacity: number) {
+    this.#begin = begin;
+    this.capacity = capacity;
+  }
+
+  get free(): number {
+    return this.capacity - (this.#head - this.#tail);
+  }
+
+  /** The entry that goes next. */
+  get oldest(): number {
+    return this.#begin + (this.#tail % this.capacity);
+  }
+
+  /** Whether it was written before the younger half. */
+  isOld(entry: number): boolean {
+    const at = entry - this.#begin;
+    const head = this.#head % this.capacity;
+    const age = head > at ? head - at : head - at + this.capacity;
+    return age > this.capacity / 2;
+  }
+
+  /** Bytes up to the end of the block when an entry of `length` does not fit there, else 0. */
+  restTooShortFor(length: number): number {
+    const rest = this.capacity - (this.#head % this.capacity);
+    return rest < length ? rest : 0;
+  }
+
+  /** How often the place of the entry was written over, this entry included. */
+  laps(entry: number): number {
+    return Math.ceil((this.#head - (entry - this.#begin)) / this.capacity);
+  }
+
+  take(length: number): number {
+    const at = this.#begin + (this.#head % this.capacity);
+    this.#head += length;
+    return at;
+  }
+
+  drop(length: number): void {
+    this.#tail += length > 0 ? length : this.capacity - (this.#tail % this.capacity);
+  }
+}
+
+function lengthOf(key: AnswerKey, { plain, judged, isShownWhole, addressCount }: AnswerDraft): number {
+  const addresses = even(NAME_AT + key.nameBytes) + ADDRESS_BYTES * addressCount;
+  const bodies = even(2 * plain.ttls + plain.length) + (isShownWhole ? 0 : 2 * judged.ttls + judged.length);
+  return (addresses + bodies + HEAD_BYTES - 1) & -HEAD_BYTES;
+}
+
+function even(at: number): number {
+  return (at + 1) & ~1;
+}
+
+function copy(from: Uint8Array, fromAt: number, to: Uint8Array, toAt: number, length: number): void {
+  for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i]!;
 }
 
 /** Milliseconds for which the judged body stays valid; its TTL when it is sent is the whole seconds of this. */
-export function remainingMs(answer: StoredAnswer, nowMs: number): number {
-  return Math.max(0, answer.ttlSeconds * 1000 - (nowMs - answer.storedMs));
+export function remainingMs(store: AnswerStore, answer: number, nowMs: number): number {
+  return Math.max(0, store.ttlSeconds(answer) * 1000 - (nowMs - store.storedMs(answer)));
 }
 
 /**
  * Seconds to take from each TTL, rounded up: a TTL rounded up instead would outlive by up to a second the grant that is counted exactly,
  * and every hit would have to renew it.
  */
-export function ageSeconds(answer: StoredAnswer, nowMs: number): number {
-  return Math.ceil((nowMs - answer.storedMs) / 1000);
-}
-
-/** 64 MB by the estimate below; the bar is 50,000 cached names (design §10). */
-const CACHE_BYTES = 64 * 1024 * 1024;
-const CACHE_ENTRIES = 50_000;
-/** Heap bytes of an entry besides its messages: an estimate of its objects and typed array headers. */
-const ENTRY_OVERHEAD_BYTES = 700;
-
-export class AnswerStore {
-  readonly #cache = new LRUCache<number, StoredAnswer>({
-    max: CACHE_ENTRIES,
-    maxSize: CACHE_BYTES,
-    sizeCalculation: sizeOf,
-  });
-
-  get size(): number {
-    return this.#cache.size;
-  }
-
-  /** The valid answer under `key` (an int32 hash; the caller compares name and type), or undefined. */
-  get(key: number, nowMs: number): StoredAnswer | undefined {
-    const answer = this.#cache.get(key);
-    return answer !== undefined && answer.expiryMs > nowMs ? answer : undefined;
-  }
-
-  put(key: number, answer: StoredAnswer): void {
-    this.#cache.set(key, answer);
-  }
-}
-
-function sizeOf(answer: StoredAnswer): number {
-  const { plain, judged, addresses } = answer;
-  const judgedBytes = judged === plain ? 0 : judged.bytes.length + judged.ttls.length * 6;
-  return ENTRY_OVERHEAD_BYTES + plain.bytes.length + plain.ttls.length * 6 + judgedBytes + addresses.length;
+export function ageSeconds(store: AnswerStore, answer: number, nowMs: number): number {
+  return Math.ceil((nowMs - store.storedMs(answer)) / 1000);
 }

@@ -4,7 +4,15 @@
 // (pod × 2^32 + address is beyond 2^53 and collides silently).
 
 const ADDRESS_WORDS = 4;
-/** 524,288 entries of 30 bytes, three quarters usable: 393,216 grants. The bar is 100,000 (design §10). */
+// An entry: 32 bytes, so that one line of the processor's cache answers a look-up. In units of 4 bytes:
+const ENTRY_WORDS = 8;
+const POD = 0; // pod index + 1; 0 is an empty place
+const CLASS = 1;
+const ADDRESS = 2;
+// In units of 8 bytes:
+const ENTRY_TIMES = 4;
+const EXPIRY_MS = 3;
+/** 524,288 entries of 32 bytes, three quarters usable: 393,216 grants. The bar is 100,000 (design §10). */
 export const GRANT_CAPACITY = 1 << 19;
 /** Of one pod: a third of what is usable. Reaching it refuses that pod's new grants and touches nobody else's (I6). */
 export const GRANTS_PER_POD = 131_072;
@@ -20,11 +28,11 @@ export class Grants {
   readonly #mask: number;
   readonly #limit: number;
   readonly #seed: number;
-  readonly #pod: Int32Array; // pod index + 1; 0 is an empty place
-  readonly #class: Uint16Array;
-  readonly #address: Int32Array;
-  readonly #expiryMs: Float64Array;
+  readonly #words: Int32Array;
+  readonly #times: Float64Array;
   readonly #ofPod: Int32Array;
+  /** The batch that each expiry last grew in: the batches before it prove less. */
+  readonly #grewIn: Int32Array;
   #size = 0;
   #sweepAt = 0;
 
@@ -33,11 +41,10 @@ export class Grants {
     this.#mask = capacity - 1;
     this.#limit = Math.floor(capacity * 0.75);
     this.#seed = seed | 0;
-    this.#pod = new Int32Array(capacity);
-    this.#class = new Uint16Array(capacity);
-    this.#address = new Int32Array(capacity * ADDRESS_WORDS);
-    this.#expiryMs = new Float64Array(capacity);
+    this.#words = new Int32Array(capacity * ENTRY_WORDS);
+    this.#times = new Float64Array(this.#words.buffer);
     this.#ofPod = new Int32Array(pods);
+    this.#grewIn = new Int32Array(capacity);
   }
 
   get size(): number {
@@ -62,38 +69,46 @@ export class Grants {
   /** When the element expires (monotonic ms); 0 or less when there is none, or none that can be relied on. */
   expiryMs(classIndex: number, pod: number, address: Uint8Array, offset: number): number {
     const at = this.#find(classIndex, pod, address, offset);
-    return this.#pod[at] === 0 ? 0 : this.#expiryMs[at]!;
+    return this.#words[at * ENTRY_WORDS + POD] === 0 ? 0 : this.#times[at * ENTRY_TIMES + EXPIRY_MS]!;
   }
 
   /**
    * Before an element is sent to the kernel: notes it, not to be relied on, so that it can be removed even if the outcome stays unknown.
    * Answers the expiry that the kernel must be told: the latest that any name gave it (design §6), also one in the same batch.
    */
-  reserve(classIndex: number, pod: number, address: Uint8Array, offset: number, expiryMs: number): number {
+  reserve(classIndex: number, pod: number, address: Uint8Array, offset: number, expiryMs: number, batch = -1): number {
     if (this.#size >= this.#limit) return expiryMs; // an endless search must not happen; callers ask roomOf first
     const at = this.#place(classIndex, pod, address, offset);
-    const latestMs = Math.max(expiryMs, Math.abs(this.#expiryMs[at]!));
-    this.#expiryMs[at] = -latestMs;
+    const knownMs = Math.abs(this.#times[at * ENTRY_TIMES + EXPIRY_MS]!);
+    const latestMs = Math.max(expiryMs, knownMs);
+    if (latestMs > knownMs + 0.001) this.#grewIn[at] = batch;
+    this.#times[at * ENTRY_TIMES + EXPIRY_MS] = -latestMs;
     return latestMs;
   }
 
   /** The kernel acknowledged what was reserved: from now on it is relied on. */
-  confirm(classIndex: number, pod: number, address: Uint8Array, offset: number): void {
+  confirm(classIndex: number, pod: number, address: Uint8Array, offset: number, writing = -2): void {
     const at = this.#find(classIndex, pod, address, offset);
-    if (this.#pod[at] !== 0) this.#expiryMs[at] = Math.abs(this.#expiryMs[at]!);
+    if (this.#words[at * ENTRY_WORDS + POD] !== 0 && this.#grewIn[at] !== (writing | 0))
+      this.#times[at * ENTRY_TIMES + EXPIRY_MS] = Math.abs(this.#times[at * ENTRY_TIMES + EXPIRY_MS]!);
   }
 
-  /** One element of each class that is relied on and lives until `untilMs` at least. One scan. */
-  samples(untilMs: number): Grant[] {
+  /** One element of each of so many classes, that is relied on and lives until `untilMs` at least. One scan at most. */
+  samples(untilMs: number, classes: number): Grant[] {
     const found = new Map<number, Grant>();
-    for (let at = 0; at <= this.#mask; at++) {
-      const classIndex = this.#class[at]!;
-      if (this.#pod[at] === 0 || this.#expiryMs[at]! < untilMs || found.has(classIndex)) continue;
+    for (let at = 0; at <= this.#mask && found.size < classes; at++) {
+      const classIndex = this.#words[at * ENTRY_WORDS + CLASS]!;
+      if (
+        this.#words[at * ENTRY_WORDS + POD] === 0 ||
+        this.#times[at * ENTRY_TIMES + EXPIRY_MS]! < untilMs ||
+        found.has(classIndex)
+      )
+        continue;
       found.set(classIndex, {
-        pod: this.#pod[at]! - 1,
+        pod: this.#words[at * ENTRY_WORDS + POD]! - 1,
         classIndex,
         address: this.#addressAt(at),
-        expiryMs: this.#expiryMs[at]!,
+        expiryMs: this.#times[at * ENTRY_TIMES + EXPIRY_MS]!,
       });
     }
     return [...found.values()];
@@ -102,20 +117,20 @@ export class Grants {
   /** Forgets one element, once the kernel has. */
   delete(classIndex: number, pod: number, address: Uint8Array, offset: number): void {
     const at = this.#find(classIndex, pod, address, offset);
-    if (this.#pod[at] !== 0) this.#deleteAt(at);
+    if (this.#words[at * ENTRY_WORDS + POD] !== 0) this.#deleteAt(at);
   }
 
   /** Calls `visit` for each element of these pods, with an address of its own. One scan of all: for policy changes, not for queries. */
   forEachOf(pods: ReadonlySet<number>, visit: (grant: Grant) => void): void {
     if (pods.size === 0) return;
     for (let at = 0; at <= this.#mask; at++) {
-      const pod = this.#pod[at]! - 1;
+      const pod = this.#words[at * ENTRY_WORDS + POD]! - 1;
       if (pod < 0 || !pods.has(pod)) continue;
       visit({
         pod,
-        classIndex: this.#class[at]!,
+        classIndex: this.#words[at * ENTRY_WORDS + CLASS]!,
         address: this.#addressAt(at),
-        expiryMs: Math.abs(this.#expiryMs[at]!),
+        expiryMs: Math.abs(this.#times[at * ENTRY_TIMES + EXPIRY_MS]!),
       });
     }
   }
@@ -125,23 +140,31 @@ export class Grants {
    * The entries stay, as what may have to be removed when policy changes; a distrusted expiry is kept as its negative.
    */
   distrust(): void {
-    for (let at = 0; at <= this.#mask; at++) this.#expiryMs[at] = -Math.abs(this.#expiryMs[at]!);
+    for (let at = 0; at <= this.#mask; at++) {
+      const time = at * ENTRY_TIMES + EXPIRY_MS;
+      this.#times[time] = -Math.abs(this.#times[time]!);
+    }
   }
 
   /** Class numbers changed with a new policy: `renumber[old]` is the new one, or -1 for a class that is gone. */
   renumberClasses(renumber: readonly number[]): void {
     const kept: Grant[] = [];
     for (let at = 0; at <= this.#mask; at++) {
-      const classIndex = renumber[this.#class[at]!] ?? -1;
-      if (this.#pod[at] === 0 || classIndex < 0) continue;
+      const classIndex = renumber[this.#words[at * ENTRY_WORDS + CLASS]!] ?? -1;
+      if (this.#words[at * ENTRY_WORDS + POD] === 0 || classIndex < 0) continue;
       // The expiry with its sign: what is distrusted stays so.
-      kept.push({ pod: this.#pod[at]! - 1, classIndex, address: this.#addressAt(at), expiryMs: this.#expiryMs[at]! });
+      kept.push({
+        pod: this.#words[at * ENTRY_WORDS + POD]! - 1,
+        classIndex,
+        address: this.#addressAt(at),
+        expiryMs: this.#times[at * ENTRY_TIMES + EXPIRY_MS]!,
+      });
     }
-    this.#pod.fill(0);
+    this.#words.fill(0);
     this.#ofPod.fill(0);
     this.#size = 0;
     for (const { classIndex, pod, address, expiryMs } of kept) {
-      this.#expiryMs[this.#place(classIndex, pod, address, 0)] = expiryMs;
+      this.#times[this.#place(classIndex, pod, address, 0) * ENTRY_TIMES + EXPIRY_MS] = expiryMs;
     }
   }
 
@@ -149,7 +172,8 @@ export class Grants {
   sweep(nowMs: number, places: number): void {
     for (let i = 0; i < places; i++) {
       const at = this.#sweepAt;
-      if (this.#pod[at] !== 0 && Math.abs(this.#expiryMs[at]!) <= nowMs) this.#deleteAt(at);
+      const isUsed = this.#words[at * ENTRY_WORDS + POD] !== 0;
+      if (isUsed && Math.abs(this.#times[at * ENTRY_TIMES + EXPIRY_MS]!) <= nowMs) this.#deleteAt(at);
       else this.#sweepAt = (at + 1) & this.#mask;
     }
   }
@@ -157,31 +181,35 @@ export class Grants {
   /** Where the element stands; put there with expiry 0 when it is new. */
   #place(classIndex: number, pod: number, address: Uint8Array, offset: number): number {
     const at = this.#find(classIndex, pod, address, offset);
-    if (this.#pod[at] !== 0) return at;
-    this.#pod[at] = pod + 1;
-    this.#class[at] = classIndex;
-    for (let w = 0; w < ADDRESS_WORDS; w++) this.#address[at * ADDRESS_WORDS + w] = word(address, offset + 4 * w);
-    this.#expiryMs[at] = 0;
+    if (this.#words[at * ENTRY_WORDS + POD] !== 0) return at;
+    this.#words[at * ENTRY_WORDS + POD] = pod + 1;
+    this.#words[at * ENTRY_WORDS + CLASS] = classIndex;
+    for (let w = 0; w < ADDRESS_WORDS; w++) {
+      this.#words[at * ENTRY_WORDS + ADDRESS + w] = word(address, offset + 4 * w);
+    }
+    this.#times[at * ENTRY_TIMES + EXPIRY_MS] = 0;
+    this.#grewIn[at] = -1;
     this.#size++;
     this.#ofPod[pod]!++;
     return at;
   }
 
   #find(classIndex: number, pod: number, address: Uint8Array, offset: number): number {
+    const words = this.#words;
     const w0 = word(address, offset);
     const w1 = word(address, offset + 4);
     const w2 = word(address, offset + 8);
     const w3 = word(address, offset + 12);
     let at = this.#home(pod + 1, classIndex, w0, w1, w2, w3);
-    while (this.#pod[at] !== 0) {
-      const a = at * ADDRESS_WORDS;
+    while (words[at * ENTRY_WORDS + POD] !== 0) {
+      const e = at * ENTRY_WORDS;
       if (
-        this.#pod[at] === pod + 1 &&
-        this.#class[at] === classIndex &&
-        this.#address[a + 3] === w3 &&
-        this.#address[a + 2] === w2 &&
-        this.#address[a + 1] === w1 &&
-        this.#address[a] === w0
+        words[e + POD] === pod + 1 &&
+        words[e + CLASS] === classIndex &&
+        words[e + ADDRESS + 3] === w3 &&
+        words[e + ADDRESS + 2] === w2 &&
+        words[e + ADDRESS + 1] === w1 &&
+        words[e + ADDRESS] === w0
       ) {
         break;
       }
@@ -201,31 +229,36 @@ export class Grants {
   #addressAt(at: number): Uint8Array {
     const address = new Uint8Array(ADDRESS_WORDS * 4);
     const view = new DataView(address.buffer);
-    for (let w = 0; w < ADDRESS_WORDS; w++) view.setInt32(4 * w, this.#address[at * ADDRESS_WORDS + w]!);
+    for (let w = 0; w < ADDRESS_WORDS; w++) {
+      view.setInt32(4 * w, this.#words[at * ENTRY_WORDS + ADDRESS + w]!);
+    }
     return address;
   }
 
   #homeAt(at: number): number {
-    const a = at * ADDRESS_WORDS;
-    const address = this.#address;
-    return this.#home(this.#pod[at]!, this.#class[at]!, address[a]!, address[a + 1]!, address[a + 2]!, address[a + 3]!);
+    const e = at * ENTRY_WORDS;
+    const w = this.#words;
+    const a = e + ADDRESS;
+    return this.#home(w[e + POD]!, w[e + CLASS]!, w[a]!, w[a + 1]!, w[a + 2]!, w[a + 3]!);
   }
 
   /** Backward shift: pulls later members of the cluster into the hole, so that no tombstones accumulate. */
   #deleteAt(hole: number): void {
-    this.#ofPod[this.#pod[hole]! - 1]!--;
+    this.#ofPod[this.#words[hole * ENTRY_WORDS + POD]! - 1]!--;
     this.#size--;
     let at = hole;
-    for (let next = (at + 1) & this.#mask; this.#pod[next] !== 0; next = (next + 1) & this.#mask) {
+    for (
+      let next = (at + 1) & this.#mask;
+      this.#words[next * ENTRY_WORDS + POD] !== 0;
+      next = (next + 1) & this.#mask
+    ) {
       const home = this.#homeAt(next);
       if (((next - home) & this.#mask) < ((next - at) & this.#mask)) continue;
-      this.#pod[at] = this.#pod[next]!;
-      this.#class[at] = this.#class[next]!;
-      this.#expiryMs[at] = this.#expiryMs[next]!;
-      this.#address.copyWithin(at * ADDRESS_WORDS, next * ADDRESS_WORDS, (next + 1) * ADDRESS_WORDS);
+      this.#grewIn[at] = this.#grewIn[next]!;
+      this.#words.copyWithin(at * ENTRY_WORDS, next * ENTRY_WORDS, (next + 1) * ENTRY_WORDS);
       at = next;
     }
-    this.#pod[at] = 0;
+    this.#words[at * ENTRY_WORDS + POD] = 0;
   }
 }
 

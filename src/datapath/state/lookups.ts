@@ -27,6 +27,16 @@ export interface Lookup {
   readonly expiryMs: number;
 }
 
+/** A lookup to be remembered, where it stands in the memory of others. */
+export class Noted {
+  bytes: Uint8Array = new Uint8Array(0);
+  nameAt = 0;
+  nameBytes = 0;
+  addressesAt = 0;
+  addressCount = 0;
+  expiryMs = 0;
+}
+
 export class Lookups {
   readonly #ofPod = new Map<number, Ring>();
   #mostBytes = MOST_BYTES;
@@ -37,10 +47,10 @@ export class Lookups {
   }
 
   /** Notes an answer, or that the one noted last for the name lives longer. `hash` is the query's, of name and type. */
-  note(pod: number, hash: number, { name, addresses, expiryMs }: Lookup): void {
+  note(pod: number, hash: number, noted: Noted): void {
     let ring = this.#ofPod.get(pod);
     if (ring === undefined) this.#ofPod.set(pod, (ring = new Ring()));
-    ring.note(hash, name, addresses, expiryMs, this.#mostBytes);
+    ring.note(hash, noted, this.#mostBytes);
   }
 
   /** Until when the answer noted last under this hash would be granted; 0 when none is known. */
@@ -67,21 +77,22 @@ class Ring {
   readonly #recentHash = new Int32Array(RECENT);
   readonly #recentAt = new Float64Array(RECENT).fill(-1);
 
-  note(hash: number, name: Uint8Array, addresses: Uint8Array, expiryMs: number, mostBytes: number): void {
+  note(hash: number, noted: Noted, mostBytes: number): void {
+    const { bytes, nameBytes, addressCount, expiryMs } = noted;
     const known = this.#find(hash);
-    if (known >= 0 && this.#hasAddresses(known, addresses)) {
+    if (known >= 0 && this.#hasAddresses(known, noted)) {
       if (expiryMs > this.#view.getFloat64(known + EXPIRY)) this.#view.setFloat64(known + EXPIRY, expiryMs);
       return;
     }
-    const length = lengthOf(addresses.length / ADDRESS_BYTES, name.length);
+    const length = lengthOf(addressCount, nameBytes);
     if (length > mostBytes / 2) return; // an answer as big as that is not worth everything else
     const at = this.#reserve(length, mostBytes);
     this.#view.setFloat64(at + EXPIRY, expiryMs);
     this.#view.setInt32(at + HASH, hash);
-    this.#view.setUint16(at + COUNT, addresses.length / ADDRESS_BYTES);
-    this.#view.setUint8(at + NAME_BYTES, name.length);
-    this.#bytes.set(name, at + HEAD_BYTES);
-    this.#bytes.set(addresses, at + HEAD_BYTES + name.length);
+    this.#view.setUint16(at + COUNT, addressCount);
+    this.#view.setUint8(at + NAME_BYTES, nameBytes);
+    copy(bytes, noted.nameAt, this.#bytes, at + HEAD_BYTES, nameBytes);
+    copy(bytes, noted.addressesAt, this.#bytes, at + HEAD_BYTES + nameBytes, addressCount * ADDRESS_BYTES);
     this.#recentHash[hash & (RECENT - 1)] = hash;
     this.#recentAt[hash & (RECENT - 1)] = this.#head;
     this.#head += length;
@@ -134,15 +145,23 @@ class Ring {
 
   /** Twice the room, the entries in order from its beginning. */
   #grow(): void {
-    const hashes: number[] = [];
-    const lookups = this.list(Number.NEGATIVE_INFINITY, (at) => hashes.push(this.#view.getInt32(at + HASH)));
-    this.#bytes = new Uint8Array(this.#bytes.length * 2);
+    const found: number[] = [];
+    this.list(Number.NEGATIVE_INFINITY, (at) => found.push(at));
+    const [old, from] = [this.#bytes, this.#view];
+    this.#bytes = new Uint8Array(old.length * 2);
     this.#view = new DataView(this.#bytes.buffer);
     this.#head = this.#tail = 0;
     this.#recentAt.fill(-1);
-    lookups.forEach(({ name, addresses, expiryMs }, i) => {
-      this.note(hashes[i] ?? 0, name, addresses, expiryMs, this.#bytes.length);
-    });
+    const noted = new Noted();
+    noted.bytes = old;
+    for (const at of found) {
+      noted.nameAt = at + HEAD_BYTES;
+      noted.nameBytes = from.getUint8(at + NAME_BYTES);
+      noted.addressesAt = noted.nameAt + noted.nameBytes;
+      noted.addressCount = from.getUint16(at + COUNT);
+      noted.expiryMs = from.getFloat64(at + EXPIRY);
+      this.note(from.getInt32(at + HASH), noted, this.#bytes.length);
+    }
   }
 
   #read(at: number): Lookup {
@@ -161,15 +180,20 @@ class Ring {
     return nameBytes === 0 ? 0 : lengthOf(this.#view.getUint16(at + COUNT), nameBytes);
   }
 
-  #hasAddresses(at: number, addresses: Uint8Array): boolean {
-    const { length } = addresses;
-    if (this.#view.getUint16(at + COUNT) * ADDRESS_BYTES !== length) return false;
+  #hasAddresses(at: number, { bytes, addressesAt, addressCount }: Noted): boolean {
+    if (this.#view.getUint16(at + COUNT) !== addressCount) return false;
     const from = at + HEAD_BYTES + this.#view.getUint8(at + NAME_BYTES);
-    for (let i = 0; i < length; i++) if (this.#bytes[from + i] !== addresses[i]) return false;
+    const length = addressCount * ADDRESS_BYTES;
+    for (let i = 0; i < length; i++) if (this.#bytes[from + i] !== bytes[addressesAt + i]) return false;
     return true;
   }
 }
 
 function lengthOf(addresses: number, nameBytes: number): number {
   return (HEAD_BYTES + nameBytes + addresses * ADDRESS_BYTES + 7) & ~7;
+}
+
+/** Names and addresses are short: a loop beats TypedArray.set with its subarray object. */
+function copy(from: Uint8Array, fromAt: number, to: Uint8Array, toAt: number, length: number): void {
+  for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i]!;
 }

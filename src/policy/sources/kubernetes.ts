@@ -98,16 +98,24 @@ function refusal(object: PolicyObject, isFormerInForce: boolean): Problem {
   return { code: 'policy-refused', at: placeOf(object), message: `Cannot use this version of the policy: ${instead}` };
 }
 
-/** What stands for an object that cannot be used: the same pods lose their open egress, and get nothing for it. */
+/**
+ * What stands for an object that cannot be used: the same pods lose their open egress, and get nothing for it. A spec that denies, or that cannot be
+ * told from one, also takes what other policies allow.
+ */
 function closed(object: PolicyObject): Policy {
   const { kind, metadata } = object;
   const at = placeOf(object);
   const specs = [...(object['spec'] === undefined ? [] : [object['spec']]), ...listed(object['specs'])];
-  const selectors = specs.length === 0 ? [everyPod(metadata.namespace)] : specs.map((spec) => selectorOf(spec, object));
-  const rules = selectors.flatMap((selector): PolicyRule[] =>
-    selector === undefined ? [] : [{ at, selector, egress: [] }],
-  );
+  const rules = (specs.length === 0 ? [undefined] : specs).flatMap((spec): PolicyRule[] => {
+    const selector = spec === undefined ? everyPod(metadata.namespace) : selectorOf(spec, object);
+    if (selector === undefined) return [];
+    return [{ at, selector, egress: [], ...(mayDeny(spec) ? { isFinal: true } : {}) }];
+  });
   return { kind, namespace: metadata.namespace ?? '', name: metadata.name, at, rules };
+}
+
+function mayDeny(spec: unknown): boolean {
+  return typeof spec !== 'object' || spec === null || Array.isArray(spec) || Object.hasOwn(spec, 'egressDeny');
 }
 
 /** `specs` that is no list is one unreadable spec. */

@@ -11,6 +11,7 @@ import { Programs } from '../../../src/datapath/state/programs.ts';
 import { COMMIT } from '../../../src/kernel/set-writer.ts';
 import { hashName } from '../../../src/dns/name-hash.ts';
 import { parseNameText } from '../../../src/dns/name.ts';
+import { notedOf } from './state/noted.ts';
 
 const bytesOf = (text: string): Uint8Array => parseAddress(text) ?? expect.fail(text);
 const REFUSED = 23; // ENFILE
@@ -107,7 +108,7 @@ function setUp() {
     }
     kernel.commit();
     const wire = parseNameText(name) ?? expect.fail(name);
-    plane.lookups.note(pod, hashName(wire, 0, wire.length, 5), { name: wire, addresses, expiryMs });
+    plane.lookups.note(pod, hashName(wire, 0, wire.length, 5), notedOf({ name: wire, addresses, expiryMs }));
   };
   return { plane, kernel, looked, counters };
 }
@@ -254,7 +255,8 @@ describe('a pod that looked up more, while it could ask anything, than it may be
     const pod = plane.pods.indexOfId(1);
     for (let i = 0; i < ANSWERS; i++) {
       const name = parseNameText(`n${i}.example.org`) ?? expect.fail();
-      plane.lookups.note(pod, i, { name, addresses: manyAddresses(i * PER_ANSWER, PER_ANSWER), expiryMs: 61_000 });
+      const addresses = manyAddresses(i * PER_ANSWER, PER_ANSWER);
+      plane.lookups.note(pod, i, notedOf({ name, addresses, expiryMs: 61_000 }));
     }
     return { ...part, pod, next: snapshot({ generation: 2, programs: [program('open', ['*.example.org'])] }) };
   }

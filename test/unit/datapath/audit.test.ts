@@ -59,6 +59,7 @@ test('what the data plane writes is what the main thread reads', () => {
   detail.ttlSeconds = 12;
   detail.latencyMs = 0.1425;
   detail.addresses = addressesOf(2);
+  detail.addressCount = 2;
   audit(plane, 1, detail);
   expect(events()).toEqual([
     {
@@ -79,6 +80,15 @@ test('what the data plane writes is what the main thread reads', () => {
       latencyMicros: 143,
     },
   ]);
+});
+
+test('addresses are those at their place in the memory of others', () => {
+  const { plane, events, detail } = setUp('api.example.org');
+  detail.addresses = addressesOf(5);
+  detail.addressesAt = 16;
+  detail.addressCount = 2;
+  audit(plane, 1, detail);
+  expect(events()).toMatchObject([{ addresses: ['2001:db8::1', '2001:db8::2'] }]);
 });
 
 test('numbers of pod, rule, class and generation arrive as they were given', () => {
@@ -112,6 +122,7 @@ test('the root and the longest name', () => {
 test('more addresses than a record carries: the first ones are shown, and the next record is whole', () => {
   const { plane, events, detail } = setUp('api.example.org');
   detail.addresses = addressesOf(AUDIT_ADDRESSES + 5);
+  detail.addressCount = AUDIT_ADDRESSES + 5;
   audit(plane, 1, detail);
   detail.reset(AUDIT_KIND.Allowed, 0);
   audit(plane, 1, detail);
@@ -196,5 +207,7 @@ test('one detail is reused, and nothing of the last one stays', () => {
   const fresh = new AuditDetail();
   fresh.kind = AUDIT_KIND.Failed;
   fresh.rcode = 2;
-  expect(detail.reset(AUDIT_KIND.Failed, 2)).toEqual(fresh);
+  // Where addresses would stand is nobody's while there are none.
+  const { addresses, addressesAt } = detail;
+  expect(detail.reset(AUDIT_KIND.Failed, 2)).toEqual(Object.assign(fresh, { addresses, addressesAt }));
 });

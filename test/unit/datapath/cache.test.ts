@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { answerFromCache, cacheKey } from '../../../src/datapath/cache.ts';
+import { answerFromCache, keyOf } from '../../../src/datapath/cache.ts';
 import type { Plane } from '../../../src/datapath/plane.ts';
-import { AnswerStore, type StoredAnswer } from '../../../src/datapath/state/answer-store.ts';
+import { AnswerStore, NO_ANSWER } from '../../../src/datapath/state/answer-store.ts';
 import { NAME_BYTES, QuerySlots } from '../../../src/datapath/state/query-slots.ts';
 import { FLAG, TYPE } from '../../../src/dns/codes.ts';
 import { hashName } from '../../../src/dns/name-hash.ts';
 import { parseNameText } from '../../../src/dns/name.ts';
+import { draftOf } from './state/stored-answer.ts';
 
 const wireOf = (name: string): Uint8Array => parseNameText(name) ?? expect.fail(name);
 
@@ -21,7 +22,8 @@ const USUAL: Question = { name: 'api.example.org', qtype: TYPE.A, dnssecOk: fals
 function setUp(hash?: number) {
   const slots = new QuerySlots(4);
   const store = new AnswerStore();
-  const plane = { slots, store, nowMs: 1_000, seed: 5 } as unknown as Plane & { nowMs: number }; // no more is asked for
+  const key = { hash: 0, name: slots.folded, nameAt: 0, nameBytes: 0, qtype: 0, flags: 0 };
+  const plane = { slots, store, key, nowMs: 1_000, seed: 5 } as unknown as Plane & { nowMs: number }; // no more is asked for
   const put = (slot: number, changes: Partial<Question> = {}): number => {
     const { name, qtype, dnssecOk, checkingDisabled } = { ...USUAL, ...changes };
     const wire = wireOf(name);
@@ -34,36 +36,16 @@ function setUp(hash?: number) {
     return slot;
   };
   /** What the cache answers to a question. */
-  const ask = (changes: Partial<Question> = {}): StoredAnswer | undefined => answerFromCache(plane, put(2, changes));
+  const ask = (changes: Partial<Question> = {}): number => answerFromCache(plane, put(2, changes));
   /** Stores the answer to a question as serve.ts does. */
-  const keep = (changes: Partial<Question> = {}, expiryMs = 31_000): StoredAnswer => {
-    const { name, qtype, dnssecOk, checkingDisabled } = { ...USUAL, ...changes };
-    const body = { bytes: new Uint8Array(40), ttlOffsets: new Uint16Array(0), ttls: new Uint32Array(0) };
-    const answer: StoredAnswer = {
-      name: wireOf(name),
-      qtype,
-      dnssecOk: dnssecOk ? 1 : 0,
-      checkingDisabled: checkingDisabled ? 1 : 0,
-      rcode: 0,
-      plain: body,
-      judged: body,
-      addresses: new Uint8Array(16),
-      withheld: 0,
-      ttlSeconds: 30,
-      notedFor: 0,
-      notedUntilMs: 0,
-      storedMs: 1_000,
-      expiryMs,
-    };
-    store.put(cacheKey(plane, put(1, changes)), answer);
-    return answer;
-  };
+  const keep = (changes: Partial<Question> = {}, expiryMs = 31_000): number =>
+    store.keep(keyOf(plane, put(1, changes)), draftOf({ expiryMs }));
   return { plane, ask, keep };
 }
 
 test('the same question, from whatever slot, is answered from the cache', () => {
   const { ask, keep } = setUp();
-  expect(ask()).toBeUndefined();
+  expect(ask()).toBe(NO_ANSWER);
   const answer = keep();
   expect(ask()).toBe(answer);
 });
@@ -85,14 +67,14 @@ describe.each([
   test.each(OTHERS)('with %s', (_other, changes) => {
     const { ask, keep } = setUp(hash);
     keep();
-    expect(ask(changes)).toBeUndefined();
-    expect(ask()).toBeDefined();
+    expect(ask(changes)).toBe(NO_ANSWER);
+    expect(ask()).not.toBe(NO_ANSWER);
   });
 
   test.each(OTHERS)('and the other way round, with %s', (_other, changes) => {
     const { ask, keep } = setUp(hash);
     keep(changes);
-    expect(ask()).toBeUndefined();
+    expect(ask()).toBe(NO_ANSWER);
   });
 });
 
@@ -110,7 +92,7 @@ test('an answer is given until its time is over, and not then', () => {
   const { plane, ask, keep } = setUp();
   keep({}, 1_500);
   plane.nowMs = 1_499.9;
-  expect(ask()).toBeDefined();
+  expect(ask()).not.toBe(NO_ANSWER);
   plane.nowMs = 1_500;
-  expect(ask()).toBeUndefined();
+  expect(ask()).toBe(NO_ANSWER);
 });

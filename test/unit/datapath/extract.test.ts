@@ -2,9 +2,10 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { formatAddress, parseAddress } from '../../../src/base/ip.ts';
 import { AuditRing } from '../../../src/bridge/audit-ring.ts';
 import { Counters } from '../../../src/bridge/counters.ts';
+import { keyOf } from '../../../src/datapath/cache.ts';
 import { extract, isCacheable } from '../../../src/datapath/extract.ts';
 import { Plane } from '../../../src/datapath/plane.ts';
-import type { ReplyBody, StoredAnswer } from '../../../src/datapath/state/answer-store.ts';
+import { NO_ANSWER } from '../../../src/datapath/state/answer-store.ts';
 import { NAME_BYTES, QUESTION_BYTES } from '../../../src/datapath/state/query-slots.ts';
 import { ANSWER, Answer, parseAnswer } from '../../../src/dns/answer.ts';
 import { FLAG, RCODE, TYPE, typeName } from '../../../src/dns/codes.ts';
@@ -24,6 +25,7 @@ import {
   type Bytes,
   type MessageText,
 } from '../dns/message.ts';
+import { readStored, type StoredAnswer, type StoredBody } from './state/stored-answer.ts';
 
 const NAME = 'api.example.org';
 const SLOT = 3;
@@ -62,8 +64,11 @@ beforeEach(() => {
   plane.nowMs = NOW_MS;
 });
 
-/** What becomes of an upstream's message as the answer to the question. */
-function extracted(it: MessageText, { qtype = TYPE.A, qname = NAME, flags = FLAG.RD, dnssecOk = false }: Asked = {}) {
+/** Whether an upstream's message is usable as the answer to the question; it is in plane.draft then. */
+function extracted(
+  it: MessageText,
+  { qtype = TYPE.A, qname = NAME, flags = FLAG.RD, dnssecOk = false }: Asked = {},
+): boolean {
   const { slots } = plane;
   const folded = parseNameText(qname.toLowerCase()) ?? expect.fail(qname);
   slots.folded.set(folded, SLOT * NAME_BYTES);
@@ -74,20 +79,22 @@ function extracted(it: MessageText, { qtype = TYPE.A, qname = NAME, flags = FLAG
   slots.dnssecOk[SLOT] = dnssecOk ? 1 : 0;
   const { arena, start, end } = inArena(response({ questions: [question(NAME, qtype)], ...it }));
   expect(parseAnswer(arena, start, end, plane.answer)).toBe(ANSWER.Ok);
-  const stored = extract(plane, SLOT, arena);
+  const isUsable = extract(plane, SLOT, arena);
   arena.fill(0x55); // the arena's next datagram
-  return stored;
+  return isUsable;
 }
 
+/** The answer as the store has it. */
 function answerTo(it: MessageText, asked?: Asked): StoredAnswer {
-  return extracted(it, asked) ?? expect.fail('unusable');
+  expect(extracted(it, asked)).toBe(true);
+  return readStored(plane.store, plane.store.pass(keyOf(plane, SLOT), plane.draft));
 }
 
 const addressesOf = ({ addresses }: StoredAnswer): string[] =>
   Array.from({ length: addresses.length / 16 }, (_, i) => formatAddress(addresses, 16 * i));
 
 /** The records of a body as `SECTION TYPE TTL`, with the address of those that have one. */
-function recordsOf(body: ReplyBody): string[] {
+function recordsOf(body: StoredBody): string[] {
   const answer = new Answer();
   expect(parseAnswer(body.bytes, 0, body.bytes.length, answer)).toBe(ANSWER.Ok);
   return Array.from({ length: answer.recordCount }, (_, i) => {
@@ -225,14 +232,14 @@ describe('what is shown of it', () => {
 
   test('where nothing was left out or changed it is one message, kept once', () => {
     const whole = answerTo({ answers: [a(NAME)], authority: [ns('example.org', 60)], additional: [opt()] });
-    expect(whole.judged).toBe(whole.plain);
+    expect(whole.judged.at).toBe(whole.plain.at);
     const cut = answerTo({ answers: [a(NAME)], additional: [a('ns.example.org')] });
-    expect(cut.judged).not.toBe(cut.plain);
+    expect(cut.judged.at).not.toBe(cut.plain.at);
   });
 
   test('an answer that was edited is not the one that was authenticated (R12)', () => {
     const flags = FLAG.QR | FLAG.RA | FLAG.AD;
-    const flagsOf = ({ bytes }: ReplyBody): number => Buffer.from(bytes).readUInt16BE(2) & FLAG.AD;
+    const flagsOf = ({ bytes }: StoredBody): number => Buffer.from(bytes).readUInt16BE(2) & FLAG.AD;
     const edited = answerTo({ flags, answers: [a(NAME), a(NAME, [127, 0, 0, 1])] });
     expect([flagsOf(edited.judged), flagsOf(edited.plain)]).toEqual([0, FLAG.AD]);
     expect(flagsOf(answerTo({ flags, answers: [a(NAME)] }).judged)).toBe(FLAG.AD);
@@ -287,7 +294,8 @@ describe('time', () => {
     ['no answer lives no time: it is not kept (R7)', {}, {}, { ttl: 0, validFor: 0 }],
   ])('%s', (_why, it, asked, { ttl, validFor }) => {
     const stored = answerTo(it, asked);
-    expect(stored).toMatchObject({ ttlSeconds: ttl, storedMs: NOW_MS, expiryMs: NOW_MS + validFor * 1_000 });
+    expect(stored).toMatchObject({ ttlSeconds: ttl, storedMs: NOW_MS });
+    expect(plane.draft.expiryMs).toBe(NOW_MS + validFor * 1_000);
   });
 
   test('a granted name’s records all have that TTL, since they are granted as one; the others have their own', () => {
@@ -301,9 +309,9 @@ describe('time', () => {
 
   test.each([['plain'], ['judged']] as const)('the places of the TTLs are noted: %s', (which) => {
     const stored = answerTo({ answers: [a(NAME, [192, 0, 2, 1], 0x0102_0304)], authority: [ns('example.org', 77)] });
-    const { bytes, ttlOffsets, ttls } = stored[which];
-    expect([...ttls]).toEqual([which === 'plain' ? 0x0102_0304 : MAX_TTL_SECONDS, 77]);
-    expect([...ttlOffsets].map((at) => Buffer.from(bytes).readUInt32BE(at))).toEqual([...ttls]);
+    const { bytes, ttlOffsets } = stored[which];
+    const ttls = ttlOffsets.map((at) => Buffer.from(bytes).readUInt32BE(at));
+    expect(ttls).toEqual([which === 'plain' ? 0x0102_0304 : MAX_TTL_SECONDS, 77]);
   });
 });
 
@@ -317,7 +325,7 @@ test.each<[string, Bytes[]]>([
     Array.from({ length: 40 }, (_, i) => cname(i === 0 ? NAME : `n${i}.example.net`, `n${i + 1}.example.net`)),
   ],
 ])('%s makes the whole message unusable', (_why, answers) => {
-  expect(extracted({ answers })).toBeUndefined();
+  expect(extracted({ answers })).toBe(false);
 });
 
 test('names that grow too long when they are written out make it unusable, not cut', () => {
@@ -326,8 +334,8 @@ test('names that grow too long when they are written out make it unusable, not c
   const target = 12 + question(NAME, TYPE.NS).length + 2 + 10;
   const first = record({ owner: QNAME, type: TYPE.NS, rdata: name(long) });
   const others = Array.from({ length: 200 }, () => record({ owner: QNAME, type: TYPE.NS, rdata: pointer(target) }));
-  expect(extracted({ answers: [first, ...others] }, { qtype: TYPE.NS })).toBeUndefined();
-  expect(extracted({ answers: [first, ...others.slice(0, 3)] }, { qtype: TYPE.NS })).toBeDefined();
+  expect(extracted({ answers: [first, ...others] }, { qtype: TYPE.NS })).toBe(false);
+  expect(extracted({ answers: [first, ...others.slice(0, 3)] }, { qtype: TYPE.NS })).toBe(true);
 });
 
 test('as many addresses as a datagram holds are all extracted', () => {
@@ -338,16 +346,22 @@ test('as many addresses as a datagram holds are all extracted', () => {
 });
 
 test('it knows what it answers: the folded name, the type, DO and CD, in bytes of its own', () => {
-  const stored = answerTo(
-    { answers: [a(NAME)] },
-    { qname: 'API.Example.ORG', flags: FLAG.RD | FLAG.CD, dnssecOk: true },
-  );
+  const asked = { qname: 'API.Example.ORG', flags: FLAG.RD | FLAG.CD, dnssecOk: true };
+  expect(extracted({ answers: [a(NAME)] }, asked)).toBe(true);
+  const answer = plane.store.keep(keyOf(plane, SLOT), plane.draft);
+  const asking = { ...keyOf(plane, SLOT), name: plane.slots.folded.slice() };
   plane.slots.folded.fill(0, SLOT * NAME_BYTES, (SLOT + 1) * NAME_BYTES);
-  plane.rewritten.fill(0);
+  for (const body of [plane.draft.plain, plane.draft.judged]) body.bytes.fill(0);
+  plane.draft.addresses.fill(0);
+  expect(plane.store.find(asking, NOW_MS)).toBe(answer);
+  const stored = readStored(plane.store, answer);
   expect(formatName(stored.name, 0)).toBe(NAME);
-  expect(stored).toMatchObject({ qtype: TYPE.A, dnssecOk: 1, checkingDisabled: 1, rcode: RCODE.NoError, notedFor: 0 });
+  expect(stored.rcode).toBe(RCODE.NoError);
+  expect(addressesOf(stored)).toEqual(['192.0.2.1']);
   expect(recordsOf(stored.plain)).toEqual(['answer A 300 192.0.2.1']);
   expect(formatName(stored.plain.bytes, 12)).toBe('API.Example.ORG'); // as it was asked; replies bring their client's spelling
+  for (const changes of [{ qtype: TYPE.AAAA }, { flags: 0 }, { flags: 1 }, { flags: 2 }])
+    expect(plane.store.find({ ...asking, ...changes }, NOW_MS)).toBe(NO_ANSWER);
 });
 
 test('a code that needs OPT is remembered whole', () => {
@@ -370,6 +384,6 @@ test.each<[string, MessageText, Asked, boolean]>([
   ['a chain to no such name', { flags: FLAG.QR | RCODE.NXDomain, answers: [cname(NAME, 'b.example.net')] }, {}, false],
   ['a failure', { flags: FLAG.QR | RCODE.ServFail }, {}, false],
 ])('kept for others or not: %s', (_why, it, asked, want) => {
-  const stored = answerTo(it, asked);
-  expect(isCacheable(plane, stored)).toBe(want);
+  expect(extracted(it, asked)).toBe(true);
+  expect(isCacheable(plane)).toBe(want);
 });

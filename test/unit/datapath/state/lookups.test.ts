@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Lookups, type Lookup } from '../../../../src/datapath/state/lookups.ts';
 import { formatName, parseNameText } from '../../../../src/dns/name.ts';
+import { notedOf } from './noted.ts';
 
 const MEGABYTE = 1024 * 1024;
 /** Of one pod, when few share the memory; and when as many as there may be do. */
@@ -23,7 +24,7 @@ const listOf = (lookups: Lookups, pod: number, nowMs = 0): [string, number[], nu
 
 test('a lookup is remembered for its pod only', () => {
   const lookups = new Lookups();
-  lookups.note(1, 7, lookup('a.example.org', 100, 1, 2));
+  lookups.note(1, 7, notedOf(lookup('a.example.org', 100, 1, 2)));
   expect(listOf(lookups, 1)).toEqual([['a.example.org', [1, 2], 100]]);
   expect(listOf(lookups, 2)).toEqual([]);
   expect([lookups.expiryMs(1, 7), lookups.expiryMs(2, 7), lookups.expiryMs(1, 8)]).toEqual([100, 0, 0]);
@@ -31,7 +32,7 @@ test('a lookup is remembered for its pod only', () => {
 
 test('the same answer again only lives longer, and never shorter', () => {
   const lookups = new Lookups();
-  for (const expiryMs of [100, 120, 90]) lookups.note(1, 7, lookup('a.example.org', expiryMs, 1));
+  for (const expiryMs of [100, 120, 90]) lookups.note(1, 7, notedOf(lookup('a.example.org', expiryMs, 1)));
   expect(listOf(lookups, 1)).toEqual([['a.example.org', [1], 120]]);
   expect(lookups.expiryMs(1, 7)).toBe(120);
 });
@@ -42,8 +43,8 @@ test.each<[string, number[]]>([
   ['fewer addresses', []],
 ])('a name that rotates has those of earlier answers, too: %s', (_why, ns) => {
   const lookups = new Lookups();
-  lookups.note(1, 7, lookup('a.example.org', 100, 1));
-  lookups.note(1, 7, lookup('a.example.org', 90, ...ns));
+  lookups.note(1, 7, notedOf(lookup('a.example.org', 100, 1)));
+  lookups.note(1, 7, notedOf(lookup('a.example.org', 90, ...ns)));
   expect(listOf(lookups, 1)).toEqual([
     ['a.example.org', [1], 100],
     ['a.example.org', ns, 90],
@@ -53,14 +54,14 @@ test.each<[string, number[]]>([
 
 test('what would not be granted any more is not told', () => {
   const lookups = new Lookups();
-  lookups.note(1, 1, lookup('a.example.org', 100, 1));
-  lookups.note(1, 2, lookup('b.example.org', 101, 1));
+  lookups.note(1, 1, notedOf(lookup('a.example.org', 100, 1)));
+  lookups.note(1, 2, notedOf(lookup('b.example.org', 101, 1)));
   expect(listOf(lookups, 1, 100)).toEqual([['b.example.org', [1], 101]]);
 });
 
 test('a pod that is gone leaves nothing for whoever gets its index', () => {
   const lookups = new Lookups();
-  lookups.note(1, 1, lookup('a.example.org', 100, 1));
+  lookups.note(1, 1, notedOf(lookup('a.example.org', 100, 1)));
   lookups.forgetPod(1);
   lookups.forgetPod(5);
   expect(listOf(lookups, 1)).toEqual([]);
@@ -71,9 +72,9 @@ test('the root and the longest name, with no address and with many', () => {
   const lookups = new Lookups();
   const longest = `${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(61)}`;
   const many = Array.from({ length: 250 }, (_, i) => i);
-  lookups.note(1, 1, lookup('.', 100));
-  lookups.note(1, 2, lookup(longest, 100, ...many));
-  lookups.note(1, 3, lookup('.', 100, 9));
+  lookups.note(1, 1, notedOf(lookup('.', 100)));
+  lookups.note(1, 2, notedOf(lookup(longest, 100, ...many)));
+  lookups.note(1, 3, notedOf(lookup('.', 100, 9)));
   expect(listOf(lookups, 1)).toEqual([
     ['.', [], 100],
     [longest, many, 100],
@@ -84,16 +85,16 @@ test('the root and the longest name, with no address and with many', () => {
 test('what is told is a copy: it stays what it was', () => {
   const lookups = new Lookups();
   lookups.share(MANY_PODS);
-  lookups.note(1, 0, lookup('a.example.org', 100, 1));
+  lookups.note(1, 0, notedOf(lookup('a.example.org', 100, 1)));
   const [first] = lookups.of(1, 0);
-  for (let i = 1; i < 1_000; i++) lookups.note(1, i, lookup(`n${i}.example.org`, 100, 2, 3, 4));
+  for (let i = 1; i < 1_000; i++) lookups.note(1, i, notedOf(lookup(`n${i}.example.org`, 100, 2, 3, 4)));
   expect(first).toEqual(lookup('a.example.org', 100, 1));
 });
 
 test('answers under hashes that share their low bits are told apart', () => {
   const lookups = new Lookups();
   for (const [i, hash] of [5, 5 + 1_024, 5 - 2 ** 31, 5].entries())
-    lookups.note(1, hash, lookup('a.example.org', 100 + i, i));
+    lookups.note(1, hash, notedOf(lookup('a.example.org', 100 + i, i)));
   expect(lookups.expiryMs(1, 5 + 1_024)).toBe(0); // forgotten, which costs one entry more and nothing else
   expect(lookups.expiryMs(1, 5)).toBe(103);
   expect(listOf(lookups, 1)).toHaveLength(4);
@@ -120,7 +121,7 @@ test('whatever is noted, the youngest are there, whole and in order', () => {
             expiryMs + 1,
             ...Array.from({ length: addresses }, () => n),
           );
-          lookups.note(1, hash, entry);
+          lookups.note(1, hash, notedOf(entry));
           const last = model.findLastIndex((each) => each.hash === hash);
           const known = model[last]?.entry;
           if (known !== undefined && Buffer.compare(known.addresses, entry.addresses) === 0) {
@@ -144,22 +145,22 @@ describe('memory', () => {
   const name = parseNameText('a.example.org') ?? expect.fail();
   /** `count` big answers to different names. */
   const flood = (lookups: Lookups, pod: number, count: number): void => {
-    for (let i = 0; i < count; i++) lookups.note(pod, i, { name, addresses, expiryMs: i + 1 });
+    for (let i = 0; i < count; i++) lookups.note(pod, i, notedOf({ name, addresses, expiryMs: i + 1 }));
   };
 
   test('16,384 usual names of a pod are remembered when few pods share it', () => {
     const lookups = new Lookups();
     lookups.share(16);
-    for (let i = 0; i < 16_384; i++) lookups.note(1, i, lookup('name.example.org', i + 1, 1, 2));
+    for (let i = 0; i < 16_384; i++) lookups.note(1, i, notedOf(lookup('name.example.org', i + 1, 1, 2)));
     expect(lookups.of(1, 0)).toHaveLength(16_384);
   });
 
   test('a pod that looks up more loses its own oldest, and no other pod loses anything (I6)', () => {
     const lookups = new Lookups();
     lookups.share(16);
-    for (let i = 0; i < 100; i++) lookups.note(2, i, lookup(`n${i}.example.org`, 1_000, 1));
+    for (let i = 0; i < 100; i++) lookups.note(2, i, notedOf(lookup(`n${i}.example.org`, 1_000, 1)));
     flood(lookups, 1, 3_000);
-    lookups.note(2, 100, lookup('n100.example.org', 1_000, 1));
+    lookups.note(2, 100, notedOf(lookup('n100.example.org', 1_000, 1)));
     expect(lookups.of(2, 0)).toHaveLength(101);
     expect(bytesOf(lookups, 1)).toBeLessThanOrEqual(MOST_BYTES);
     expect(bytesOf(lookups, 1)).toBeGreaterThan(MOST_BYTES / 2);
@@ -181,7 +182,7 @@ describe('memory', () => {
   test('with as many pods as there may be, each still remembers a hundred names', () => {
     const lookups = new Lookups();
     lookups.share(MANY_PODS);
-    for (let i = 0; i < 1_000; i++) lookups.note(1, i, lookup('name.example.org', i + 1, 1, 2));
+    for (let i = 0; i < 1_000; i++) lookups.note(1, i, notedOf(lookup('name.example.org', i + 1, 1, 2)));
     expect(lookups.of(1, 0).length).toBeGreaterThanOrEqual(100);
     expect(bytesOf(lookups, 1)).toBeLessThanOrEqual(LEAST_BYTES);
   });
@@ -189,7 +190,7 @@ describe('memory', () => {
   test('one answer does not cost all others', () => {
     const lookups = new Lookups();
     lookups.share(MANY_PODS);
-    lookups.note(1, 1, lookup('a.example.org', 100, 1));
+    lookups.note(1, 1, notedOf(lookup('a.example.org', 100, 1)));
     flood(lookups, 1, 1);
     expect(listOf(lookups, 1)).toEqual([['a.example.org', [1], 100]]);
   });
@@ -197,11 +198,11 @@ describe('memory', () => {
   test('what a pod has noted stays when more pods come to share, and when fewer do', () => {
     const lookups = new Lookups();
     lookups.share(1);
-    for (let i = 0; i < 1_000; i++) lookups.note(1, i, lookup('name.example.org', 100, i & 255));
+    for (let i = 0; i < 1_000; i++) lookups.note(1, i, notedOf(lookup('name.example.org', 100, i & 255)));
     lookups.share(MANY_PODS);
-    lookups.note(1, 1_000, lookup('name.example.org', 100, 1));
+    lookups.note(1, 1_000, notedOf(lookup('name.example.org', 100, 1)));
     lookups.share(1);
-    lookups.note(1, 1_001, lookup('name.example.org', 100, 2));
+    lookups.note(1, 1_001, notedOf(lookup('name.example.org', 100, 2)));
     expect(
       listOf(lookups, 1)
         .slice(-3)
