@@ -18,6 +18,7 @@ export function interceptChains(input: RulesetInput): NamedText[] {
       ...([4, 6] as const).flatMap((family) => unknownPodQueryRules(input, family)),
       ...([4, 6] as const).flatMap((family) => interceptRules(input, family)),
     ]),
+    ...([4, 6] as const).flatMap((family) => queryChain(input, family)),
     chainText('anti_spoof', antiSpoofRules()),
     chainText('answers', [
       `type filter hook output priority ${PRIORITY}; policy accept;`,
@@ -29,6 +30,9 @@ export function interceptChains(input: RulesetInput): NamedText[] {
 function antiSpoofRules(): string[] {
   const drop = 'counter name spoofed drop';
   return [
+    // Of most packets this is all that is looked at.
+    'ip saddr . iifname @bound_pairs4 return',
+    'ip6 saddr . iifname @bound_pairs6 return',
     `ip saddr @bound4 ip saddr . iifname != @bound_pairs4 ${drop} comment "a pod's address from another interface"`,
     `ip6 saddr @bound6 ip6 saddr . iifname != @bound_pairs6 ${drop} comment "a pod's address from another interface"`,
     'iifname != @bound_interfaces return',
@@ -40,19 +44,28 @@ function antiSpoofRules(): string[] {
   ];
 }
 
+/** One look-up decides about every packet that is no query to our servers, which is nearly all of them. */
 function interceptRules(input: RulesetInput, family: Family): string[] {
   const servers = addressesOf(input.dnsServers, family);
   if (servers.length === 0) return [];
   const ip = family === 4 ? 'ip' : 'ip6';
-  const client = `${ip} saddr @intercepted${family}`;
-  const toServers = `${client} ${ip} daddr { ${servers.join(', ')} }`;
+  const query = `${ip} daddr { ${servers.join(', ')} } meta l4proto { tcp, udp } th dport 53`;
+  return [`${query} ${ip} saddr @intercepted${family} jump queries${family}`];
+}
+
+function queryChain(input: RulesetInput, family: Family): NamedText[] {
+  const servers = addressesOf(input.dnsServers, family);
+  if (servers.length === 0) return [];
+  const ip = family === 4 ? 'ip' : 'ip6';
   const rate = `limit rate over ${input.queriesPerSecondPerPod}/second burst ${input.queriesPerSecondPerPod} packets`;
   const limited = `update @query_rate${family} { ${ip} saddr ${rate} } counter name query_limit drop`;
   return [
-    `${toServers} udp dport 53 ${limited} comment "one pod's flood must not fill the shared socket"`,
-    ...(input.proxyTcp ? [`${toServers} tcp dport 53 ${NEW_CONNECTION} ${limited}`] : []),
-    ...servers.flatMap((server) => proxyRules(input, family, server)),
-    ...whenDownRules(input, toServers),
+    chainText(`queries${family}`, [
+      `meta l4proto udp ${limited} comment "one pod's flood must not fill the shared socket"`,
+      ...(input.proxyTcp ? [`${NEW_CONNECTION} ${limited}`] : []),
+      ...servers.flatMap((server) => proxyRules(input, family, server)),
+      ...whenDownRules(input),
+    ]),
   ];
 }
 
@@ -66,26 +79,26 @@ function proxyRules(input: RulesetInput, family: Family, server: string): string
   const mark = `meta mark set meta mark | 0x${input.mark.toString(16).padStart(8, '0')}`;
   return protocols(input).map(
     (protocol) =>
-      `${ip} saddr @intercepted${family} ${ip} daddr ${server} ${protocol} dport 53 ` +
+      `${ip} daddr ${server} ${protocol} dport 53 ` +
       `tproxy ${ip} to ${to} counter name intercepted ${mark} notrack accept`,
   );
 }
 
-function whenDownRules(input: RulesetInput, toServers: string): string[] {
+function whenDownRules(input: RulesetInput): string[] {
   if (input.whenDown === 'bypass') return [];
   const why = input.proxyTcp ? 'nobody listens' : 'not proxied';
   return [
-    `${toServers} udp dport 53 counter name agent_down drop comment "nobody listens"`,
-    `${toServers} tcp dport 53 counter name tcp_refused reject with tcp reset comment "${why}"`,
+    'meta l4proto udp counter name agent_down drop comment "nobody listens"',
+    `meta l4proto tcp counter name tcp_refused reject with tcp reset comment "${why}"`,
   ];
 }
 
+/** Only a transparent socket can send from there: others reach their pods by forwarding. Not tracked, as the question was not. */
 function answerRules(input: RulesetInput, family: Family): string[] {
   const servers = addressesOf(input.dnsServers, family);
   if (servers.length === 0) return [];
   const ip = family === 4 ? 'ip' : 'ip6';
-  const toPods = `${ip} saddr { ${servers.join(', ')} } ${ip} daddr @intercepted${family}`;
-  return protocols(input).map((protocol) => `${toPods} ${protocol} sport 53 notrack`);
+  return protocols(input).map((protocol) => `${ip} saddr { ${servers.join(', ')} } ${protocol} sport 53 notrack`);
 }
 
 function protocols(input: RulesetInput): readonly ('udp' | 'tcp')[] {

@@ -7,6 +7,8 @@ import { runCommand } from '../../../src/kernel/program.ts';
 import type { RunProgram } from '../../../src/kernel/program.ts';
 
 const execFileAsync = promisify(execFile);
+/** A set of 20,000 grants, listed. */
+const OUTPUT_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** A describe for tests that need a kernel. In CI they run or fail; elsewhere they are left out when the user is not root. */
 export function describeKernel(title: string, body: () => void): void {
@@ -41,7 +43,7 @@ export class Namespace {
 
   async execute(program: string, ...args: string[]): Promise<string> {
     const [file = '', ...rest] = this.command(program, ...args);
-    return (await execFileAsync(file, rest)).stdout;
+    return (await execFileAsync(file, rest, { maxBuffer: OUTPUT_LIMIT_BYTES })).stdout;
   }
 
   /** Several commands, one a line, words separated by spaces. */
