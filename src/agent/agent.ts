@@ -7,6 +7,7 @@ import { parseAddress } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
 import type { DatapathSettings } from '../datapath/settings.ts';
 import { tableExists } from '../kernel/apply.ts';
+import { endInheritedGrants } from '../kernel/inherited-grants.ts';
 import { ensureRoutes } from '../kernel/routes.ts';
 import { chooseStrategy } from '../kernel/self-test.ts';
 import type { RefreshStrategy } from '../kernel/set-writer.ts';
@@ -27,7 +28,7 @@ import { Memory } from './memory.ts';
 import { letQueriesFirst } from './priority.ts';
 import { ProblemLog } from './problem-log.ts';
 import { applyRules, extraRanges } from './rules.ts';
-import { snapshotOf, stateOf, unboundClients } from './state.ts';
+import { owners, snapshotOf, stateOf, unboundClients } from './state.ts';
 import type { State } from './state.ts';
 import { UpstreamKeeper } from './upstream-keeper.ts';
 
@@ -89,6 +90,9 @@ export class Agent {
     problems.report(inputs.problems);
     const sink = openSink(config, log);
     const strategy: RefreshStrategy = config.refresh === 'auto' ? await chooseStrategy(sys) : config.refresh;
+    const ended = await endInheritedGrants(owners(state));
+    if (ended > 0)
+      log.info({ grants: ended }, 'Ended grants from before the start: their addresses are not the same pods any more');
     await applyRules(config, state);
     await ensureRoutes({ mark: config.mark, table: config.routingTable, dnsServers: inputs.dnsServers });
     let unreachable: readonly string[] = [];

@@ -135,6 +135,7 @@ function guardedRanges(
 ): { readonly ranges: readonly string[]; readonly problems: readonly Problem[] } {
   if (kubernetes.unknownPods === 'allow') return { ranges: [], problems: [] };
   if (kubernetes.podRanges !== 'node') return { ranges: podRanges, problems: [] };
+  if (podRanges.length === 0) return { ranges: [], problems: [noRanges(kubernetes.nodeName)] };
   const matcher = new RangeMatcher(podRanges.map((cidr) => ({ cidr, reason: 'pod-range' })));
   const addresses = pods.flatMap((pod) => pod.addresses.flatMap((text) => parseAddress(text) ?? []));
   const outside = addresses.filter((address) => !matcher.includes(address, 0)).map((address) => familyOf(address));
@@ -143,6 +144,12 @@ function guardedRanges(
     ranges: podRanges.filter((cidr) => !families.includes(isIPv4Cidr(cidr) ? 4 : 6)),
     problems: families.map((family) => unguarded(family, kubernetes.nodeName)),
   };
+}
+
+function noRanges(nodeName: string): Problem {
+  const message =
+    'Cannot close unknown pods: the Node has no spec.podCIDRs; set kubernetes.podRanges to the ranges of this node alone, or unknownPods: allow';
+  return { code: 'no-pod-range', at: `Node ${nodeName}`, message };
 }
 
 function unguarded(family: Family, nodeName: string): Problem {

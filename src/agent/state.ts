@@ -1,16 +1,20 @@
 // What the agent enforces at one moment: the inputs and what they compile to. Replaced as a whole by each accepted change; a change that is
 // refused leaves the last one in force.
+import { createHash } from 'node:crypto';
 import { parseAddress } from '../base/ip.ts';
 import type { Parsed } from '../base/errors.ts';
 import { MAX_PODS } from '../bridge/snapshot.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
 import type { RulesetPod } from '../kernel/ruleset.ts';
+import type { Pod } from '../pods/pod.ts';
 import type { RegisteredPod, Registry } from '../pods/registry.ts';
 import { updateRegistry } from '../pods/registry.ts';
 import { compile } from '../policy/compile.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import type { Config } from './config.ts';
 import type { Inputs } from './inputs.ts';
+
+const OWNER_DIGITS = 32;
 
 export interface State {
   /** 1 for the first, then whatever the agent counts. */
@@ -58,6 +62,7 @@ export function rulesetPods(state: State, closed: ReadonlySet<string>): RulesetP
     const program = state.compiled.programs[state.compiled.programOfPod[i] ?? -1];
     return {
       addresses: pod.addresses,
+      owner: ownerOf(pod),
       isClosed: pod.addresses.some((address) => closed.has(address)),
       ...(pod.interface === undefined ? {} : { interface: pod.interface }),
       ...(program === undefined ? {} : { programId: program.id }),
@@ -67,8 +72,8 @@ export function rulesetPods(state: State, closed: ReadonlySet<string>): RulesetP
 
 /** Addresses that are another pod's in `next` than in `before`: until the old one's grants are gone they must open nothing (I4). */
 export function inheritedAddresses(before: State, next: State): ReadonlySet<string> {
-  const owners = ownersOf(before);
-  const inherited = [...ownersOf(next)].filter(([address, id]) => owners.has(address) && owners.get(address) !== id);
+  const former = ownersOf(before);
+  const inherited = [...ownersOf(next)].filter(([address, id]) => former.has(address) && former.get(address) !== id);
   return new Set(inherited.map(([address]) => address));
 }
 
@@ -76,6 +81,17 @@ export function inheritedAddresses(before: State, next: State): ReadonlySet<stri
 export function newAddresses(before: State, next: State): ReadonlySet<string> {
   const known = new Set(before.registry.pods.map(({ id }) => id));
   return new Set(next.registry.pods.filter(({ id }) => !known.has(id)).flatMap(({ pod }) => pod.addresses));
+}
+
+/** Canonical address → owner, as the kernel remembers it. */
+export function owners({ registry }: State): ReadonlyMap<string, string> {
+  return new Map(registry.pods.flatMap(({ pod }) => pod.addresses.map((address) => [address, ownerOf(pod)])));
+}
+
+/** The pod's identity as pods/registry.ts has it: with other addresses it is another one. */
+function ownerOf({ uid, addresses }: Pod): string {
+  const hash = createHash('sha256').update(JSON.stringify([uid, addresses.toSorted()]));
+  return hash.digest('hex').slice(0, OWNER_DIGITS);
 }
 
 function ownersOf({ registry }: State): Map<string, number> {

@@ -168,6 +168,8 @@ function put(plane: Plane, slot: number, answer: number, batch: number): boolean
   // Classes outside: neighbours in the batch then belong to one set and share a message.
   for (let c = 0; c < classes.length; c++) {
     for (let i = 0, at = store.addressesAt(answer); i < count; i++, at += ADDRESS_BYTES) {
+      // Asked before the mirror is told: an expiry that did not fit into this batch must not be proven by its acknowledgement.
+      if (!writer.hasRoomFor(classes[c]!, sources.length)) return false;
       const untilMs = grants.reserve(classes[c]!, pod, store.bytes, at, expiryMs, batch);
       for (let s = 0; s < sources.length; s++) {
         if (!writer.add(classes[c]!, sources[s]!, 0, store.bytes, at, untilMs - nowMs)) return false;

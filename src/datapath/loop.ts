@@ -91,7 +91,7 @@ export class Loop {
       this.#listenerOfFd[fd] = l;
       sys.epollAdd(this.#epoll, fd);
     });
-    this.plane.upstreams.open(settings.upstreams, this.#watchSocket);
+    this.plane.upstreams.replace(settings.upstreams, this.#watchSocket);
   }
 
   /** One turn: waits for events at most until something is due, then handles all of them. */

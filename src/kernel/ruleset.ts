@@ -23,6 +23,8 @@ export interface RulesetPod {
   readonly interface?: string;
   /** Absent for a pod that no policy selects. */
   readonly programId?: string;
+  /** Says who has the addresses, over restarts: hexadecimal digits, the same for the same pod. */
+  readonly owner: string;
   /** Everything is denied, whatever its program: its address was another pod's, whose grants are still there. */
   readonly isClosed?: boolean;
 }
@@ -51,6 +53,8 @@ export interface RulesetInput {
 
 // Four times the quota of a pod (datapath/state/grants.ts); expired elements count until collected (V3).
 const GRANTS_SIZE = 524_288;
+/** Of an address that still has grants of somebody else. */
+const NOBODY = 'nobody';
 const SETS_OF_GRANTS = ['grants4_', 'grants6_'];
 
 /** The whole ruleset. Throws KernelError `bad-input` for what cannot be written as nft text. */
@@ -149,6 +153,14 @@ function setDeclarations(input: RulesetInput): NamedText[] {
         elements: intervals(input.protectedRanges, family),
       }),
       ...unknownPodSets(input, family),
+      setText({
+        name: `owners${family}`,
+        type,
+        comment: 'whose grants are kept when namewall starts again',
+        elements: input.pods.flatMap(({ addresses, owner, isClosed }) =>
+          addressesOf(addresses, family).map((address) => `${address} comment "${isClosed === true ? NOBODY : owner}"`),
+        ),
+      }),
       setText({ kind: 'map', name: `policy${family}`, type: `${type} : verdict`, elements: programs }),
       ...input.classes.map(({ id }) =>
         setText({

@@ -86,6 +86,12 @@ export class NetlinkSetWriter {
     ]);
   }
 
+  /** Whether so many more additions to this class fit, of either family. */
+  hasRoomFor(classIndex: number, elements: number): boolean {
+    const set = this.#sets[classIndex * 2 + 1];
+    return set === undefined || this.#batch.hasRoom(set, elements * (this.#strategy === 'replace' ? 3 : 1));
+  }
+
   /** Operations since the last commit or discard. */
   get pending(): number {
     return this.#batch.operations;

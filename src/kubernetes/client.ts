@@ -83,8 +83,9 @@ function loadConfig(path: string | undefined): KubeConfig {
     return config;
   } catch (cause) {
     const from = path === undefined ? 'the kubeconfig' : JSON.stringify(path);
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new KubernetesError('bad-config', `Cannot use ${from}: ${why}`, { cause });
+    // The first line only: below it js-yaml shows the lines around the mistake, tokens and keys among them.
+    const [why] = (cause instanceof Error ? cause.message : String(cause)).split('\n', 1);
+    throw new KubernetesError('bad-config', `Cannot use ${from}: ${why ?? ''}`);
   }
 }
 

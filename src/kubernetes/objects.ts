@@ -56,6 +56,12 @@ export interface PolicyObject extends KubernetesObject {
 export type Keep<T> = (raw: unknown) => T | undefined;
 
 const OUR_ANNOTATIONS = 'namewall.io/';
+const MAX_DEPTH = 64; // the dialect refuses what is deeper than 32
+
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((child) => isDeeperThan(child, levels - 1));
+}
 
 export function keepPod(raw: unknown): PodObject | undefined {
   const metadata = metadataOf(raw);
@@ -107,6 +113,8 @@ export function keepPolicy(apiVersion: string, kind: string): Keep<PolicyObject>
     const all = Object.entries(textMapOf(fieldOf(raw, 'metadata', 'annotations')));
     const annotations = Object.fromEntries(all.filter(([key]) => key.startsWith(OUR_ANNOTATIONS)));
     const { status: _written, ...rest } = raw; // by the server and by us: no part of what was asked for
+    // Comparing recurses: what is nested thousands deep (JSON in Go allows 10,000) would overflow the stack. The dialect refuses a null spec.
+    if (isDeeperThan(rest, MAX_DEPTH)) return { apiVersion, kind, metadata: { ...metadata, annotations }, spec: null };
     return { ...rest, apiVersion, kind, metadata: { ...metadata, annotations } };
   };
 }

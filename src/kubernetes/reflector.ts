@@ -143,11 +143,12 @@ export class Reflector<T extends KubernetesObject> {
     this.#heard();
     if (this.#version !== undefined) this.#freshness = {};
     this.#version = undefined;
-    if (this.#isMissing || this.#mirror.size === 0) this.#take([]);
+    const isSecondLook = this.#isMissing;
+    if (isSecondLook || (this.#isListed && this.#mirror.size === 0)) this.#take([]);
     if (!this.#isMissing)
       this.#parts.log.warn(this.#named, 'The API server does not know the resource: is its CRD installed?');
     this.#isMissing = true;
-    return this.#parts.timing.missingMs;
+    return isSecondLook || this.#isListed ? this.#parts.timing.missingMs : this.#parts.timing.firstWaitMs;
   }
 
   #losePlace({ code, status }: KubernetesError): void {

@@ -13,7 +13,7 @@ export function compile(policies: readonly Policy[], pods: readonly Pod[]): Comp
   const sorted = policies.toSorted(
     (a, b) => compareText(a.kind, b.kind) || compareText(a.namespace, b.namespace) || compareText(a.name, b.name),
   );
-  const classes = collectClasses(sorted);
+  const classes = collectClasses(sorted, pods);
   const { rules, lowered } = lowerRules(sorted, classes);
 
   const programs: Program[] = [];
@@ -41,11 +41,12 @@ interface LoweredRule {
   readonly names: readonly NameRule[];
 }
 
-/** Every port set of every policy, also of those that select no pod now: a new pod must not renumber the others' classes. */
-function collectClasses(policies: readonly Policy[]): PortClass[] {
+/** Every port set of every rule that selects a pod: each is two sets in the kernel, and policies for other nodes' pods must not cost this one. */
+function collectClasses(policies: readonly Policy[], pods: readonly Pod[]): PortClass[] {
   const classes = new Map<string, PortClass>();
   for (const policy of policies) {
     for (const rule of policy.rules) {
+      if (!pods.some((pod) => selects(rule.selector, pod))) continue;
       for (const egress of rule.egress) {
         if (egress.kind !== 'connect') continue;
         const found = portClass(egress.ports);

@@ -103,7 +103,7 @@ describeKernel('the ruleset in the kernel', () => {
 });
 
 const PROGRAM = { id: '0123456789ab', names: [], classes: [0] };
-const POD = { addresses: ['10.0.1.7'], programId: PROGRAM.id };
+const POD = { owner: 'a1', addresses: ['10.0.1.7'], programId: PROGRAM.id };
 
 function addElement(set: string): [string, ...string[]] {
   return ['nft', 'add', 'element', 'inet', 'namewall', set, '{ 10.0.1.7 . 192.0.2.1 timeout 60s }'];

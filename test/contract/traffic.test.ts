@@ -23,7 +23,7 @@ const RULESET: RulesetInput = {
   whenDown: 'closed',
   verdict: 'reject',
   interceptedAddresses: [POD[4], POD[6]],
-  pods: [{ addresses: [POD[4], POD[6]], interface: 'to-pod', programId: '0123456789ab' }],
+  pods: [{ addresses: [POD[4], POD[6]], owner: 'a1', interface: 'to-pod', programId: '0123456789ab' }],
   guardedRanges: [],
   classes: [{ id: 'tcp443', ports: [{ protocol: 'tcp', first: WEB, last: WEB }] }],
   programs: [{ id: '0123456789ab', names: [], classes: [0] }],
@@ -34,7 +34,7 @@ const RULESET: RulesetInput = {
 
 /** OTHER's addresses are in the pod ranges: it is known, and no policy selects it; or it is not known. */
 const UNKNOWN: RulesetInput = { ...RULESET, guardedRanges: ['10.0.2.0/24', '2001:db8:2::/64'] };
-const KNOWN: RulesetInput = { ...UNKNOWN, pods: [...RULESET.pods, { addresses: [OTHER[4], OTHER[6]] }] };
+const KNOWN: RulesetInput = { ...UNKNOWN, pods: [...RULESET.pods, { addresses: [OTHER[4], OTHER[6]], owner: 'a2' }] };
 
 describeKernel('traffic through the ruleset', () => {
   let node: Namespace;
@@ -164,7 +164,10 @@ describeKernel('traffic through the ruleset', () => {
     });
 
     test('a foreign address from the interface of a pod is dropped', async () => {
-      await apply({ ...RULESET, pods: [{ addresses: ['10.0.1.9', '2001:db8:1::9'], interface: 'to-pod' }] });
+      await apply({
+        ...RULESET,
+        pods: [{ addresses: ['10.0.1.9', '2001:db8:1::9'], owner: 'a9', interface: 'to-pod' }],
+      });
       expect(await connecting(pod, family, WEB)).toMatchObject({ outcome: 'timeout' });
       expect(await packets('spoofed')).toBeGreaterThan(0);
     });

@@ -23,8 +23,8 @@ const TWO_PODS: RulesetInput = {
   ...NOTHING,
   interceptedAddresses: ['10.0.1.7', '2001:db8:1::7', '10.0.1.8'],
   pods: [
-    { addresses: ['10.0.1.7', '2001:db8:1::7'], interface: 'veth7', programId: '0123456789ab' },
-    { addresses: ['10.0.1.8'] },
+    { addresses: ['10.0.1.7', '2001:db8:1::7'], owner: 'a7', interface: 'veth7', programId: '0123456789ab' },
+    { addresses: ['10.0.1.8'], owner: 'a8' },
   ],
   classes: [
     { id: 'tcp443', ports: [{ protocol: 'tcp', first: 443, last: 443 }] },

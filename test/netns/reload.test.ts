@@ -84,6 +84,17 @@ describe.skipIf(!canUseKernel)('a change of files', () => {
     expect(await cart.connect(ADDRESS, 443)).toMatchObject({ outcome: 'connected' });
   });
 
+  test('a new pod with the address of an old one starts empty, over a restart', async () => {
+    const cart = lab.pod('cart');
+    await cart.ask(NAME);
+    expect(await cart.connect(ADDRESS, 443)).toMatchObject({ outcome: 'connected' });
+    await lab.killAgent('SIGKILL');
+    const clients = join(lab.folder, 'clients.yaml');
+    writeFileSync(clients, readFileSync(clients, 'utf8').replace('name: cart', 'name: cart\n    uid: another'));
+    await lab.startAgent();
+    expect(await cart.connect(ADDRESS, 443)).toMatchObject({ outcome: 'rejected' });
+  });
+
   function write(text: string): void {
     writeFileSync(join(lab.folder, 'load.yaml'), text);
     copyFileSync(join(lab.folder, 'load.yaml'), join(policies, 'load.yaml'));

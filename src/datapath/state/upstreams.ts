@@ -33,13 +33,6 @@ export class Upstreams {
     return [...this.#unreachable].map(([name, { code }]) => `${name}: ${code}`);
   }
 
-  /** The first zones. As `replace`, but throws SysError when servers are given and none can be reached. */
-  open(zones: readonly UpstreamZone[], watch: SocketWatch): void {
-    this.replace(zones, watch);
-    const [error] = this.#unreachable.values();
-    if (error !== undefined && this.#zones.every(({ preferred }) => preferred === NO_SERVER)) throw error;
-  }
-
   /**
    * Asks by these zones from now on. Servers that stay keep their sockets and what is in flight, those that go are closed when nothing
    * waits for them. Servers that no route leads to are left out and named in `unreachable`. Throws UpstreamsError or SysError, and then

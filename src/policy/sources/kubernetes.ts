@@ -8,7 +8,11 @@ import { ProblemList, type Node } from '../dialects/document.ts';
 import { FieldReader } from '../dialects/fields.ts';
 import { readJson } from '../dialects/json-document.ts';
 import type { Policy, PolicyRule, PodSelector } from '../policy.ts';
-import { compareText } from '../ports.ts';
+import { compareText, portClass } from '../ports.ts';
+
+/** Two sets in the kernel each, and 8,000 of them take nft seconds: what one tenant writes must not hold up the others' changes. */
+const MOST_PORT_LISTS = 64;
+const MOST_PROBLEMS = 20;
 
 export interface ClusterPolicies {
   readonly policies: readonly Policy[];
@@ -85,8 +89,24 @@ function readObject(object: PolicyObject): Parsed<Policy> {
   const document = readJson(object, placeOf(object), problems);
   const reader = new FieldReader(problems, 'own-and-namespace-labels');
   const policy = document?.kind === 'map' ? readCiliumPolicy(document, object.kind, reader) : undefined;
-  if (policy === undefined || problems.count > 0) return { ok: false, problems: problems.sorted() };
-  return { ok: true, value: policy };
+  if (policy === undefined || problems.count > 0) return { ok: false, problems: fewOf(problems.sorted(), object) };
+  const lists = portListsOf(policy);
+  if (lists <= MOST_PORT_LISTS) return { ok: true, value: policy };
+  const message = `Use fewer port lists: the policy has ${lists} different ones, at most ${MOST_PORT_LISTS} are taken; each is a set in the kernel of every node`;
+  return { ok: false, problems: [{ code: 'too-many-port-lists', at: placeOf(object), message }] };
+}
+
+/** The first problems; a wrong object of a megabyte must not fill the log of every node. */
+function fewOf(problems: readonly Problem[], object: PolicyObject): readonly Problem[] {
+  const more = problems.length - MOST_PROBLEMS;
+  if (more <= 0) return problems;
+  const rest = { code: 'more-problems', at: placeOf(object), message: `Mend these first: there are ${more} more` };
+  return [...problems.slice(0, MOST_PROBLEMS), rest];
+}
+
+function portListsOf({ rules }: Policy): number {
+  const egress = rules.flatMap((rule) => rule.egress);
+  return new Set(egress.flatMap((each) => (each.kind === 'connect' ? [portClass(each.ports).id] : []))).size;
 }
 
 function placeOf({ kind, metadata: { namespace, name } }: PolicyObject): string {

@@ -136,12 +136,18 @@ test.each([
     1,
   ],
   ['over IPv6 it takes others', { pods: [pod('a', '10.244.1.7', '2001:db8:9::7')] }, {}, ['10.244.1.0/24'], 1],
-  ['a Node without ranges', { podRanges: [] }, {}, [], 2],
-  ['a Node without ranges nor pods', { podRanges: [], pods: [] }, {}, [], 0],
 ] as const)('where unknown pods are closed: %s', (_why, view, kubernetes, want, problemCount) => {
   const { guardedRanges, problems } = ofView(view, {}, kubernetes);
   expect(guardedRanges).toEqual(want);
   expect(problems.map(({ code }) => code)).toEqual(Array(problemCount).fill('pods-outside-range'));
+});
+
+test('a Node without ranges closes nothing, and that is said, pods or none', () => {
+  for (const view of [{ podRanges: [] }, { podRanges: [], pods: [] }]) {
+    const { guardedRanges, problems } = ofView(view, {}, {});
+    expect(guardedRanges).toEqual([]);
+    expect(problems.map(({ code }) => code)).toEqual(['no-pod-range']);
+  }
 });
 
 /** A source whose cluster shows the views one after the other. */

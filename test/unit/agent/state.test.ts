@@ -68,6 +68,8 @@ async function load(before?: State): Promise<State> {
   return loaded.ok ? loaded.value : expect.fail(JSON.stringify(loaded.problems));
 }
 
+const OWNER: unknown = expect.stringMatching(/^[0-9a-f]{32}$/);
+
 test('what the data plane is told: who the pods are and what they may ask', async () => {
   const snapshot = snapshotOf(await load());
   expect(snapshot).toMatchObject({
@@ -99,9 +101,10 @@ test('what the kernel is told: which chain judges each pod, and where it is plug
       interface: 'veth1',
       programId: state.compiled.programs[0]?.id,
       isClosed: false,
+      owner: OWNER,
     },
-    { addresses: ['192.0.2.2'], isClosed: false },
-    { addresses: ['192.0.2.3'], isClosed: false },
+    { addresses: ['192.0.2.2'], isClosed: false, owner: OWNER },
+    { addresses: ['192.0.2.3'], isClosed: false, owner: OWNER },
   ]);
   expect(rulesetPods(state, new Set(['192.0.2.2', '192.0.2.250'])).map(({ isClosed }) => isClosed)).toEqual([
     false,

@@ -340,3 +340,23 @@ describe('a slot that was given up while its commit is under way, and is somebod
     expect(granted()).toEqual(['10.0.1.7 192.0.2.10', '10.0.1.7 192.0.2.11']);
   });
 });
+
+test('what did not fit into the batch is not relied on when that batch is done', () => {
+  const { plane, ask, told, mirrored, committer, sys } = setUp();
+  const first = ask('first.example.org', { addresses: ['192.0.2.200'] }).slot;
+  submit(plane); // the committer is busy from here on
+  const short = ask('short.example.org', { addresses: ['192.0.2.1'], ttlSeconds: 30 });
+  for (let n = 0; ; n++) {
+    const addresses = Array.from({ length: n < 40 ? 250 : 1 }, (_, i) => `198.51.${n % 250}.${i}`);
+    if (ask(`n${n}.example.org`, { addresses }).code === ADMIT.BatchFull && n > 45) break;
+  }
+  expect(ask('long.example.org', { addresses: ['192.0.2.1'], ttlSeconds: 3_000 }).code).toBe(ADMIT.BatchFull); // SERVFAIL
+  committer.work();
+  expect(told()).toEqual([[first, true]]);
+  submit(plane);
+  committer.work();
+  expect(told().map(([s]) => s)).toContain(short.slot);
+  const key = '0a000107c0000201';
+  const kernel = plane.nowMs + (sys.nftables.set(TABLE, 'grants4_web')?.leftMs(key, sys.nowMs()) ?? 0);
+  expect(mirrored('192.0.2.1')).toBeLessThanOrEqual(kernel);
+});

@@ -19,8 +19,11 @@ test('only sets of grants that no class names are removed in the second phase', 
 });
 
 test.each([
-  ['a quote in an interface name', { pods: [{ addresses: ['10.0.0.1'], interface: 'a" } ; flush ruleset' }] }],
-  ['a wildcard in an interface name', { pods: [{ addresses: ['10.0.0.1'], interface: 'veth*' }] }],
+  [
+    'a quote in an interface name',
+    { pods: [{ addresses: ['10.0.0.1'], owner: 'a1', interface: 'a" } ; flush ruleset' }] },
+  ],
+  ['a wildcard in an interface name', { pods: [{ addresses: ['10.0.0.1'], owner: 'a1', interface: 'veth*' }] }],
   ['text that is no address', { interceptedAddresses: ['10.0.0.1 } ; flush ruleset'] }],
   ['a server that is no address', { dnsServers: ['dns.example.org'] }],
   ['a class name that is no identifier', { classes: [{ id: 'tcp443 {', ports: 'all' as const }] }],
