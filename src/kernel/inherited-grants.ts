@@ -29,6 +29,8 @@ export async function endInheritedGrants(
   if (grants.length === 0) return 0;
   const former = await formerOwners(sets, run);
   const isKept = (pod: string): boolean => former.has(pod) && former.get(pod) === owners.get(pod);
+  // Whoever was granted anything stands in that record, so that all there is is theirs still; listing it would take 2 s for 100,000.
+  if (former.size > 0 && [...former.keys()].every(isKept)) return 0;
   let ended = 0;
   for (const name of grants) {
     const all = await listGrants(name, run);
