@@ -189,7 +189,7 @@ async function reportDamage(health: Health, log: Logger): Promise<boolean> {
   if (await tableExists()) return false;
   log.error(
     { table: TABLE },
-    'not ready: somebody deleted our nftables table, so nothing is intercepted or filtered. Restart namewall to restore it',
+    'not ready: somebody deleted our nftables table, so nothing is intercepted or filtered. It is put back now',
   );
   health.hold('table deleted');
   health.tell();

@@ -53,9 +53,10 @@ export class InputFollower {
     });
   }
 
-  /** What is in force is not: the next change is applied even if it is none. */
+  /** What is in force is not, since somebody deleted it: everything is applied again. */
   distrust(): void {
     this.#fingerprint = undefined;
+    this.changed();
   }
 
   /** Resolves when the change in progress is done. The source must be closed already. */
