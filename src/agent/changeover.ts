@@ -7,7 +7,7 @@ import type { Config } from './config.ts';
 import type { DatapathHost } from './datapath-host.ts';
 import type { Memory } from './memory.ts';
 import { applyRules, between } from './rules.ts';
-import { inheritedAddresses, newAddresses, snapshotOf } from './state.ts';
+import { inheritedAddresses, newAddresses, owners, snapshotOf } from './state.ts';
 import type { State } from './state.ts';
 
 export class Changeover {
@@ -19,6 +19,8 @@ export class Changeover {
   #generation = 1;
   /** Addresses that stay denied until the grants of those who had them are gone. */
   #closed: ReadonlySet<string> = new Set();
+  /** Addresses of pods that are gone, as long as their grants may not be. */
+  #left: ReadonlySet<string> = new Set();
 
   /** `state` is what rules and data plane were started with. */
   constructor(config: Config, log: Logger, datapath: DatapathHost, memory: Memory, state: State) {
@@ -61,11 +63,13 @@ export class Changeover {
     const state = { ...next, generation: ++this.#generation };
     const inherited = inheritedAddresses(before, next).union(this.#closed);
     this.#memory.remember(state);
-    await applyRules(config, between(before, next), inherited);
+    const left = this.#left.union(new Set(owners(before).keys()));
+    await applyRules(config, between(before, next), inherited, left);
     const isFilled = await this.#datapath.adopt(snapshotOf(state, inherited));
     // What could not be removed may be any pod's that is gone: then no new pod may have its address.
     this.#closed = isFilled ? new Set() : inherited.union(newAddresses(before, next));
-    await applyRules(config, next, this.#closed);
+    this.#left = isFilled ? new Set() : left;
+    await applyRules(config, next, this.#closed, this.#left);
     if (isFilled && inherited.size > 0) await this.#datapath.adopt(snapshotOf(state));
     this.#state = state;
     const isPruned = await this.#datapath.prune();

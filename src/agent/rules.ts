@@ -6,11 +6,19 @@ import { rulesetText } from '../kernel/ruleset.ts';
 import type { Program } from '../policy/compiled.ts';
 import type { Config } from './config.ts';
 import type { Inputs } from './inputs.ts';
-import { interceptedAddresses, rulesetPods } from './state.ts';
+import { interceptedAddresses, owners, rulesetPods } from './state.ts';
 import type { State } from './state.ts';
 
-/** Applies the rules of `state` in one transaction; `closed` are addresses that are denied everything. Throws KernelError. */
-export async function applyRules(config: Config, state: State, closed: ReadonlySet<string> = new Set()): Promise<void> {
+/**
+ * Applies the rules of `state` in one transaction; `closed` are addresses that are denied everything, `left` those that pods had before it and that
+ * may still have their grants. Throws KernelError.
+ */
+export async function applyRules(
+  config: Config,
+  state: State,
+  closed: ReadonlySet<string> = new Set(),
+  left: ReadonlySet<string> = new Set(),
+): Promise<void> {
   const text = rulesetText({
     mark: config.mark,
     dnsServers: state.inputs.dnsServers,
@@ -19,6 +27,7 @@ export async function applyRules(config: Config, state: State, closed: ReadonlyS
     verdict: config.verdict,
     interceptedAddresses: interceptedAddresses(state, config.intercept),
     pods: rulesetPods(state, closed),
+    leftAddresses: [...left.difference(new Set(owners(state).keys()))],
     guardedRanges: state.inputs.guardedRanges,
     classes: state.compiled.classes,
     programs: state.compiled.programs,

@@ -1,7 +1,7 @@
 // Stage 4a: is there a valid answer already? What it grants is judged afterwards exactly as if it had just arrived (I4).
 import { FLAG } from '../dns/codes.ts';
 import type { Plane } from './plane.ts';
-import type { AnswerKey } from './state/answer-store.ts';
+import type { AnswerKey } from './state/answer-draft.ts';
 import { NAME_BYTES } from './state/query-slots.ts';
 
 /** The cached answer to the slot's question, or NO_ANSWER. */

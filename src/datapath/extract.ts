@@ -6,7 +6,7 @@ import { CHAIN, followChain } from '../dns/chain.ts';
 import { FLAG, RCODE, TYPE } from '../dns/codes.ts';
 import { readUint32 } from '../dns/header.ts';
 import type { Plane } from './plane.ts';
-import type { DraftBody } from './state/answer-store.ts';
+import type { DraftBody } from './state/answer-draft.ts';
 import { QUESTION_BYTES } from './state/query-slots.ts';
 
 const ADDRESS_BYTES = 16;

@@ -14,7 +14,8 @@ import type { Fd, Sys } from '../sys/sys.ts';
 import { AuditDetail, AuditSubject } from './audit.ts';
 import type { DatapathSettings } from './settings.ts';
 import { AnswerStore, NO_ANSWER } from './state/answer-store.ts';
-import type { AnswerDraft, AnswerKey, DraftBody } from './state/answer-store.ts';
+import { newDraft } from './state/answer-draft.ts';
+import type { AnswerKey } from './state/answer-draft.ts';
 import { AuditBudget } from './state/audit-budget.ts';
 import { Deadlines } from './state/deadlines.ts';
 import { Grants } from './state/grants.ts';
@@ -91,7 +92,7 @@ export class Plane {
   /** Address of a peer that has no slot. */
   readonly peer = new Uint8Array(16);
   /** Where an upstream's answer is rewritten before it is stored. */
-  readonly draft = newDraft();
+  readonly draft = newDraft(REWRITTEN_BYTES, MAX_RECORDS);
   /** What admit.ts tells plane.lookups. */
   readonly noted = new Noted();
   /** What cache.ts asks the store for. */
@@ -190,25 +191,4 @@ export class Plane {
   count(word: number): void {
     this.counters[word]!++;
   }
-}
-
-function newDraft(): AnswerDraft {
-  const newBody = (): DraftBody => ({
-    bytes: new Uint8Array(REWRITTEN_BYTES),
-    length: 0,
-    ttlOffsets: new Uint16Array(MAX_RECORDS),
-    ttls: 0,
-  });
-  return {
-    rcode: 0,
-    plain: newBody(),
-    judged: newBody(),
-    isShownWhole: false,
-    addresses: new Uint8Array(MAX_RECORDS * 16),
-    addressCount: 0,
-    withheld: 0,
-    ttlSeconds: 0,
-    storedMs: 0,
-    expiryMs: 0,
-  };
 }

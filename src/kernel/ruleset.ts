@@ -41,6 +41,8 @@ export interface RulesetInput {
   readonly verdict: 'reject' | 'drop';
   readonly interceptedAddresses: readonly string[];
   readonly pods: readonly RulesetPod[];
+  /** Addresses of no pod that may still have grants of a former one: nobody's, should this process end before they are gone. */
+  readonly leftAddresses: readonly string[];
   /** CIDRs in which this node's pods have their addresses: what comes from one that no pod of `pods` has is dropped. May be empty. */
   readonly guardedRanges: readonly string[];
   readonly classes: readonly PortClass[];
@@ -101,6 +103,10 @@ function isGrants(name: string): boolean {
   return SETS_OF_GRANTS.some((prefix) => name.startsWith(prefix));
 }
 
+function owned(address: string, owner: string): string {
+  return `${address} comment "${owner}"`;
+}
+
 /** The chain that judges the pod's packets; none for a pod that no policy selects. */
 function chainOf({ isClosed, programId }: RulesetPod): string[] {
   if (isClosed === true) return ['deny'];
@@ -157,9 +163,12 @@ function setDeclarations(input: RulesetInput): NamedText[] {
         name: `owners${family}`,
         type,
         comment: 'whose grants are kept when namewall starts again',
-        elements: input.pods.flatMap(({ addresses, owner, isClosed }) =>
-          addressesOf(addresses, family).map((address) => `${address} comment "${isClosed === true ? NOBODY : owner}"`),
-        ),
+        elements: [
+          ...input.pods.flatMap(({ addresses, owner, isClosed }) =>
+            addressesOf(addresses, family).map((address) => owned(address, isClosed === true ? NOBODY : owner)),
+          ),
+          ...addressesOf(input.leftAddresses, family).map((address) => owned(address, NOBODY)),
+        ],
       }),
       setText({ kind: 'map', name: `policy${family}`, type: `${type} : verdict`, elements: programs }),
       ...input.classes.map(({ id }) =>

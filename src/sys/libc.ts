@@ -18,6 +18,7 @@ export interface Libc {
   eventfd(initial: number, flags: number): number;
   read(fd: number, buffer: number, length: number): number;
   write(fd: number, buffer: number, length: number): number;
+  /** For test/bench, which may not import koffi either. */
   ioctl(fd: number, request: number, argument: number): number;
   close(fd: number): number;
   _exit(status: number): void;

@@ -64,6 +64,15 @@ describeKernel('grants from before a start', () => {
     expect(await end(['10.0.1.8', 'b8'])).toBe(1);
   });
 
+  test('those of a pod that was being removed when the process ended are removed', async () => {
+    const base = GOLDEN_CASES['two-pods'];
+    if (base === undefined) throw new Error('no such case');
+    await namespace.execute('nft', 'flush', 'ruleset');
+    await applyText(rulesetText({ ...base, pods: [SHOP], leftAddresses: ['10.0.1.8'] }), namespace.run);
+    await grant(SET4, '10.0.1.8 . 192.0.2.2');
+    expect(await end(['10.0.1.7', 'a7'], ['2001:db8:1::7', 'a7'])).toBe(1);
+  });
+
   test('without a record of owners nothing stays', async () => {
     await applyText('flush set inet namewall owners4\nflush set inet namewall owners6\n', namespace.run);
     expect(await end(['10.0.1.7', 'a7'], ['10.0.1.8', 'b8'])).toBe(3);

@@ -24,6 +24,7 @@ const RULESET: RulesetInput = {
   verdict: 'reject',
   interceptedAddresses: [POD[4], POD[6]],
   pods: [{ addresses: [POD[4], POD[6]], owner: 'a1', interface: 'to-pod', programId: '0123456789ab' }],
+  leftAddresses: [],
   guardedRanges: [],
   classes: [{ id: 'tcp443', ports: [{ protocol: 'tcp', first: WEB, last: WEB }] }],
   programs: [{ id: '0123456789ab', names: [], classes: [0] }],

@@ -11,6 +11,7 @@ const NOTHING: RulesetInput = {
   verdict: 'reject',
   interceptedAddresses: [],
   pods: [],
+  leftAddresses: [],
   guardedRanges: [],
   classes: [],
   programs: [],

@@ -3,20 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { startCluster, startServer, temporaryFolder } from '../support/kubernetes-cluster.ts';
-import { clusterPolicy, namespace, node, pod, policy, service, slice } from '../support/kubernetes-objects.ts';
-
-async function furnished() {
-  const server = await startServer();
-  server.put(namespace('shop', { team: 'a' }));
-  server.put(node(['10.0.1.0/24']));
-  server.put(service(['10.96.0.10']));
-  server.put(slice('a', [{ addresses: ['10.0.2.5'], conditions: { ready: true } }]));
-  server.put(pod('web', { labels: { app: 'web' } }));
-  server.put(policy('p', ['a.example.org'], { app: 'web' }));
-  server.put(clusterPolicy('q', ['b.example.org']));
-  return server;
-}
+import { furnished, startCluster, temporaryFolder } from '../support/kubernetes-cluster.ts';
+import { policy } from '../support/kubernetes-objects.ts';
 
 test('a deeply nested policy that is edited ends nothing: it is refused, and the next policy is seen', async () => {
   const unhandled: unknown[] = [];

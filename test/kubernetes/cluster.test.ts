@@ -8,38 +8,17 @@ import { Cluster, type ClusterView } from '../../src/kubernetes/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   QUICK,
+  furnished,
   kubeconfigFile,
   readableLog,
   startCluster,
   startServer,
   temporaryFolder,
 } from '../support/kubernetes-cluster.ts';
-import {
-  DNS_SERVICE,
-  NODE,
-  clusterPolicy,
-  namespace,
-  node,
-  pod,
-  policy,
-  service,
-  slice,
-} from '../support/kubernetes-objects.ts';
+import { DNS_SERVICE, NODE, namespace, pod, policy, slice } from '../support/kubernetes-objects.ts';
 import type { ApiServer } from './api-server.ts';
 
 const DEADLINE_MS = 5000;
-
-async function furnished(): Promise<ApiServer> {
-  const server = await startServer();
-  server.put(namespace('shop', { team: 'a' }));
-  server.put(node(['10.0.1.0/24']));
-  server.put(service(['10.96.0.10']));
-  server.put(slice('a', [{ addresses: ['10.0.2.5'], conditions: { ready: true } }]));
-  server.put(pod('web', { labels: { app: 'web' } }));
-  server.put(policy('p', ['a.example.org'], { app: 'web' }));
-  server.put(clusterPolicy('q', ['b.example.org']));
-  return server;
-}
 
 /** What a person would call the view. */
 function shown(view: ClusterView) {

@@ -8,7 +8,17 @@ import type { Logger } from '../../src/base/log.ts';
 import { Cluster, type ClusterOptions } from '../../src/kubernetes/cluster.ts';
 import type { Timing } from '../../src/kubernetes/timing.ts';
 import { ApiServer } from '../kubernetes/api-server.ts';
-import { DNS_SERVICE, NODE } from './kubernetes-objects.ts';
+import {
+  DNS_SERVICE,
+  NODE,
+  clusterPolicy,
+  namespace,
+  node,
+  pod,
+  policy,
+  service,
+  slice,
+} from './kubernetes-objects.ts';
 
 /** Bookmarks must come more often than watchSilenceMs: startServer sees to it. */
 export const QUICK: Timing = {
@@ -80,4 +90,17 @@ export async function startCluster(
   );
   onTestFinished(() => cluster.close());
   return { cluster, changes: () => count, lines };
+}
+
+/** A server with one pod, two policies and everything that a node asks for besides. */
+export async function furnished(): Promise<ApiServer> {
+  const server = await startServer();
+  server.put(namespace('shop', { team: 'a' }));
+  server.put(node(['10.0.1.0/24']));
+  server.put(service(['10.96.0.10']));
+  server.put(slice('a', [{ addresses: ['10.0.2.5'], conditions: { ready: true } }]));
+  server.put(pod('web', { labels: { app: 'web' } }));
+  server.put(policy('p', ['a.example.org'], { app: 'web' }));
+  server.put(clusterPolicy('q', ['b.example.org']));
+  return server;
 }

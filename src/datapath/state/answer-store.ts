@@ -1,5 +1,7 @@
 // Answers as they came from upstream, made ready to be copied into replies, and the cache that keeps them while they are valid. All of them
 // stand in one block of memory as a log: putting an answer is a copy and no object, and what is overwritten is what nobody asked for longest.
+import type { AnswerDraft, AnswerKey, DraftBody } from './answer-draft.ts';
+import { EntryLog } from './entry-log.ts';
 
 /** Bytes of all cached answers; the bar is 50,000 names (design §10), an answer of four addresses behind two aliases takes about 500. */
 const CACHE_BYTES = 32 * 1024 * 1024;
@@ -9,48 +11,6 @@ const PASSING_BYTES = 2 * 1024 * 1024;
 const CHAINS = 1 << 17;
 
 export const NO_ANSWER = -1;
-
-/** Says whose answer it is: what a hash alone does not. */
-export interface AnswerKey {
-  /** Hash of everything that makes two questions the same, int32. */
-  readonly hash: number;
-  /** The folded wire name: `name[nameAt .. nameAt + nameBytes − 1]`. */
-  readonly name: Uint8Array;
-  readonly nameAt: number;
-  readonly nameBytes: number;
-  readonly qtype: number;
-  /** Bit 0: DO, bit 1: CD. */
-  readonly flags: number;
-}
-
-/** A message without id, OPT and casing: patched while it is copied out. Pointers are relative to its begin. */
-export interface DraftBody {
-  bytes: Uint8Array;
-  length: number;
-  /** Where TTLs stand in it; it holds them as they were when the answer arrived. */
-  ttlOffsets: Uint16Array;
-  ttls: number;
-}
-
-/** An answer before it is stored; one instance is reused. */
-export interface AnswerDraft {
-  rcode: number;
-  /** For names that may only be asked: what upstream said, whole. */
-  readonly plain: DraftBody;
-  /** For names that a rule grants: the unbroken chain and its admissible addresses, nothing else (I3). */
-  readonly judged: DraftBody;
-  /** True when `judged` would be `plain`, and is not read. */
-  isShownWhole: boolean;
-  /** The addresses of `judged`, 16 bytes each. */
-  addresses: Uint8Array;
-  addressCount: number;
-  /** Addresses that were withheld because they lie in a never-granted range. */
-  withheld: number;
-  /** Minimum over the chain and its addresses, seconds as received. */
-  ttlSeconds: number;
-  storedMs: number;
-  expiryMs: number;
-}
 
 // The head of an answer, 64 bytes on a 64 byte boundary: one line of the processor's cache says whether it is the one and what is in it.
 const HEAD_BYTES = 64;
@@ -86,8 +46,8 @@ export class AnswerStore {
   readonly #words: Int32Array;
   readonly #times: Float64Array;
   readonly #chains = new Int32Array(CHAINS).fill(NO_ANSWER);
-  readonly #cache: Log;
-  readonly #passing: Log;
+  readonly #cache: EntryLog;
+  readonly #passing: EntryLog;
   #size = 0;
 
   constructor(cacheBytes = CACHE_BYTES) {
@@ -96,8 +56,8 @@ export class AnswerStore {
     this.#halves = new Uint16Array(buffer);
     this.#words = new Int32Array(buffer);
     this.#times = new Float64Array(buffer);
-    this.#cache = new Log(0, cacheBytes);
-    this.#passing = new Log(cacheBytes, PASSING_BYTES);
+    this.#cache = new EntryLog(0, cacheBytes);
+    this.#passing = new EntryLog(cacheBytes, PASSING_BYTES);
   }
 
   /** Cached answers, expired ones that were not overwritten yet included. */
@@ -238,7 +198,7 @@ export class AnswerStore {
   }
 
   /** Room for an entry at the head of `log`, in one piece: what stands there goes. */
-  #reserve(log: Log, length: number): number {
+  #reserve(log: EntryLog, length: number): number {
     const rest = log.restTooShortFor(length);
     while (log.free < rest + length) {
       const { oldest } = log;
@@ -300,57 +260,6 @@ export class AnswerStore {
       at = following;
     }
     if (at === answer) this.#size--;
-  }
-}
-
-/** A ring of entries that do not wrap. Positions grow for ever; the byte is at the position modulo the capacity. */
-class Log {
-  readonly capacity: number;
-  readonly #begin: number;
-  #head = 0;
-  #tail = 0;
-
-  constructor(begin: number, capacity: number) {
-    this.#begin = begin;
-    this.capacity = capacity;
-  }
-
-  get free(): number {
-    return this.capacity - (this.#head - this.#tail);
-  }
-
-  /** The entry that goes next. */
-  get oldest(): number {
-    return this.#begin + (this.#tail % this.capacity);
-  }
-
-  /** Whether it was written before the younger half. */
-  isOld(entry: number): boolean {
-    const at = entry - this.#begin;
-    const head = this.#head % this.capacity;
-    const age = head > at ? head - at : head - at + this.capacity;
-    return age > this.capacity / 2;
-  }
-
-  /** Bytes up to the end of the block when an entry of `length` does not fit there, else 0. */
-  restTooShortFor(length: number): number {
-    const rest = this.capacity - (this.#head % this.capacity);
-    return rest < length ? rest : 0;
-  }
-
-  /** How often the place of the entry was written over, this entry included. */
-  laps(entry: number): number {
-    return Math.ceil((this.#head - (entry - this.#begin)) / this.capacity);
-  }
-
-  take(length: number): number {
-    const at = this.#begin + (this.#head % this.capacity);
-    this.#head += length;
-    return at;
-  }
-
-  drop(length: number): void {
-    this.#tail += length > 0 ? length : this.capacity - (this.#tail % this.capacity);
   }
 }
 

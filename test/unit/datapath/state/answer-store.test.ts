@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ageSeconds, AnswerStore, NO_ANSWER, remainingMs } from '../../../../src/datapath/state/answer-store.ts';
-import type { AnswerDraft, AnswerKey, DraftBody } from '../../../../src/datapath/state/answer-store.ts';
+import type { AnswerDraft, AnswerKey, DraftBody } from '../../../../src/datapath/state/answer-draft.ts';
 import { parseNameText } from '../../../../src/dns/name.ts';
 import { draftBody, draftOf, keyOf, readStored, type StoredAnswer } from './stored-answer.ts';
 

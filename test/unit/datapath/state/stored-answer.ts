@@ -1,5 +1,6 @@
 // Answers of an AnswerStore as plain objects, and drafts of them: what the tests compare.
-import type { AnswerDraft, AnswerKey, AnswerStore, DraftBody } from '../../../../src/datapath/state/answer-store.ts';
+import type { AnswerDraft, AnswerKey, DraftBody } from '../../../../src/datapath/state/answer-draft.ts';
+import type { AnswerStore } from '../../../../src/datapath/state/answer-store.ts';
 
 export interface StoredBody {
   /** Where it stands in the store. */
