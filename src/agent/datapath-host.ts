@@ -4,7 +4,7 @@ import { AuditRing } from '../bridge/audit-ring.ts';
 import { CommitChannel } from '../bridge/commit-channel.ts';
 import { Control } from '../bridge/control.ts';
 import { Counters } from '../bridge/counters.ts';
-import type { DatapathStart, FromDatapath, ToDatapath } from '../bridge/protocol.ts';
+import type { DatapathStart, FromDatapath, RecalledName, RecallQuestion, ToDatapath } from '../bridge/protocol.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
 import { assertNever, CodedError } from '../base/errors.ts';
 import type { DatapathSettings, UpstreamZone } from '../datapath/settings.ts';
@@ -39,6 +39,8 @@ export class DatapathHost {
   readonly #waiting: ((isComplete: boolean) => void)[] = [];
   /** The same for messages of upstreams. */
   readonly #replacing: PromiseWithResolvers<{ readonly unreachable: readonly string[] }>[] = [];
+  /** The same for questions about what pods looked up. */
+  readonly #recalling: ((names: readonly (readonly RecalledName[])[]) => void)[] = [];
   readonly #listening = Promise.withResolvers<void>();
   readonly #exited = Promise.withResolvers<void>();
   #wakeFd: Fd | undefined;
@@ -112,6 +114,14 @@ export class DatapathHost {
     return replacing.promise;
   }
 
+  /** For each question the names that the pod saw resolve to the address, the latest first. */
+  recall(questions: readonly RecallQuestion[]): Promise<readonly (readonly RecalledName[])[]> {
+    const { promise, resolve } = Promise.withResolvers<readonly (readonly RecalledName[])[]>();
+    this.#recalling.push(resolve);
+    this.#post({ kind: 'recall', questions });
+    return promise;
+  }
+
   /** Turns of the loop so far, modulo 2³²: more of them every 100 ms as long as it lives. */
   turns(): number {
     return this.#control.turns();
@@ -161,6 +171,9 @@ export class DatapathHost {
         return;
       case 'upstreams-refused':
         this.#replacing.shift()?.reject(new DatapathError(message.code, message.message));
+        return;
+      case 'recalled':
+        this.#recalling.shift()?.(message.names);
         return;
       case 'kernel-damage':
         return this.#events.onKernelDamage();

@@ -53,8 +53,10 @@ export function between(before: State, next: State): State {
   const programs = next.compiled.programs.map((program, p): Program => {
     const old = next.registry.pods.flatMap(({ id }, i) => (programOfPod[i] === p ? (oldPrograms.get(id) ?? []) : []));
     const ids = new Set(old.flatMap((each) => each.classes.map((k) => before.compiled.classes[k]?.id)));
-    const kept = classes.flatMap(({ id }, k) => (ids.has(id) || program.classes.includes(k) ? [k] : []));
-    return { ...program, classes: kept };
+    const kept = (asked: readonly number[]) =>
+      classes.flatMap(({ id }, k) => (ids.has(id) || asked.includes(k) ? [k] : []));
+    const segments = program.segments.map((segment) => ({ ...segment, classes: kept(segment.classes) }));
+    return { ...program, classes: kept(program.classes), segments };
   });
   return { ...next, compiled: { ...next.compiled, classes, programs, programOfPod } };
 }

@@ -14,12 +14,29 @@ export interface DatapathStart {
   readonly commitBuffer: SharedArrayBuffer;
 }
 
+/** What did the pod with this id (16 byte address, base/ip.ts) last see resolve to the address? */
+export interface RecallQuestion {
+  readonly pod: number;
+  readonly address: Uint8Array;
+}
+
+/** One name that the pod's lookups found there, also one whose grant has ended. */
+export interface RecalledName {
+  /** Presentation form without the last dot. */
+  readonly name: string;
+  /** Milliseconds until the grant ends or would end; negative when it has. */
+  readonly leftMs: number;
+  /** Indexes into the classes of the snapshot adopted last: what the name's addresses open now. Empty: nothing. */
+  readonly classes: readonly number[];
+}
+
 /** Main thread → data plane. `prune` follows a snapshot once the kernel's chains have switched to it; `throw` is for the test that an exception there ends the process. */
 export type ToDatapath =
   | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
   | { readonly kind: 'prune' }
   /** These zones, instead of all that were there. */
   | { readonly kind: 'upstreams'; readonly zones: readonly UpstreamZone[] }
+  | { readonly kind: 'recall'; readonly questions: readonly RecallQuestion[] }
   | { readonly kind: 'throw' };
 
 /** Data plane → main thread. */
@@ -31,6 +48,8 @@ export type FromDatapath =
   /** The next message of upstreams was carried out, without those that no route leads to; or it was refused and changed nothing. */
   | { readonly kind: 'upstreams-replaced'; readonly unreachable: readonly string[] }
   | { readonly kind: 'upstreams-refused'; readonly code: string; readonly message: string }
+  /** For each question of the next recall the names, the one that was looked up last first. */
+  | { readonly kind: 'recalled'; readonly names: readonly (readonly RecalledName[])[] }
   /** The table or its sets were deleted by somebody else. */
   | { readonly kind: 'kernel-damage' }
   /** One query ended in an exception and got SERVFAIL. */

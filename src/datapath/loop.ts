@@ -6,6 +6,7 @@ import type { CommitChannel } from '../bridge/commit-channel.ts';
 import type { Control } from '../bridge/control.ts';
 import { COUNT } from '../bridge/counters.ts';
 import type { Counters } from '../bridge/counters.ts';
+import type { RecalledName, RecallQuestion } from '../bridge/protocol.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
 import { QUERY } from '../dns/query.ts';
 import type { Fd, Sys } from '../sys/sys.ts';
@@ -15,6 +16,7 @@ import { OVER_QUOTA, REFUSALS } from './denials.ts';
 import { findAsker, flushQuestions } from './forward.ts';
 import { KernelWatch, SEEN } from './kernel-watch.ts';
 import { Plane } from './plane.ts';
+import { recall } from './recall.ts';
 import { parse, receiveBatch, takeSlot } from './receive.ts';
 import { flushReplies, replyToQuery } from './reply.ts';
 import { Server } from './serve.ts';
@@ -142,6 +144,12 @@ export class Loop {
     flushQuestions(this.plane); // the socket drawn for them may be closed from here on
     upstreams.replace(zones, this.#watchSocket);
     return upstreams.unreachable;
+  }
+
+  /** Which names pods saw resolve to addresses (recall.ts). */
+  recall(questions: readonly RecallQuestion[]): RecalledName[][] {
+    this.plane.nowMs = this.#sys.nowMs();
+    return recall(this.plane, questions);
   }
 
   /** Closes every descriptor: raw ones outlive their thread and would swallow queries (V23). */

@@ -51,6 +51,8 @@ function carryOut(loop: Loop, message: ToDatapath): FromDatapath {
       return { kind: 'done', isComplete: loop.prune() };
     case 'upstreams':
       return replaceUpstreams(loop, message.zones);
+    case 'recall':
+      return { kind: 'recalled', names: loop.recall(message.questions) };
     case 'throw':
       throw new Error('Thrown on purpose in the data plane');
     default:

@@ -31,7 +31,7 @@ export function compile(policies: readonly Policy[], pods: readonly Pod[]): Comp
     programOfId.set(program.id, index);
     return index;
   });
-  return { classes, rules, programs, programOfPod };
+  return { classes, destinations: [], rules, programs, programOfPod };
 }
 
 /** One rule of a policy with its names ready for any program that includes it. */
@@ -94,7 +94,9 @@ function link(selecting: readonly LoweredRule[], rules: readonly RuleRef[], clas
   const isClosed = selecting.some(({ rule }) => rule.isFinal === true);
   const names = isClosed ? [] : selecting.flatMap((each) => each.names);
   const opened = new Set(names.flatMap((name) => name.classes));
-  return { id: contentId(names, rules, classes), names, classes: [...opened].toSorted((a, b) => a - b) };
+  const asked = [...opened].toSorted((a, b) => a - b);
+  const segments = [{ deny: [], classes: asked, allow: [] }];
+  return { id: contentId(names, rules, classes), names, classes: asked, segments };
 }
 
 /**

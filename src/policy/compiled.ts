@@ -20,6 +20,40 @@ export interface PortClass {
   readonly ports: readonly PortRange[] | 'all';
 }
 
+/** One type of ICMP (`family` 4) or ICMPv6 (6) messages, 0..255. */
+export interface IcmpType {
+  readonly family: 4 | 6;
+  readonly type: number;
+}
+
+/** What of the packets to a destination a static rule takes; `all`: every protocol. */
+export type Traffic = 'all' | { readonly ports: readonly PortRange[]; readonly icmp: readonly IcmpType[] };
+
+/** Addresses that static rules name. */
+export interface Destination {
+  /** The same as long as the rule is the same, although its addresses change: a set of the kernel is named by it and changed by differences. */
+  readonly key: string;
+  /** CIDRs and addresses of both families, exceptions already taken out; may overlap. */
+  readonly cidrs: readonly string[];
+}
+
+/** A rule that no lookup changes. */
+export interface StaticRule {
+  /** Index into CompiledPolicy.destinations; `host`: the addresses of this node itself. */
+  readonly to: number | 'any' | 'host';
+  readonly traffic: Traffic;
+  /** Index into CompiledPolicy.rules. */
+  readonly rule: number;
+}
+
+/** What is asked in this order: deny, grants of these classes, allow. Whoever matches nothing goes on to the next segment, and is denied after the last. */
+export interface Segment {
+  readonly deny: readonly StaticRule[];
+  /** Indexes into CompiledPolicy.classes, ascending. */
+  readonly classes: readonly number[];
+  readonly allow: readonly StaticRule[];
+}
+
 /** The rule of a document that decided something, for the audit and for messages. `at` is FILE:LINE:COL. */
 export interface RuleRef {
   readonly kind: string;
@@ -49,10 +83,13 @@ export interface Program {
   readonly names: readonly NameRule[];
   /** Indexes of every class that some name of this program opens, ascending: the sets that the chain asks. */
   readonly classes: readonly number[];
+  /** In the order of their priority; one for dialects without tiers. */
+  readonly segments: readonly Segment[];
 }
 
 export interface CompiledPolicy {
   readonly classes: readonly PortClass[];
+  readonly destinations: readonly Destination[];
   readonly rules: readonly RuleRef[];
   readonly programs: readonly Program[];
   /** For each pod of the input, in its order: index into programs, or -1 when no policy selects it. */

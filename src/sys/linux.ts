@@ -187,13 +187,17 @@ export class LinuxSys implements Sys {
     return this.#check(fd, this.#libc.bind(fd, this.#scratch.address, SOCKADDR_NL_BYTES), 'bind a netlink socket');
   }
 
+  netlinkJoin(fd: Fd, group: number): void {
+    this.#option(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group, 'NETLINK_ADD_MEMBERSHIP');
+  }
+
   netlinkWatch(fd: Fd): void {
     // The filter goes on first: between subscription and filter our own commits could fill the buffer.
     const program = elementEventFilter(this.#scratch.address + 16);
     this.#scratch.bytes.set(program);
     const attached = this.#libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, this.#scratch.address, 16);
     this.#check(fd, attached, 'filter nftables events');
-    this.#option(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTABLES, 'NETLINK_ADD_MEMBERSHIP');
+    this.netlinkJoin(fd, NFNLGRP_NFTABLES);
   }
 
   send(fd: Fd, memory: Memory, offset: number, lengthBytes: number): number {

@@ -160,6 +160,10 @@ export class SimulatedSys implements Sys {
     this.#netlinks.get(fd)?.watch();
   }
 
+  netlinkJoin(): void {
+    // Nothing is ever told there: connections and logged packets are the main thread's, which no scenario has.
+  }
+
   send(fd: Fd, memory: Memory, offset: number, lengthBytes: number): number {
     const socket = this.#netlinks.get(fd);
     if (socket === undefined) return -ERRNO.EBADF;

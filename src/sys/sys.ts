@@ -96,6 +96,8 @@ export interface Sys {
   netlinkOpen(bufferBytes: number): Fd;
   /** Subscribes a netlink socket to the nftables event group, element and generation messages filtered out (design V7). */
   netlinkWatch(fd: Fd): void;
+  /** Subscribes a netlink socket to one multicast group by its number (NFNLGRP_* of linux/netfilter/nfnetlink.h). Throws SysError. */
+  netlinkJoin(fd: Fd, group: number): void;
   /** send(2) of bytes offset .. offset+length-1 of `memory`. Answers the bytes sent or -errno. */
   send(fd: Fd, memory: Memory, offset: number, lengthBytes: number): number;
   /** recv(2) with MSG_DONTWAIT|MSG_TRUNC into `memory` from `offset`. Answers the bytes of the message or -errno. */

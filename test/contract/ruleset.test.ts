@@ -102,7 +102,7 @@ describeKernel('the ruleset in the kernel', () => {
   });
 });
 
-const PROGRAM = { id: '0123456789ab', names: [], classes: [0] };
+const PROGRAM = { id: '0123456789ab', names: [], classes: [0], segments: [{ deny: [], classes: [0], allow: [] }] };
 const POD = { owner: 'a1', addresses: ['10.0.1.7'], programId: PROGRAM.id };
 
 function addElement(set: string): [string, ...string[]] {

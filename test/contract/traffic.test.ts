@@ -27,7 +27,7 @@ const RULESET: RulesetInput = {
   leftAddresses: [],
   guardedRanges: [],
   classes: [{ id: 'tcp443', ports: [{ protocol: 'tcp', first: WEB, last: WEB }] }],
-  programs: [{ id: '0123456789ab', names: [], classes: [0] }],
+  programs: [{ id: '0123456789ab', names: [], classes: [0], segments: [{ deny: [], classes: [0], allow: [] }] }],
   protectedRanges: protectedRanges({ protect: [], cidrs: [] }),
   queriesPerSecondPerPod: 1_000,
   existing: { sets: [], maps: [], chains: [] },

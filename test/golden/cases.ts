@@ -40,8 +40,8 @@ const TWO_PODS: RulesetInput = {
     { id: 'any', ports: 'all' },
   ],
   programs: [
-    { id: '0123456789ab', names: [], classes: [0, 1] },
-    { id: 'ba9876543210', names: [], classes: [2] },
+    { id: '0123456789ab', names: [], classes: [0, 1], segments: [{ deny: [], classes: [0, 1], allow: [] }] },
+    { id: 'ba9876543210', names: [], classes: [2], segments: [{ deny: [], classes: [2], allow: [] }] },
   ],
 };
 

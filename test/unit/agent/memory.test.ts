@@ -22,6 +22,7 @@ function stateOf(generation: number, registry: Registry): State {
     classes: [{ id: `class-${generation}`, ports: 'all' as const }],
     rules: [rule],
     programs: [],
+    destinations: [],
     programOfPod: [],
   };
   return { generation, inputs: inputs(), registry, compiled };

@@ -27,7 +27,10 @@ test.each([
   ['text that is no address', { interceptedAddresses: ['10.0.0.1 } ; flush ruleset'] }],
   ['a server that is no address', { dnsServers: ['dns.example.org'] }],
   ['a class name that is no identifier', { classes: [{ id: 'tcp443 {', ports: 'all' as const }] }],
-  ['a program whose class is missing', { programs: [{ id: '0123456789ab', names: [], classes: [9] }] }],
+  [
+    'a program whose class is missing',
+    { programs: [{ id: '0123456789ab', names: [], classes: [9], segments: [{ deny: [], classes: [9], allow: [] }] }] },
+  ],
 ])('%s is refused, never written', (_why, wrong) => {
   expect(() => rulesetText({ ...TWO_PODS, ...wrong })).toThrow(expect.objectContaining({ code: 'bad-input' }));
 });

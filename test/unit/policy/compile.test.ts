@@ -30,7 +30,13 @@ const dnsItem = (protocol: string, rules: string) =>
   `{toPorts: [{ports: [{port: 53, protocol: ${protocol}}], rules: {dns: [${rules}]}}]}`;
 
 test('without policies no pod has a program', () => {
-  expect(compile([], [pod('a'), pod('b')])).toEqual({ classes: [], rules: [], programs: [], programOfPod: [-1, -1] });
+  expect(compile([], [pod('a'), pod('b')])).toEqual({
+    classes: [],
+    destinations: [],
+    rules: [],
+    programs: [],
+    programOfPod: [-1, -1],
+  });
 });
 
 test('a rule becomes a class, a program and a reference to its line', () => {
@@ -42,8 +48,10 @@ test('a rule becomes a class, a program and a reference to its line', () => {
         id: expect.stringMatching(/^[0-9a-f]{12}$/),
         names: [{ match: 'name', text: 'api.example.org', askUdp: true, askTcp: true, classes: [0], rule: 0 }],
         classes: [0],
+        segments: [{ deny: [], classes: [0], allow: [] }],
       },
     ],
+    destinations: [],
     programOfPod: [-1, 0],
   });
 });
