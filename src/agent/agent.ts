@@ -27,9 +27,10 @@ import { takeLock } from './lock.ts';
 import { Memory } from './memory.ts';
 import { letQueriesFirst } from './priority.ts';
 import { ProblemLog } from './problem-log.ts';
-import { applyRules, extraRanges } from './rules.ts';
+import { extraRanges, rulesOf } from './rules.ts';
 import { owners, snapshotOf, stateOf, unboundClients } from './state.ts';
 import type { State } from './state.ts';
+import { Table } from './table.ts';
 import { UpstreamKeeper } from './upstream-keeper.ts';
 
 const LOOK_MS = 1_000;
@@ -56,7 +57,7 @@ export class Agent {
     this.#source = source;
     this.#datapath = datapath;
     this.#upstreams = new UpstreamKeeper(datapath, log, state.inputs.zones, parts.unreachable);
-    const changeover = new Changeover(config, log, datapath, memory, state);
+    const changeover = new Changeover(config, log, { datapath, memory, table: parts.table }, state);
     this.#follower = new InputFollower({ ...parts, upstreams: this.#upstreams, changeover, log });
     this.#sink = sink;
     this.#drain = new AuditDrain(datapath.ring, datapath.counters, memory, sink);
@@ -93,7 +94,8 @@ export class Agent {
     const ended = await endInheritedGrants(owners(state));
     if (ended > 0)
       log.info({ grants: ended }, 'Ended grants from before the start: their addresses are not the same pods any more');
-    await applyRules(config, state);
+    const table = new Table();
+    await table.apply(rulesOf(config, state));
     await ensureRoutes({ mark: config.mark, table: config.routingTable, dnsServers: inputs.dnsServers });
     let unreachable: readonly string[] = [];
     const datapath = await DatapathHost.start(sys, settingsOf(config, strategy, inputs), snapshotOf(state), {
@@ -104,7 +106,16 @@ export class Agent {
     });
     health.watch(() => datapath.turns());
     letQueriesFirst();
-    agent = new Agent(config, log, state, { health, healthSocket, source, problems, datapath, unreachable, sink });
+    agent = new Agent(config, log, state, {
+      health,
+      healthSocket,
+      source,
+      problems,
+      table,
+      datapath,
+      unreachable,
+      sink,
+    });
     agent.#drain.start();
     if (isChangedEarly) agent.#follower.changed();
     warnOfUnbound(config, state, log);
@@ -162,6 +173,7 @@ interface Parts {
   readonly healthSocket: HealthSocket | undefined;
   readonly source: InputSource;
   readonly problems: ProblemLog;
+  readonly table: Table;
   readonly datapath: DatapathHost;
   readonly unreachable: readonly string[];
   readonly sink: StreamSink;

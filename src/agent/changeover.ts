@@ -1,20 +1,26 @@
 // The way from the state in force to the next one, in the kernel and in the data plane. Make before break: at no moment is something closed
 // that both states allow, and at none something open that neither does.
 import type { Logger } from '../base/log.ts';
-import { applyText, listObjects } from '../kernel/apply.ts';
-import { staleSetsText } from '../kernel/ruleset.ts';
 import type { Config } from './config.ts';
 import type { DatapathHost } from './datapath-host.ts';
 import type { Memory } from './memory.ts';
-import { applyRules, between } from './rules.ts';
+import { between, rulesOf } from './rules.ts';
 import { inheritedAddresses, newAddresses, owners, snapshotOf } from './state.ts';
 import type { State } from './state.ts';
+import type { Table } from './table.ts';
+
+export interface ChangeoverParts {
+  readonly datapath: DatapathHost;
+  readonly memory: Memory;
+  readonly table: Table;
+}
 
 export class Changeover {
   readonly #config: Config;
   readonly #log: Logger;
   readonly #datapath: DatapathHost;
   readonly #memory: Memory;
+  readonly #table: Table;
   #state: State;
   #generation = 1;
   /** Addresses that stay denied until the grants of those who had them are gone. */
@@ -23,11 +29,12 @@ export class Changeover {
   #left: ReadonlySet<string> = new Set();
 
   /** `state` is what rules and data plane were started with. */
-  constructor(config: Config, log: Logger, datapath: DatapathHost, memory: Memory, state: State) {
+  constructor(config: Config, log: Logger, { datapath, memory, table }: ChangeoverParts, state: State) {
     this.#config = config;
     this.#log = log;
     this.#datapath = datapath;
     this.#memory = memory;
+    this.#table = table;
     this.#state = state;
   }
 
@@ -64,16 +71,16 @@ export class Changeover {
     const inherited = inheritedAddresses(before, next).union(this.#closed);
     this.#memory.remember(state);
     const left = this.#left.union(new Set(owners(before).keys()));
-    await applyRules(config, between(before, next), inherited, left);
+    await this.#table.apply(rulesOf(config, between(before, next), inherited, left));
     const isFilled = await this.#datapath.adopt(snapshotOf(state, inherited));
     // What could not be removed may be any pod's that is gone: then no new pod may have its address.
     this.#closed = isFilled ? new Set() : inherited.union(newAddresses(before, next));
     this.#left = isFilled ? new Set() : left;
-    await applyRules(config, next, this.#closed, this.#left);
+    await this.#table.apply(rulesOf(config, next, this.#closed, this.#left));
     if (isFilled && inherited.size > 0) await this.#datapath.adopt(snapshotOf(state));
     this.#state = state;
     const isPruned = await this.#datapath.prune();
-    await applyText(staleSetsText(await listObjects(), next.compiled.classes));
+    await this.#table.removeStaleSets(next.compiled.classes);
     const counts = { clients: next.registry.pods.length, policies: next.inputs.policies.length };
     this.#log.info({ ...counts, generation: state.generation }, 'change applied');
     if (isFilled && isPruned) return true;

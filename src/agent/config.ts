@@ -27,6 +27,16 @@ interface CommonConfig {
   readonly refresh: 'auto' | 'update' | 'replace';
   /** `stdout`, or the path of a file that is appended to. */
   readonly audit: string;
+  /** Which connections are in the audit log. */
+  readonly connections: 'all' | 'denied' | 'none';
+  /** NFLOG group of denied packets; 0: nobody wants to know. */
+  readonly logGroup: number;
+  /** What becomes of open connections that policy no longer allows. */
+  readonly onRevoke: 'cut' | 'finish';
+  /** How long a connection may last, 0: for ever. */
+  readonly maxConnectionMs: number;
+  /** Folder of what is to be known after a restart; `off`: nothing is kept. */
+  readonly state: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Path of the socket that `namewall probe` asks; `off`: there is none. */
   readonly health: string;
@@ -60,6 +70,8 @@ export type Config = HostConfig | NodeConfig;
 export const TABLE = 'namewall';
 export const DEFAULT_MARK = 0x100000;
 export const DEFAULT_ROUTING_TABLE = 5310;
+export const DEFAULT_LOG_GROUP = 5310;
+export const DEFAULT_STATE = '/run/namewall';
 export const DNS_PORT = 53;
 
 const MAIN_KEYS = [
@@ -73,7 +85,7 @@ const MAIN_KEYS = [
   'mark',
   'routingTable',
 ];
-const KEYS = [...MAIN_KEYS, 'refresh', 'audit', 'log', 'mode', 'kubernetes', 'health'];
+const KEYS = [...MAIN_KEYS, 'refresh', 'onRevoke', 'logGroup', 'state', 'audit', 'log', 'mode', 'kubernetes', 'health'];
 
 /** Reads and checks a configuration file. Paths in it are relative to its folder. `env` may name the node (config-kubernetes.ts). */
 export function readConfig(file: string, env: NodeJS.ProcessEnv = process.env): Parsed<Config> {
@@ -150,10 +162,11 @@ function refuseOwn(dns: Fields, dnsServers: readonly string[], upstreams: readon
 }
 
 function readCommon(fields: Fields, dns: Fields, folder: string, mode: Config['mode']): CommonConfig {
-  const lifetimes = fields.map('lifetimes', ['minTtl', 'maxTtl', 'grace']);
-  const audit = fields.isMap('audit') ? fields.map('audit', ['file']).text('file') : fields.choice('audit', ['stdout']);
+  const lifetimes = fields.map('lifetimes', ['minTtl', 'maxTtl', 'grace', 'maxConnection']);
+  const audit = readAudit(fields, folder);
   const log = fields.map('log', ['level']);
   const minTtlMs = lifetimes.durationMs('minTtl', 5_000, 100, 3_600_000);
+  const state = fields.text('state', DEFAULT_STATE);
   // On a host nobody probes unless somebody says where: several namespaces of one machine may each have an agent.
   const health = fields.text('health', mode === 'node' ? HEALTH_SOCKET : 'off');
   return {
@@ -172,9 +185,24 @@ function readCommon(fields: Fields, dns: Fields, folder: string, mode: Config['m
     mark: fields.singleBit('mark', DEFAULT_MARK),
     routingTable: fields.routingTable('routingTable', DEFAULT_ROUTING_TABLE),
     refresh: fields.choice('refresh', ['auto', 'update', 'replace']),
-    audit: audit === 'stdout' ? audit : resolve(folder, audit),
+    ...audit,
+    logGroup: audit.connections === 'none' ? 0 : fields.integer('logGroup', DEFAULT_LOG_GROUP, 1, 65_535),
+    onRevoke: fields.choice('onRevoke', ['cut', 'finish']),
+    maxConnectionMs: lifetimes.isWord('maxConnection', 'off')
+      ? 0
+      : lifetimes.durationMs('maxConnection', 0, 1_000, 30 * 86_400_000),
+    state: state === 'off' ? state : resolve(folder, state),
     logLevel: log.choice('level', ['info', 'debug', 'warn', 'error']),
     health: health === 'off' ? health : resolve(folder, health),
+  };
+}
+
+function readAudit(fields: Fields, folder: string): Pick<CommonConfig, 'audit' | 'connections'> {
+  if (!fields.isMap('audit')) return { audit: fields.choice('audit', ['stdout']), connections: 'all' };
+  const audit = fields.map('audit', ['file', 'connections']);
+  return {
+    audit: audit.has('file') ? resolve(folder, audit.text('file')) : 'stdout',
+    connections: audit.choice('connections', ['all', 'denied', 'none']),
   };
 }
 

@@ -1,8 +1,7 @@
 // State → the kernel's rules, and the rules between two states.
-import { applyText, listObjects } from '../kernel/apply.ts';
 import { protectedRanges } from '../kernel/protected.ts';
 import type { ExtraRanges } from '../kernel/protected.ts';
-import { rulesetText } from '../kernel/ruleset.ts';
+import type { RulesetInput } from '../kernel/ruleset.ts';
 import type { Program } from '../policy/compiled.ts';
 import type { Config } from './config.ts';
 import type { Inputs } from './inputs.ts';
@@ -10,32 +9,32 @@ import { interceptedAddresses, owners, rulesetPods } from './state.ts';
 import type { State } from './state.ts';
 
 /**
- * Applies the rules of `state` in one transaction; `closed` are addresses that are denied everything, `left` those that pods had before it and that
- * may still have their grants. Throws KernelError.
+ * The rules of `state`; `closed` are addresses that are denied everything, `left` those that pods had before it and that may still have
+ * their grants.
  */
-export async function applyRules(
+export function rulesOf(
   config: Config,
   state: State,
   closed: ReadonlySet<string> = new Set(),
   left: ReadonlySet<string> = new Set(),
-): Promise<void> {
-  const text = rulesetText({
+): Omit<RulesetInput, 'existing'> {
+  return {
     mark: config.mark,
     dnsServers: state.inputs.dnsServers,
     proxyTcp: false,
     whenDown: config.whenDown,
     verdict: config.verdict,
+    logGroup: config.logGroup,
     interceptedAddresses: interceptedAddresses(state, config.intercept),
     pods: rulesetPods(state, closed),
     leftAddresses: [...left.difference(new Set(owners(state).keys()))],
     guardedRanges: state.inputs.guardedRanges,
     classes: state.compiled.classes,
+    destinations: state.compiled.destinations,
     programs: state.compiled.programs,
     protectedRanges: protectedRanges(extraRanges(config, state.inputs)),
     queriesPerSecondPerPod: config.queriesPerSecond,
-    existing: await listObjects(),
-  });
-  await applyText(text);
+  };
 }
 
 /**

@@ -17,14 +17,14 @@ export async function applyText(text: string, run: RunProgram = runProgram): Pro
   }
 }
 
-/** The sets, maps and chains of our table; empty lists when there is no table. */
+/** The sets, maps and chains of our table, nothing known of elements; empty lists when there is no table. */
 export async function listObjects(run: RunProgram = runProgram): Promise<TableObjects> {
   const [sets, maps, chains] = await Promise.all([
     listNames(run, 'sets', 'set'),
     listNames(run, 'maps', 'map'),
     listNames(run, 'chains', 'chain'),
   ]);
-  return { sets, maps, chains };
+  return { sets, maps, chains, elements: new Map() };
 }
 
 export async function tableExists(run: RunProgram = runProgram, table: string = TABLE): Promise<boolean> {

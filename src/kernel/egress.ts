@@ -1,52 +1,71 @@
-// The chains of the forward hook: which packets of selected pods pass. Grants are plain sets asked by each program's own chain, never a
-// verdict map (V17), and chains are jumped to and end in a verdict of their own, never goto (V18).
+// The chains that judge packets of selected pods: in the forward hook what leaves the node, in the input hook what is meant for the node
+// itself. Grants are plain sets asked by each program's own chain, never a verdict map (V17); chains are jumped to, never gone to (V18).
 import type { Family } from '../base/ip.ts';
-import type { PortClass, PortProtocol, Program } from '../policy/compiled.ts';
+import type { PortClass, Program, Segment } from '../policy/compiled.ts';
+import { cutChains, cutPeerRules, cutRules, WITH_PORTS } from './cut.ts';
+import { denyChains, NOT_NEW } from './deny.ts';
 import { KernelError } from './kernel-error.ts';
-import { addressesOf, block, chainText } from './nft-text.ts';
+import { addressesOf, chainText } from './nft-text.ts';
 import type { NamedText } from './nft-text.ts';
 import type { RulesetInput } from './ruleset.ts';
+import { allowRules, denyRules, portMatch } from './static-sets.ts';
 import { unknownPodRules } from './unknown-pods.ts';
 
-const NOT_NEW = 'tcp flags & (fin | syn | rst | ack) != syn';
-
-// Named, so that they survive a new ruleset and an operator can list them one by one.
-const COUNTERS: readonly (readonly [name: string, comment: string])[] = [
-  ['spoofed', 'packets dropped for their source address'],
-  ['intercepted', 'DNS packets handed to our sockets'],
-  ['query_limit', 'DNS packets over the limit of their source'],
-  ['agent_down', 'DNS packets dropped because nobody listened'],
-  ['tcp_refused', 'DNS connections over TCP refused'],
-  ['not_syn', 'TCP packets of no known connection'],
-  ['unknown_pod', 'packets of pods that nobody told us of'],
-  ['denied', 'packets that no policy allows'],
+const FAMILIES = [4, 6] as const;
+/** Never forwarded with this hop limit (RFC 4861 §6.1, §7.1): a pod must find its neighbours. */
+const NEIGHBOURS = 'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept';
+const ICMP_ERRORS = [
+  'icmp type { destination-unreachable, time-exceeded, parameter-problem } accept',
+  'icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept',
 ];
 
-export function countersText(): string {
-  return COUNTERS.map(([name, comment]) => block('counter', name, [`comment "${comment}"`])).join('\n');
-}
-
+/** Before the chains that jump to them stand those that they jump to: nft reads top down. */
 export function egressChains(input: RulesetInput): NamedText[] {
   return [
-    // Before the chains that jump to it: nft reads top down.
-    chainText('deny', denyRules(input.verdict)),
-    ...input.programs.map((program) => chainText(`policy_${program.id}`, policyRules(program, input.classes))),
-    chainText('egress', egressRules(input)),
+    ...cutChains(input),
+    ...trackedChains(),
+    ...denyChains(input),
+    ...input.programs.flatMap((program) => programChains(program, input)),
+    chainText('egress', [
+      'type filter hook forward priority filter; policy accept;',
+      // Before established: a pod that was deleted, or has ended, loses its connections, too.
+      ...FAMILIES.flatMap((family) => unknownPodRules(input, family)),
+      ...judgement(input),
+    ]),
+    chainText('to_node', [
+      'type filter hook input priority filter; policy accept;',
+      'iifname "lo" accept',
+      `meta mark & 0x${hex(input.mark)} == 0x${hex(input.mark)} meta l4proto { tcp, udp } th dport 53 accept comment "intercepted"`,
+      ...FAMILIES.flatMap((family) => unknownPodRules(input, family)),
+      ...judgement(input),
+    ]),
   ];
 }
 
-function egressRules(input: RulesetInput): string[] {
+function judgement(input: RulesetInput): string[] {
   return [
-    'type filter hook forward priority filter; policy accept;',
-    // Before established: a pod that was deleted, or has ended, loses its connections, too.
-    ...([4, 6] as const).flatMap((family) => unknownPodRules(input, family)),
-    // A SYN on a tuple that conntrack still calls established opens a new connection: the program judges it.
-    `ct state established ${NOT_NEW} accept`,
-    'ct state established meta l4proto != tcp accept',
-    'ct state related meta l4proto { icmp, icmpv6 } accept',
-    ...(input.whenDown === 'bypass' ? ([4, 6] as const).flatMap((family) => bypassRules(input, family)) : []),
+    'ct state vmap { established : jump tracked, related : jump related }',
+    ...(input.whenDown === 'bypass' ? FAMILIES.flatMap((family) => bypassRules(input, family)) : []),
+    NEIGHBOURS,
     'ip saddr vmap @policy4',
     'ip6 saddr vmap @policy6',
+  ];
+}
+
+/** What belongs to a connection passes, unless policy ended it; what returns from here is judged as if it were new. */
+function trackedChains(): NamedText[] {
+  return [
+    // Echo requests, tunnels and the like have no beginning: each packet of a pod is judged, each answer passes.
+    chainText('tracked_without_ports', [...cutPeerRules(), 'ct direction reply accept']),
+    chainText('tracked', [
+      `meta l4proto != ${WITH_PORTS} jump tracked_without_ports`,
+      ...cutRules(),
+      // A SYN on a tuple that conntrack still calls established opens a new connection.
+      `meta l4proto tcp ${NOT_NEW} accept`,
+      'meta l4proto { udp, udplite, dccp, sctp } accept',
+    ]),
+    // What a helper expects (RFC 959 data connections) is related, too: policy judges it.
+    chainText('related', ICMP_ERRORS),
   ];
 }
 
@@ -57,41 +76,65 @@ function egressRules(input: RulesetInput): string[] {
 function bypassRules(input: RulesetInput, family: Family): string[] {
   const servers = addressesOf(input.dnsServers, family);
   if (servers.length === 0) return [];
-  const ip = family === 4 ? 'ip' : 'ip6';
   return (input.proxyTcp ? ['udp', 'tcp'] : ['udp']).map(
     (protocol) =>
-      `${ip} saddr @intercepted${family} meta l4proto ${protocol} ct original ${ip} daddr { ${servers.join(', ')} } ` +
+      `${ip(family)} saddr @intercepted${family} meta l4proto ${protocol} ct original ${ip(family)} daddr { ${servers.join(', ')} } ` +
       'ct original proto-dst 53 accept comment "DNS while nobody listens"',
   );
 }
 
-function policyRules(program: Program, classes: readonly PortClass[]): string[] {
+function programChains(program: Program, input: RulesetInput): NamedText[] {
+  const opened = program.segments.flatMap(({ classes }, s) =>
+    classes.length === 0 ? [] : [chainText(openedName(program, s), grantRules(program, classes, input.classes))],
+  );
+  return [...opened, chainText(`policy_${program.id}`, policyRules(program, input))];
+}
+
+function policyRules(program: Program, input: RulesetInput): string[] {
   return [
-    `${NOT_NEW} counter name not_syn drop`,
-    'ip daddr @protected4 jump deny',
-    'ip6 daddr @protected6 jump deny',
-    ...program.classes.flatMap((index) => {
-      const portClass = classes[index];
-      if (portClass === undefined) throw new KernelError('bad-input', `Cannot find class ${index} of ${program.id}`);
-      return ([4, 6] as const).flatMap((family) => grantRules(portClass, family));
-    }),
+    'counter name judged',
+    // Whoever chooses the way of a packet chooses its destination.
+    ...['ip option lsrr exists', 'ip option ssrr exists', 'rt type 0'].map((routed) => `${routed} jump deny`),
+    `${NOT_NEW} jump deny`,
+    ...program.segments.flatMap((segment, s) => segmentRules(program, segment, s, input)),
     'jump deny',
   ];
 }
 
-function grantRules(portClass: PortClass, family: Family): string[] {
-  const ip = family === 4 ? 'ip' : 'ip6';
-  const granted = `${ip} saddr . ${ip} daddr @grants${family}_${portClass.id}`;
-  const { ports } = portClass;
-  if (ports === 'all') return [`${granted} accept`];
-  return (['tcp', 'udp', 'sctp'] as const).flatMap((protocol: PortProtocol) => {
-    const ranges = ports.filter((range) => range.protocol === protocol);
-    const elements = ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`));
-    return elements.length === 0 ? [] : [`${granted} ${protocol} dport { ${elements.join(', ')} } accept`];
+function segmentRules(program: Program, segment: Segment, s: number, input: RulesetInput): string[] {
+  const opened = segment.classes.length === 0 ? [] : [`jump ${openedName(program, s)}`];
+  return [
+    ...denyRules(segment, input).matches.map((match) => `${match}jump deny_by_rule`),
+    // No name opens what is protected; a static rule may, which says so (static-sets.ts).
+    ...FAMILIES.flatMap((family) => opened.map((jump) => `${ip(family)} daddr != @protected${family} ${jump}`)),
+    ...allowRules(segment, input).matches.map((match) => `${match}accept`),
+  ];
+}
+
+function openedName({ id }: Program, s: number): string {
+  return s === 0 ? `opened_${id}` : `opened_${id}_${s}`;
+}
+
+function grantRules(program: Program, indexes: readonly number[], classes: readonly PortClass[]): string[] {
+  return indexes.flatMap((index) => {
+    const portClass = classes[index];
+    if (portClass === undefined) throw new KernelError('bad-input', `Cannot find class ${index} of ${program.id}`);
+    return FAMILIES.flatMap((family) => classRules(portClass, family));
   });
 }
 
-function denyRules(verdict: 'reject' | 'drop'): string[] {
-  if (verdict === 'drop') return ['counter name denied drop'];
-  return ['counter name denied', 'meta l4proto tcp reject with tcp reset', 'reject with icmpx admin-prohibited'];
+function classRules({ id, ports }: PortClass, family: Family): string[] {
+  const granted = `${ip(family)} saddr . ${ip(family)} daddr @grants${family}_${id}`;
+  if (ports === 'all') return [`${granted} accept`];
+  return (['tcp', 'udp', 'sctp'] as const).flatMap((protocol) =>
+    portMatch(ports, protocol).map((match) => `${granted} ${match}accept`),
+  );
+}
+
+function ip(family: Family): string {
+  return family === 4 ? 'ip' : 'ip6';
+}
+
+function hex(mark: number): string {
+  return mark.toString(16).padStart(8, '0');
 }

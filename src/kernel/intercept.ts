@@ -12,6 +12,7 @@ const NEW_CONNECTION = 'tcp flags & (fin | syn | rst | ack) == syn';
 
 export function interceptChains(input: RulesetInput): NamedText[] {
   return [
+    chainText('unknown_pod', dropRules(input, 'unknown_pod')),
     chainText('intercept', [
       `type filter hook prerouting priority ${PRIORITY}; policy accept;`,
       'jump anti_spoof',
@@ -19,6 +20,7 @@ export function interceptChains(input: RulesetInput): NamedText[] {
       ...([4, 6] as const).flatMap((family) => interceptRules(input, family)),
     ]),
     ...([4, 6] as const).flatMap((family) => queryChain(input, family)),
+    chainText('spoofed', dropRules(input, 'spoofed')),
     chainText('anti_spoof', antiSpoofRules()),
     chainText('answers', [
       `type filter hook output priority ${PRIORITY}; policy accept;`,
@@ -27,8 +29,14 @@ export function interceptChains(input: RulesetInput): NamedText[] {
   ];
 }
 
+/** Their source is what nobody can rely on: one limit for all, so that forged ones cannot use up the logs of others. */
+function dropRules({ logGroup }: RulesetInput, cause: 'spoofed' | 'unknown_pod'): string[] {
+  const log = `limit rate 20/second burst 100 packets log prefix "${cause.replace('_', '-')}" group ${logGroup} snaplen 128`;
+  return [`counter name ${cause}`, ...(logGroup === 0 ? [] : [log]), 'drop'];
+}
+
 function antiSpoofRules(): string[] {
-  const drop = 'counter name spoofed drop';
+  const drop = 'jump spoofed';
   return [
     // Of most packets this is all that is looked at.
     'ip saddr . iifname @bound_pairs4 return',

@@ -12,10 +12,44 @@ interface Interval {
 
 /** Disjoint elements of one family, ascending. Throws CidrError `bad-cidr`. */
 export function intervals(ranges: readonly ProtectedRange[], family: Family): string[] {
+  return merge(closedIntervals(ranges, family)).map((interval) => intervalText(interval, family));
+}
+
+/**
+ * What `cidrs` open of one family: each CIDR that lies in one of the protected ranges as it is, of every other what is left without all of them.
+ * Throws CidrError `bad-cidr`.
+ */
+export function openIntervals(cidrs: readonly string[], ranges: readonly ProtectedRange[], family: Family): string[] {
+  const own = ofFamily(cidrs, family).map(toInterval);
+  const closed = closedIntervals(ranges, family);
+  const isMeant = (each: Interval): boolean =>
+    closed.some(({ first, last }) => each.first >= first && each.last <= last);
+  const rest = subtract(merge(own.filter((each) => !isMeant(each))), merge(closed));
+  return merge([...own.filter(isMeant), ...rest]).map((interval) => intervalText(interval, family));
+}
+
+function closedIntervals(ranges: readonly ProtectedRange[], family: Family): Interval[] {
   const cidrs = ranges.map(({ cidr }) => cidr);
-  const own = cidrs.filter((cidr) => isIPv4Cidr(cidr) === (family === 4));
   const translated = family === 6 ? cidrs.filter(isIPv4Cidr).map(behindNat64) : [];
-  return merge([...own, ...translated].map(toInterval)).map((interval) => intervalText(interval, family));
+  return [...ofFamily(cidrs, family), ...translated].map(toInterval);
+}
+
+function ofFamily(cidrs: readonly string[], family: Family): string[] {
+  return cidrs.filter((cidr) => isIPv4Cidr(cidr) === (family === 4));
+}
+
+/** Both merged. */
+function subtract(from: readonly Interval[], without: readonly Interval[]): Interval[] {
+  return from.flatMap((interval) => {
+    const left: Interval[] = [];
+    let { first } = interval;
+    for (const hole of without) {
+      if (hole.last < first || hole.first > interval.last) continue;
+      if (hole.first > first) left.push({ first, last: hole.first - 1n });
+      first = hole.last + 1n;
+    }
+    return first <= interval.last ? [...left, { first, last: interval.last }] : left;
+  });
 }
 
 function behindNat64(cidr: string): string {

@@ -2,24 +2,24 @@
 // that has ended. Always dropped, never rejected: a SYN that is lost comes again, one that is rejected fails the start of a pod.
 import type { Family } from '../base/ip.ts';
 import { intervals } from './intervals.ts';
-import { addressesOf, setText } from './nft-text.ts';
-import type { NamedText } from './nft-text.ts';
+import { addressesOf } from './nft-text.ts';
+import type { SetDeclaration } from './nft-text.ts';
 import { isIPv4Cidr } from './protected.ts';
 import type { RulesetInput } from './ruleset.ts';
 
 /** None for a family without a guarded range: then no rule asks them. Throws CidrError `bad-cidr`. */
-export function unknownPodSets(input: RulesetInput, family: Family): NamedText[] {
+export function unknownPodSets(input: RulesetInput, family: Family): SetDeclaration[] {
   if (!isGuarded(input, family)) return [];
   const type = `ipv${family}_addr`;
   const ranges = input.guardedRanges.filter((cidr) => isIPv4Cidr(cidr) === (family === 4));
   return [
-    setText({
+    {
       name: `known${family}`,
       type,
       comment: 'addresses of known pods, selected or not',
       elements: input.pods.flatMap((pod) => addressesOf(pod.addresses, family)),
-    }),
-    setText({
+    },
+    {
       name: `guarded${family}`,
       type,
       comment: 'where pods of this node have their addresses',
@@ -28,7 +28,7 @@ export function unknownPodSets(input: RulesetInput, family: Family): NamedText[]
         ranges.map((cidr) => ({ cidr, reason: 'pod-range' })),
         family,
       ),
-    }),
+    },
   ];
 }
 
@@ -48,7 +48,7 @@ export function unknownPodQueryRules(input: RulesetInput, family: Family): strin
   return [`${unknownSource(family)} ${toServers} ${DROP}`];
 }
 
-const DROP = 'counter name unknown_pod drop comment "no known pod has this address"';
+const DROP = 'jump unknown_pod';
 
 /** The hash first: it ends the rule for every packet of a known pod. */
 function unknownSource(family: Family): string {

@@ -22,6 +22,8 @@ const RULESET: RulesetInput = {
   proxyTcp: false,
   whenDown: 'closed',
   verdict: 'reject',
+  logGroup: 0,
+  destinations: [],
   interceptedAddresses: [POD[4], POD[6]],
   pods: [{ addresses: [POD[4], POD[6]], owner: 'a1', interface: 'to-pod', programId: '0123456789ab' }],
   leftAddresses: [],
@@ -30,7 +32,7 @@ const RULESET: RulesetInput = {
   programs: [{ id: '0123456789ab', names: [], classes: [0], segments: [{ deny: [], classes: [0], allow: [] }] }],
   protectedRanges: protectedRanges({ protect: [], cidrs: [] }),
   queriesPerSecondPerPod: 1_000,
-  existing: { sets: [], maps: [], chains: [] },
+  existing: { sets: [], maps: [], chains: [], elements: new Map() },
 };
 
 /** OTHER's addresses are in the pod ranges: it is known, and no policy selects it; or it is not known. */

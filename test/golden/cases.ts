@@ -3,21 +3,28 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { protectedRanges } from '../../src/kernel/protected.ts';
 import type { RulesetInput } from '../../src/kernel/ruleset.ts';
 
+const ICMP = [
+  { family: 4, type: 8 },
+  { family: 6, type: 128 },
+] as const;
+
 const NOTHING: RulesetInput = {
   mark: 0x100000,
   dnsServers: ['10.96.0.10', 'fd00:96::a'],
   proxyTcp: false,
   whenDown: 'closed',
   verdict: 'reject',
+  logGroup: 5310,
   interceptedAddresses: [],
   pods: [],
   leftAddresses: [],
   guardedRanges: [],
+  destinations: [],
   classes: [],
   programs: [],
   protectedRanges: protectedRanges({ protect: [], cidrs: [] }),
   queriesPerSecondPerPod: 1_000,
-  existing: { sets: [], maps: [], chains: [] },
+  existing: { sets: [], maps: [], chains: [], elements: new Map() },
 };
 
 const TWO_PODS: RulesetInput = {
@@ -58,14 +65,46 @@ export const GOLDEN_CASES: Readonly<Record<string, RulesetInput>> = {
       cidrs: [{ cidr: '198.51.100.0/24', reason: 'service-range' }],
     }),
   },
+  'static-rules': {
+    ...TWO_PODS,
+    destinations: [
+      { key: 'cidr', cidrs: ['0.0.0.0/0', '::/0'] },
+      { key: 'peers', cidrs: ['10.0.1.9', '10.0.1.10', '2001:db8:1::9'] },
+      { key: 'meant', cidrs: ['169.254.169.254/32'] },
+      { key: 'closed', cidrs: ['198.51.100.0/24'] },
+    ],
+    programs: [
+      {
+        id: '0123456789ab',
+        names: [],
+        classes: [0],
+        segments: [
+          {
+            deny: [{ to: 3, traffic: 'all', rule: 0 }],
+            classes: [0],
+            allow: [
+              { to: 0, traffic: { ports: [{ protocol: 'tcp', first: 443, last: 443 }], icmp: [] }, rule: 1 },
+              { to: 1, traffic: { ports: [{ protocol: 'sctp', first: 1, last: 9 }], icmp: ICMP }, rule: 2 },
+              { to: 2, traffic: { ports: [{ protocol: 'tcp', first: 80, last: 80 }], icmp: [] }, rule: 3 },
+            ],
+          },
+          {
+            deny: [{ to: 'host', traffic: 'all', rule: 4 }],
+            classes: [],
+            allow: [{ to: 'any', traffic: { ports: [{ protocol: 'udp', first: 123, last: 123 }], icmp: [] }, rule: 5 }],
+          },
+        ],
+      },
+      { id: 'ba9876543210', names: [], classes: [2], segments: [{ deny: [], classes: [2], allow: [] }] },
+    ],
+  },
   'unknown-pods': { ...TWO_PODS, guardedRanges: ['10.0.1.0/24', '10.0.1.128/25', '2001:db8:1::/64'] },
   'over-an-older-ruleset': {
     ...TWO_PODS,
     existing: {
       sets: ['bound4', 'grants4_tcp443', 'grants6_tcp443', 'grants4_tcp22', 'known4', 'guarded4', 'forgotten'],
       maps: ['policy4', 'policy6', 'old_map'],
-      chains: ['intercept', 'egress', 'deny', 'policy_ffffffffffff'],
-    },
+      chains: ['intercept', 'egress', 'deny', 'policy_ffffffffffff'], elements: new Map() },
   },
 };
 

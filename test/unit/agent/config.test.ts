@@ -61,6 +61,11 @@ test('the smallest configuration: three keys, and a default for every other', ()
     routingTable: 5310,
     refresh: 'auto',
     audit: 'stdout',
+    connections: 'all',
+    logGroup: 5310,
+    onRevoke: 'cut',
+    maxConnectionMs: 0,
+    state: '/run/namewall',
     logLevel: 'info',
     health: 'off',
   });
@@ -76,13 +81,16 @@ dns:
   denied: refused
   queriesPerSecond: 500
 intercept: all
-lifetimes: {minTtl: 500ms, maxTtl: 10m, grace: 2}
+lifetimes: {minTtl: 500ms, maxTtl: 10m, grace: 2, maxConnection: 12h}
+onRevoke: finish
+logGroup: 7
+state: kept
 protect: [rfc1918, 192.0.2.0/24, "2001:db8::/32", cgnat]
 verdict: drop
 mark: 0x200000
 routingTable: 77
 refresh: replace
-audit: {file: audit.log}
+audit: {file: audit.log, connections: denied}
 log: {level: debug}
 health: health.sock
 mode: host
@@ -109,6 +117,11 @@ mode: host
     routingTable: 77,
     refresh: 'replace',
     audit: join(folder, 'audit.log'),
+    connections: 'denied',
+    logGroup: 7,
+    onRevoke: 'finish',
+    maxConnectionMs: 43_200_000,
+    state: join(folder, 'kept'),
     logLevel: 'debug',
     health: join(folder, 'health.sock'),
   });
@@ -271,7 +284,6 @@ test.each([
     'routingTable: 254',
     '6:15 bad-value routingTable is 254: it must not be one of the system tables',
   ],
-  ['audit: a mapping without a file', 'audit: {}', '6:8 missing-field Add audit.file: it has no default'],
   ['a second document', '---\nclients: other.yaml', '7:1 one-document Remove all but the first YAML document'],
   ['a key that stands twice', 'clients: other.yaml', '6:1 duplicate-key Remove the second "clients"'],
   ['a tab', '\tmark: 1', '6:1 yaml-syntax Cannot read the YAML'],

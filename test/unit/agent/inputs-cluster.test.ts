@@ -28,6 +28,11 @@ const CONFIG: NodeConfig = {
   routingTable: 5310,
   refresh: 'auto',
   audit: 'stdout',
+  connections: 'all',
+  logGroup: 5310,
+  onRevoke: 'cut',
+  maxConnectionMs: 0,
+  state: 'off',
   logLevel: 'info',
   health: 'off',
 };

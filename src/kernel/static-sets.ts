@@ -1,0 +1,154 @@
+// Static rules as sets and rules: one set for all the destinations that a list of rules gives the same traffic to, so that a new connection
+// costs a look-up for each distinct traffic, whatever the number of rules and addresses. What no name opens, no broad range opens either.
+import { createHash } from 'node:crypto';
+import type { Family } from '../base/ip.ts';
+import type {
+  Destination,
+  PortProtocol,
+  PortRange,
+  Program,
+  Segment,
+  StaticRule,
+  Traffic,
+} from '../policy/compiled.ts';
+import { intervals, openIntervals } from './intervals.ts';
+import { KernelError } from './kernel-error.ts';
+import type { ProtectedRange } from './protected.ts';
+
+const FAMILIES = [4, 6] as const;
+const ID_DIGITS = 12;
+
+/** A set of destinations. Its name stays the same while the rules do, so that a change of addresses is a difference of elements. */
+export interface StaticSet {
+  readonly name: string;
+  readonly family: Family;
+  /** False: single addresses, a hash. */
+  readonly isInterval: boolean;
+  readonly elements: readonly string[];
+}
+
+/** The rules of one list, in any order: none of them decides against another. */
+export interface StaticRules {
+  readonly sets: readonly StaticSet[];
+  /** Each ends where `verdict` is put, for example `accept`. */
+  readonly matches: readonly string[];
+}
+
+export interface Ranges {
+  readonly destinations: readonly Destination[];
+  /** Everything that no name opens. */
+  readonly protectedRanges: readonly ProtectedRange[];
+}
+
+/** The sets of one family that these programs ask; programs with the same rules share them. */
+export function programSets(
+  { programs, ...ranges }: Ranges & { readonly programs: readonly Program[] },
+  family: Family,
+): StaticSet[] {
+  const all = programs.flatMap(({ segments }) =>
+    segments.flatMap((segment) => [...denyRules(segment, ranges).sets, ...allowRules(segment, ranges).sets]),
+  );
+  return [...new Map(all.filter((set) => set.family === family).map((set) => [set.name, set])).values()];
+}
+
+/** The deny rules of a segment: all that they name, also behind NAT64. */
+export function denyRules({ deny }: Segment, { destinations }: Ranges): StaticRules {
+  const elements: Elements = (cidrs, family) =>
+    intervals(
+      cidrs.map((cidr) => ({ cidr, reason: 'denied' })),
+      family,
+    );
+  return join(groups(deny, destinations).map((group) => groupRules(group, 'deny', elements)));
+}
+
+/**
+ * The allow rules of a segment. A CIDR that lies in a protected range opens what it says: somebody meant that. Any other opens what is
+ * left of it, so that 0.0.0.0/0 opens neither the metadata address nor the cluster.
+ */
+export function allowRules({ allow }: Segment, { destinations, protectedRanges }: Ranges): StaticRules {
+  const elements: Elements = (cidrs, family) => openIntervals(cidrs, protectedRanges, family);
+  return join(groups(allow, destinations).map((group) => groupRules(group, 'allow', elements)));
+}
+
+type Elements = (cidrs: readonly string[], family: Family) => string[];
+
+/** Rules with the same traffic. */
+interface Group {
+  readonly traffic: Traffic;
+  readonly isAnywhere: boolean;
+  readonly isHost: boolean;
+  readonly destinations: readonly Destination[];
+}
+
+function groups(rules: readonly StaticRule[], destinations: readonly Destination[]): Group[] {
+  const byTraffic = Map.groupBy(rules, ({ traffic }) => JSON.stringify(traffic));
+  return [...byTraffic.values()].map((same) => ({
+    traffic: same[0]?.traffic ?? { ports: [], icmp: [] },
+    isAnywhere: same.some(({ to }) => to === 'any'),
+    isHost: same.some(({ to }) => to === 'host'),
+    destinations: same.flatMap(({ to }) => (typeof to === 'number' ? [destinationOf(to, destinations)] : [])),
+  }));
+}
+
+function destinationOf(index: number, destinations: readonly Destination[]): Destination {
+  const found = destinations[index];
+  if (found === undefined) throw new KernelError('bad-input', `Cannot find destination ${index}`);
+  return found;
+}
+
+function groupRules(group: Group, verdict: 'allow' | 'deny', elements: Elements): StaticRules {
+  const { traffic } = group;
+  const whole = trafficMatches(traffic);
+  const anywhere = group.isAnywhere ? anywhereMatches(verdict).flatMap((to) => whole.map((what) => to + what)) : [];
+  const toHost = group.isHost ? whole.map((what) => `fib daddr type local ${what}`) : [];
+  const sets = FAMILIES.flatMap((family) => staticSet(group, verdict, family, elements));
+  const toSets = sets.flatMap(({ name, family }) =>
+    trafficMatches(traffic, family).map((what) => `${family === 4 ? 'ip' : 'ip6'} daddr @${name} ${what}`),
+  );
+  return { sets, matches: [...anywhere, ...toHost, ...toSets] };
+}
+
+/** Nobody means the metadata address by "everywhere"; a denial means all. */
+function anywhereMatches(verdict: 'allow' | 'deny'): string[] {
+  return verdict === 'deny' ? [''] : ['ip daddr != @never4 ', 'ip6 daddr != @never6 '];
+}
+
+function staticSet(group: Group, verdict: string, family: Family, elementsOf: Elements): StaticSet[] {
+  const cidrs = group.destinations.flatMap((destination) => destination.cidrs);
+  // Pods come and go one by one: their addresses are not merged, so that each is one element that comes or goes.
+  const isInterval = !cidrs.every(isAddress);
+  const elements = isInterval
+    ? elementsOf(cidrs, family)
+    : [...new Set(cidrs.flatMap((each) => elementsOf([each], family)))];
+  if (elements.length === 0) return [];
+  // Addresses stay out of the name, the kind of set is in it: a set cannot become another kind.
+  const identity = [verdict, group.traffic, group.destinations.map(({ key }) => key).toSorted()];
+  const id = createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, ID_DIGITS);
+  return [{ name: `${isInterval ? 'ranges' : 'hosts'}${family}_${id}`, family, isInterval, elements }];
+}
+
+function isAddress(cidr: string): boolean {
+  return !cidr.includes('/') || cidr.endsWith(cidr.includes(':') ? '/128' : '/32');
+}
+
+function join(parts: readonly StaticRules[]): StaticRules {
+  return { sets: parts.flatMap(({ sets }) => sets), matches: parts.flatMap(({ matches }) => matches) };
+}
+
+/** What takes the traffic: one match for each protocol; of one family only where it says so. A match of everything is empty. */
+function trafficMatches(traffic: Traffic, family?: Family): string[] {
+  if (traffic === 'all') return [''];
+  const ofPorts = (['tcp', 'udp', 'sctp'] as const).flatMap((protocol) => portMatch(traffic.ports, protocol));
+  const ofIcmp = FAMILIES.filter((each) => family === undefined || each === family).flatMap((each) => {
+    const types = traffic.icmp.filter((icmp) => icmp.family === each).map(({ type }) => type);
+    return types.length === 0 ? [] : [`${each === 4 ? 'icmp' : 'icmpv6'} type { ${[...new Set(types)].join(', ')} } `];
+  });
+  return [...ofPorts, ...ofIcmp];
+}
+
+/** `tcp dport { 80, 443-445 } ` for the ports of that protocol, if there are any. */
+export function portMatch(ports: readonly PortRange[], protocol: PortProtocol): string[] {
+  const ranges = ports.filter((range) => range.protocol === protocol);
+  const elements = ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`));
+  return elements.length === 0 ? [] : [`${protocol} dport { ${elements.join(', ')} } `];
+}

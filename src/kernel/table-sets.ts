@@ -1,0 +1,168 @@
+// Every set and map of the table: what it is, who fills it, and its elements where that is the ruleset. Pure.
+import type { Family } from '../base/ip.ts';
+import { cutSets } from './cut.ts';
+import { denySets } from './deny.ts';
+import { intervals } from './intervals.ts';
+import { addressesOf, quotedInterface, setText } from './nft-text.ts';
+import type { NamedText, SetDeclaration } from './nft-text.ts';
+import { NEVER_GRANTED } from './protected.ts';
+import type { RulesetInput, RulesetPod } from './ruleset.ts';
+import { programSets } from './static-sets.ts';
+import { unknownPodSets } from './unknown-pods.ts';
+
+/**
+ * `whole`: written anew with each ruleset. `differences`: what static rules name, large perhaps. `kept`: filled by grants, by rules and by
+ * commands, whatever the ruleset.
+ */
+export type Filling = 'whole' | 'differences' | 'kept';
+
+export interface TableSet extends NamedText {
+  readonly filling: Filling;
+  readonly kind: 'set' | 'map';
+  readonly elements: readonly string[];
+}
+
+// Four times the quota of a pod (datapath/state/grants.ts); expired elements count until collected (V3).
+const GRANTS_SIZE = 524_288;
+/** Of an address that still has grants of somebody else. */
+const NOBODY = 'nobody';
+const GRANTS = /^grants[46]_/;
+const FAMILIES = [4, 6] as const;
+
+export function isGrantsSet(name: string): boolean {
+  return GRANTS.test(name);
+}
+
+export function tableSets(input: RulesetInput): TableSet[] {
+  return [
+    whole({
+      name: 'bound_interfaces',
+      type: 'ifname',
+      comment: 'interfaces that may send only with the addresses in bound_pairs4, bound_pairs6',
+      elements: boundPods(input).map((pod) => quotedInterface(pod.interface ?? '')),
+    }),
+    ...FAMILIES.flatMap((family) => familySets(input, family)),
+  ];
+}
+
+function familySets(input: RulesetInput, family: Family): TableSet[] {
+  const type = `ipv${family}_addr`;
+  return [
+    ...interceptSets(input, family),
+    ...protectedSets(input, family),
+    ...unknownPodSets(input, family).map((set) => whole(set)),
+    whole({
+      name: `owners${family}`,
+      type,
+      comment: 'whose grants are kept when namewall starts again',
+      elements: [
+        ...input.pods.flatMap(({ addresses, owner, isClosed }) =>
+          addressesOf(addresses, family).map((address) => owned(address, isClosed === true ? NOBODY : owner)),
+        ),
+        ...addressesOf(input.leftAddresses, family).map((address) => owned(address, NOBODY)),
+      ],
+    }),
+    whole({
+      kind: 'map',
+      name: `policy${family}`,
+      type: `${type} : verdict`,
+      elements: programElements(input, family),
+    }),
+    ...[...cutSets(family), ...denySets(family)].map((set) => kept(set)),
+    ...programSets(input, family).map(({ name, isInterval, elements }) => ({
+      ...whole({ name, type, ...(isInterval ? { settings: ['flags interval'] } : {}), elements }),
+      filling: 'differences' as const,
+    })),
+    ...input.classes.map(({ id }) =>
+      kept({
+        name: `grants${family}_${id}`,
+        type: `${type} . ${type}`,
+        comment: `pod . destination that a name opened (${id})`,
+        settings: ['flags timeout', `size ${GRANTS_SIZE}`, 'gc-interval 1s'],
+      }),
+    ),
+  ];
+}
+
+function interceptSets(input: RulesetInput, family: Family): TableSet[] {
+  const type = `ipv${family}_addr`;
+  const bound = boundPods(input);
+  return [
+    whole({
+      name: `intercepted${family}`,
+      type,
+      comment: 'addresses whose DNS is intercepted',
+      elements: addressesOf(input.interceptedAddresses, family),
+    }),
+    kept({
+      name: `query_rate${family}`,
+      type,
+      comment: 'DNS queries per second of each address',
+      settings: ['size 65536', 'flags dynamic, timeout', 'timeout 10s'],
+    }),
+    whole({
+      name: `bound${family}`,
+      type,
+      comment: 'addresses that belong to one interface',
+      elements: bound.flatMap((pod) => addressesOf(pod.addresses, family)),
+    }),
+    whole({
+      name: `bound_pairs${family}`,
+      type: `${type} . ifname`,
+      comment: 'address and the interface that may send with it',
+      elements: bound.flatMap((pod) =>
+        addressesOf(pod.addresses, family).map((address) => `${address} . ${quotedInterface(pod.interface ?? '')}`),
+      ),
+    }),
+  ];
+}
+
+function protectedSets(input: RulesetInput, family: Family): TableSet[] {
+  const type = `ipv${family}_addr`;
+  const settings = ['flags interval'];
+  return [
+    whole({
+      name: `protected${family}`,
+      type,
+      comment: 'no name opens these',
+      settings,
+      elements: intervals(input.protectedRanges, family),
+    }),
+    whole({
+      name: `never${family}`,
+      type,
+      comment: 'no rule opens these that does not name them',
+      settings,
+      elements: intervals(NEVER_GRANTED, family),
+    }),
+  ];
+}
+
+function boundPods(input: RulesetInput): readonly RulesetPod[] {
+  return input.pods.filter((pod) => pod.interface !== undefined);
+}
+
+function programElements({ pods }: RulesetInput, family: Family): string[] {
+  return pods.flatMap((pod) =>
+    chainOf(pod).flatMap((chain) => addressesOf(pod.addresses, family).map((address) => `${address} : jump ${chain}`)),
+  );
+}
+
+/** The chain that judges the pod's packets; none for a pod that no policy selects. */
+function chainOf({ isClosed, programId }: RulesetPod): string[] {
+  if (isClosed === true) return ['deny'];
+  return programId === undefined ? [] : [`policy_${programId}`];
+}
+
+function owned(address: string, owner: string): string {
+  return `${address} comment "${owner}"`;
+}
+
+function whole(declaration: SetDeclaration): TableSet {
+  const { kind = 'set', elements = [] } = declaration;
+  return { ...setText(declaration), kind, elements, filling: 'whole' };
+}
+
+function kept(declaration: SetDeclaration): TableSet {
+  return { ...whole(declaration), filling: 'kept' };
+}
