@@ -23,6 +23,7 @@ import { HealthSocket } from './health-socket.ts';
 import { Health } from './health.ts';
 import { FileSource } from './inputs-files.ts';
 import type { Inputs, InputSource } from './inputs.ts';
+import { rulesContext } from './links.ts';
 import { takeLock } from './lock.ts';
 import { Memory } from './memory.ts';
 import { letQueriesFirst } from './priority.ts';
@@ -57,7 +58,7 @@ export class Agent {
     this.#source = source;
     this.#datapath = datapath;
     this.#upstreams = new UpstreamKeeper(datapath, log, state.inputs.zones, parts.unreachable);
-    const changeover = new Changeover(config, log, { datapath, memory, table: parts.table }, state);
+    const changeover = new Changeover(config, log, { datapath, memory, table: parts.table, health }, state);
     this.#follower = new InputFollower({ ...parts, upstreams: this.#upstreams, changeover, log });
     this.#sink = sink;
     this.#drain = new AuditDrain(datapath.ring, datapath.counters, memory, sink);
@@ -95,7 +96,7 @@ export class Agent {
     if (ended > 0)
       log.info({ grants: ended }, 'Ended grants from before the start: their addresses are not the same pods any more');
     const table = new Table();
-    await table.apply(rulesOf(config, state));
+    await table.apply(rulesOf(await rulesContext(config, state, health), state));
     await ensureRoutes({ mark: config.mark, table: config.routingTable, dnsServers: inputs.dnsServers });
     let unreachable: readonly string[] = [];
     const datapath = await DatapathHost.start(sys, settingsOf(config, strategy, inputs), snapshotOf(state), {

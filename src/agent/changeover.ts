@@ -4,6 +4,8 @@ import type { Logger } from '../base/log.ts';
 import type { Config } from './config.ts';
 import type { DatapathHost } from './datapath-host.ts';
 import type { Memory } from './memory.ts';
+import type { Health } from './health.ts';
+import { rulesContext } from './links.ts';
 import { between, rulesOf } from './rules.ts';
 import { inheritedAddresses, newAddresses, owners, snapshotOf } from './state.ts';
 import type { State } from './state.ts';
@@ -13,6 +15,7 @@ export interface ChangeoverParts {
   readonly datapath: DatapathHost;
   readonly memory: Memory;
   readonly table: Table;
+  readonly health: Health;
 }
 
 export class Changeover {
@@ -21,6 +24,7 @@ export class Changeover {
   readonly #datapath: DatapathHost;
   readonly #memory: Memory;
   readonly #table: Table;
+  readonly #health: Health;
   #state: State;
   #generation = 1;
   /** Addresses that stay denied until the grants of those who had them are gone. */
@@ -29,12 +33,13 @@ export class Changeover {
   #left: ReadonlySet<string> = new Set();
 
   /** `state` is what rules and data plane were started with. */
-  constructor(config: Config, log: Logger, { datapath, memory, table }: ChangeoverParts, state: State) {
+  constructor(config: Config, log: Logger, { datapath, memory, table, health }: ChangeoverParts, state: State) {
     this.#config = config;
     this.#log = log;
     this.#datapath = datapath;
     this.#memory = memory;
     this.#table = table;
+    this.#health = health;
     this.#state = state;
   }
 
@@ -66,17 +71,17 @@ export class Changeover {
    * end: between, the old one's grants go. Throws KernelError.
    */
   async #change(before: State, next: State): Promise<boolean> {
-    const config = this.#config;
     const state = { ...next, generation: ++this.#generation };
     const inherited = inheritedAddresses(before, next).union(this.#closed);
     this.#memory.remember(state);
     const left = this.#left.union(new Set(owners(before).keys()));
-    await this.#table.apply(rulesOf(config, between(before, next), inherited, left));
+    const context = await rulesContext(this.#config, next, this.#health);
+    await this.#table.apply(rulesOf(context, between(before, next), inherited, left));
     const isFilled = await this.#datapath.adopt(snapshotOf(state, inherited));
     // What could not be removed may be any pod's that is gone: then no new pod may have its address.
     this.#closed = isFilled ? new Set() : inherited.union(newAddresses(before, next));
     this.#left = isFilled ? new Set() : left;
-    await this.#table.apply(rulesOf(config, next, this.#closed, this.#left));
+    await this.#table.apply(rulesOf(context, next, this.#closed, this.#left));
     if (isFilled && inherited.size > 0) await this.#datapath.adopt(snapshotOf(state));
     this.#state = state;
     const isPruned = await this.#datapath.prune();

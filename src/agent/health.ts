@@ -10,13 +10,15 @@ export type NotReady =
   | 'no DNS server known'
   | 'table deleted'
   | 'last change was refused by the kernel'
+  | 'packets of bridged clients pass unseen'
   | 'the data plane hangs';
 
 export interface HealthStatus {
   /** False: a restart may help, nothing else will. */
   readonly live: boolean;
   readonly ready: boolean;
-  readonly reasons: readonly NotReady[];
+  /** Each with the command that mends it, where there is one. */
+  readonly reasons: readonly string[];
   /** What is wrong and keeps nothing from working. */
   readonly warnings: readonly string[];
 }
@@ -27,7 +29,8 @@ const HANGS_AFTER_MS = 10_000;
 export class Health {
   readonly #nowMs: () => number;
   readonly #log: Logger;
-  readonly #reasons = new Set<NotReady>(['starting']);
+  /** What keeps it from being ready, and the command that mends it or ''. */
+  readonly #reasons = new Map<NotReady, string>([['starting', '']]);
   #warnings: () => readonly string[] = () => [];
   #turns: (() => number) | undefined;
   #lastTurns = -1;
@@ -39,8 +42,8 @@ export class Health {
     this.#log = log;
   }
 
-  hold(reason: NotReady): void {
-    this.#reasons.add(reason);
+  hold(reason: NotReady, mend = ''): void {
+    this.#reasons.set(reason, mend);
   }
 
   clear(reason: NotReady): void {
@@ -79,7 +82,8 @@ export class Health {
   status(): HealthStatus {
     this.look();
     const live = this.#turns === undefined || this.#nowMs() - this.#turnedAtMs < HANGS_AFTER_MS;
-    const reasons = [...this.#reasons, ...(live ? [] : (['the data plane hangs'] as const))];
+    const held = [...this.#reasons].map(([reason, mend]) => (mend === '' ? reason : `${reason}; run: ${mend}`));
+    const reasons = [...held, ...(live ? [] : (['the data plane hangs'] as const))];
     return { live, ready: reasons.length === 0, reasons, warnings: this.#warnings() };
   }
 }

@@ -8,12 +8,19 @@ import type { Inputs } from './inputs.ts';
 import { interceptedAddresses, owners, rulesetPods } from './state.ts';
 import type { State } from './state.ts';
 
+/** What is the same for every state of a change. */
+export interface RulesContext {
+  readonly config: Config;
+  /** Interface → the bridge that it is a port of. */
+  readonly bridges: ReadonlyMap<string, string>;
+}
+
 /**
  * The rules of `state`; `closed` are addresses that are denied everything, `left` those that pods had before it and that may still have
  * their grants.
  */
 export function rulesOf(
-  config: Config,
+  { config, bridges }: RulesContext,
   state: State,
   closed: ReadonlySet<string> = new Set(),
   left: ReadonlySet<string> = new Set(),
@@ -26,7 +33,7 @@ export function rulesOf(
     verdict: config.verdict,
     logGroup: config.logGroup,
     interceptedAddresses: interceptedAddresses(state, config.intercept),
-    pods: rulesetPods(state, closed),
+    pods: rulesetPods(state, closed, bridges),
     leftAddresses: [...left.difference(new Set(owners(state).keys()))],
     guardedRanges: state.inputs.guardedRanges,
     classes: state.compiled.classes,

@@ -57,17 +57,28 @@ export function snapshotOf(state: State, absent: ReadonlySet<string> = new Set()
 }
 
 /** Pods as the ruleset wants them: with the chain that judges their packets. Those with an address in `closed` are denied everything. */
-export function rulesetPods(state: State, closed: ReadonlySet<string>): RulesetPod[] {
+export function rulesetPods(
+  state: State,
+  closed: ReadonlySet<string>,
+  bridges: ReadonlyMap<string, string>,
+): RulesetPod[] {
   return state.registry.pods.map(({ pod }, i) => {
     const program = state.compiled.programs[state.compiled.programOfPod[i] ?? -1];
     return {
       addresses: pod.addresses,
       owner: ownerOf(pod),
       isClosed: pod.addresses.some((address) => closed.has(address)),
-      ...(pod.interface === undefined ? {} : { interface: pod.interface }),
+      ...linkOf(pod, bridges),
       ...(program === undefined ? {} : { programId: program.id }),
     };
   });
+}
+
+function linkOf({ interface: link, mac }: Pod, bridges: ReadonlyMap<string, string>): Partial<RulesetPod> {
+  if (link === undefined) return {};
+  const bridge = bridges.get(link);
+  if (bridge === undefined) return { interface: link };
+  return { interface: link, bridge, ...(mac === undefined ? {} : { mac }) };
 }
 
 /** Addresses that are another pod's in `next` than in `before`: until the old one's grants are gone they must open nothing (I4). */
@@ -88,9 +99,9 @@ export function owners({ registry }: State): ReadonlyMap<string, string> {
   return new Map(registry.pods.flatMap(({ pod }) => pod.addresses.map((address) => [address, ownerOf(pod)])));
 }
 
-/** The pod's identity as pods/registry.ts has it: with other addresses it is another one. */
-function ownerOf({ uid, addresses }: Pod): string {
-  const hash = createHash('sha256').update(JSON.stringify([uid, addresses.toSorted()]));
+/** The pod's identity as pods/registry.ts has it. */
+function ownerOf({ uid, addresses, interface: link }: Pod): string {
+  const hash = createHash('sha256').update(JSON.stringify([uid, addresses.toSorted(), link]));
   return hash.digest('hex').slice(0, OWNER_DIGITS);
 }
 

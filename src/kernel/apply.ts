@@ -19,21 +19,23 @@ export async function applyText(text: string, run: RunProgram = runProgram): Pro
 
 /** The sets, maps and chains of our table, nothing known of elements; empty lists when there is no table. */
 export async function listObjects(run: RunProgram = runProgram): Promise<TableObjects> {
-  const [sets, maps, chains] = await Promise.all([
+  const [sets, maps, chains, bridges] = await Promise.all([
     listNames(run, 'sets', 'set'),
     listNames(run, 'maps', 'map'),
     listNames(run, 'chains', 'chain'),
+    listTables(run, 'bridge'),
   ]);
-  return { sets, maps, chains, elements: new Map() };
+  return { sets, maps, chains, elements: new Map(), hasBridgeGuard: bridges.includes(TABLE) };
 }
 
 export async function tableExists(run: RunProgram = runProgram, table: string = TABLE): Promise<boolean> {
-  return (await listTables(run)).includes(table);
+  return (await listTables(run, 'inet')).includes(table);
 }
 
-async function listTables(run: RunProgram): Promise<string[]> {
-  const listing = await run('nft', ['-t', 'list', 'tables', 'inet']);
-  return listing.split('\n').flatMap((line) => (line.startsWith('table inet ') ? [line.slice(11).trim()] : []));
+async function listTables(run: RunProgram, family: 'inet' | 'bridge'): Promise<string[]> {
+  const listing = await run('nft', ['-t', 'list', 'tables', family]);
+  const prefix = `table ${family} `;
+  return listing.split('\n').flatMap((line) => (line.startsWith(prefix) ? [line.slice(prefix.length).trim()] : []));
 }
 
 async function listNames(run: RunProgram, plural: string, kind: string): Promise<string[]> {

@@ -1,4 +1,5 @@
 // Takes everything of ours out of the kernel: after a stop, after kill -9, when half of it is gone already, or twice.
+import { listObjects } from './apply.ts';
 import { KernelError } from './kernel-error.ts';
 import { TABLE } from './nft-text.ts';
 import { runProgram } from './program.ts';
@@ -17,7 +18,10 @@ export async function cleanup(options: CleanupOptions, run: RunProgram = runProg
   // `add` first: deleting a table that is not there is an error, and `destroy` is not known to nft before 1.0.8.
   const removal = (table: string) => run('nft', ['-f', '-'], `add table inet ${table}\ndelete table inet ${table}\n`);
   // The rules that send packets to us go first, while what judges them still stands.
-  const parts = [() => removeRoutes(options, run), () => removal(TABLE), () => removal(SCRATCH_TABLE)];
+  const guard = async (): Promise<void> => {
+    if ((await listObjects(run)).hasBridgeGuard) await run('nft', ['-f', '-'], `delete table bridge ${TABLE}\n`);
+  };
+  const parts = [() => removeRoutes(options, run), guard, () => removal(TABLE), () => removal(SCRATCH_TABLE)];
   const failures: unknown[] = [];
   for (const part of parts) await part().catch((error: unknown) => failures.push(error));
   if (failures.length === 0) return;

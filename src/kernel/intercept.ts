@@ -1,6 +1,7 @@
 // The chains before routing: who may send with which address, and which DNS packets our sockets get. One after the other, in this order:
 // a forged source must never reach the rate limit or the socket of the pod that it names, and a flood never the socket's buffer.
 import type { Family } from '../base/ip.ts';
+import { LINK_LOCAL } from './bridge-guard.ts';
 import { addressesOf, chainText } from './nft-text.ts';
 import type { NamedText } from './nft-text.ts';
 import type { RulesetInput } from './ruleset.ts';
@@ -46,7 +47,7 @@ function antiSpoofRules(): string[] {
     'iifname != @bound_interfaces return',
     // Neither is ever forwarded with such a source; without them a pod finds no neighbour and a VM gets no address.
     'ip saddr 0.0.0.0 udp sport 68 udp dport 67 return comment "DHCP"',
-    'ip6 saddr { ::, fe80::/10 } return comment "neighbour discovery"',
+    ...LINK_LOCAL.map((rule) => `${rule} return`),
     `ip saddr . iifname != @bound_pairs4 ${drop} comment "a foreign address from a pod's interface"`,
     `ip6 saddr . iifname != @bound_pairs6 ${drop} comment "a foreign address from a pod's interface"`,
   ];

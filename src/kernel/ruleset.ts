@@ -2,6 +2,7 @@
 // rules by differences, keeps those of grants. The order of rules is the security of the product: intercept.ts and egress.ts say why each
 // stands where it does.
 import type { Destination, PortClass, Program } from '../policy/compiled.ts';
+import { bridgeGuardText } from './bridge-guard.ts';
 import { countersText } from './deny.ts';
 import { egressChains } from './egress.ts';
 import { interceptChains } from './intercept.ts';
@@ -17,13 +18,19 @@ export interface TableObjects {
   readonly chains: readonly string[];
   /** Elements of sets that are changed by differences, as far as they are known for certain. */
   readonly elements: ReadonlyMap<string, readonly string[]>;
+  /** Whether there is a table of ours in the bridge family, too. */
+  readonly hasBridgeGuard: boolean;
 }
 
 export interface RulesetPod {
   /** Canonical text, both families. */
   readonly addresses: readonly string[];
-  /** Host-side interface of a point-to-point link: nothing else may send with these addresses, and it may send with no other. */
+  /** Host-side interface of its link: nothing else may send with these addresses, and it may send with no other. */
   readonly interface?: string;
+  /** The bridge that the interface is a port of. */
+  readonly bridge?: string;
+  /** Of a pod behind a bridge: the only one that it may send with. */
+  readonly mac?: string;
   /** Absent for a pod that no policy selects. */
   readonly programId?: string;
   /** Says who has the addresses, over restarts: hexadecimal digits, the same for the same pod. */
@@ -74,7 +81,8 @@ export function rulesetText(input: RulesetInput): string {
     `table inet ${TABLE} {`,
     ...body,
     '}',
-    '',
+    // Where no pod is behind a bridge the kernel need not know that family.
+    hasBridgedPods(input) || input.existing.hasBridgeGuard ? bridgeGuardText(input.pods) : '',
   ].join('\n');
 }
 
@@ -88,7 +96,12 @@ export function rulesetObjects(input: RulesetInput): TableObjects {
     maps: named('map'),
     chains: [...interceptChains(input), ...egressChains(input)].map(({ name }) => name),
     elements: new Map(followed.map(({ name, elements }) => [name, elements])),
+    hasBridgeGuard: hasBridgedPods(input),
   };
+}
+
+function hasBridgedPods({ pods }: RulesetInput): boolean {
+  return pods.some(({ bridge }) => bridge !== undefined);
 }
 
 /** Removes sets of grants that no class names any more, once the data plane has stopped writing to them. Empty when there is none. */

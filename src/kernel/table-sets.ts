@@ -39,7 +39,8 @@ export function tableSets(input: RulesetInput): TableSet[] {
       name: 'bound_interfaces',
       type: 'ifname',
       comment: 'interfaces that may send only with the addresses in bound_pairs4, bound_pairs6',
-      elements: boundPods(input).map((pod) => quotedInterface(pod.interface ?? '')),
+      // A bridge has other ports, too: its own table knows them (bridge-guard.ts).
+      elements: boundPods(input).flatMap((pod) => (pod.bridge === undefined ? [linkOf(pod)] : [])),
     }),
     ...FAMILIES.flatMap((family) => familySets(input, family)),
   ];
@@ -111,7 +112,7 @@ function interceptSets(input: RulesetInput, family: Family): TableSet[] {
       type: `${type} . ifname`,
       comment: 'address and the interface that may send with it',
       elements: bound.flatMap((pod) =>
-        addressesOf(pod.addresses, family).map((address) => `${address} . ${quotedInterface(pod.interface ?? '')}`),
+        addressesOf(pod.addresses, family).map((address) => `${address} . ${linkOf(pod)}`),
       ),
     }),
   ];
@@ -140,6 +141,11 @@ function protectedSets(input: RulesetInput, family: Family): TableSet[] {
 
 function boundPods(input: RulesetInput): readonly RulesetPod[] {
   return input.pods.filter((pod) => pod.interface !== undefined);
+}
+
+/** The interface as the inet hooks see it. */
+function linkOf({ bridge, interface: own = '' }: RulesetPod): string {
+  return quotedInterface(bridge ?? own);
 }
 
 function programElements({ pods }: RulesetInput, family: Family): string[] {

@@ -10,6 +10,8 @@ export interface Pod {
   readonly namespaceLabels?: Readonly<Record<string, string>>;
   /** Canonical text (base/ip.ts), IPv4 and IPv6. Never empty, never shared with another pod. */
   readonly addresses: readonly string[];
-  /** Host-side interface of a point-to-point link. When given, the kernel drops packets of these addresses from any other. */
+  /** Host-side interface of its link, perhaps a port of a bridge. When given, the kernel drops packets of these addresses from any other. */
   readonly interface?: string;
+  /** Its own MAC address, `02:00:00:00:00:07`: behind a bridge nothing else may send with these addresses. */
+  readonly mac?: string;
 }

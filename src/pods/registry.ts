@@ -1,5 +1,5 @@
-// Gives each client a number that is never used again, and says what differs between two lists. The number stands for the uid *and* its
-// addresses: a client that comes back with another address is another one to the kernel, and starts without grants.
+// Gives each client a number that is never used again, and says what differs between two lists. The number stands for the uid, its
+// addresses and its interface (I10): a client that comes back with others is another one to the kernel, and starts without grants.
 import type { Brand } from '../base/brand.ts';
 import type { Pod } from './pod.ts';
 
@@ -20,7 +20,7 @@ export interface RegistryChange {
   readonly registry: Registry;
   readonly added: readonly RegisteredPod[];
   readonly removed: readonly RegisteredPod[];
-  /** Same id, but other labels, its own or its namespace's, name or interface. */
+  /** Same id, but other labels, its own or its namespace's, name or MAC address. */
   readonly changed: readonly { readonly before: RegisteredPod; readonly after: RegisteredPod }[];
 }
 
@@ -46,12 +46,12 @@ export function updateRegistry(registry: Registry, pods: readonly Pod[]): Regist
 }
 
 function identityOf(pod: Pod): string {
-  return JSON.stringify([pod.uid, pod.addresses.toSorted()]);
+  return JSON.stringify([pod.uid, pod.addresses.toSorted(), pod.interface]);
 }
 
 function describe(pod: Pod): string {
   const namespaceLabels = pod.namespaceLabels && sorted(pod.namespaceLabels);
-  return JSON.stringify([pod.namespace, pod.name, pod.interface, sorted(pod.labels), namespaceLabels]);
+  return JSON.stringify([pod.namespace, pod.name, pod.mac, sorted(pod.labels), namespaceLabels]);
 }
 
 function sorted(labels: Pod['labels']): [key: string, value: string][] {

@@ -40,7 +40,13 @@ describeKernel('the ruleset in the kernel', () => {
 
   test('there is no table before, and its objects are listed after', async () => {
     expect(await tableExists(namespace.run)).toBe(false);
-    expect(await listObjects(namespace.run)).toEqual({ sets: [], maps: [], chains: [], elements: new Map() });
+    expect(await listObjects(namespace.run)).toEqual({
+      sets: [],
+      maps: [],
+      chains: [],
+      elements: new Map(),
+      hasBridgeGuard: false,
+    });
     await apply(TWO_PODS);
     expect(await tableExists(namespace.run)).toBe(true);
     const { sets, maps, chains } = await listObjects(namespace.run);

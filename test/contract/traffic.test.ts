@@ -32,7 +32,7 @@ const RULESET: RulesetInput = {
   programs: [{ id: '0123456789ab', names: [], classes: [0], segments: [{ deny: [], classes: [0], allow: [] }] }],
   protectedRanges: protectedRanges({ protect: [], cidrs: [] }),
   queriesPerSecondPerPod: 1_000,
-  existing: { sets: [], maps: [], chains: [], elements: new Map() },
+  existing: { sets: [], maps: [], chains: [], elements: new Map(), hasBridgeGuard: false },
 };
 
 /** OTHER's addresses are in the pod ranges: it is known, and no policy selects it; or it is not known. */

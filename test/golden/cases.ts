@@ -24,7 +24,7 @@ const NOTHING: RulesetInput = {
   programs: [],
   protectedRanges: protectedRanges({ protect: [], cidrs: [] }),
   queriesPerSecondPerPod: 1_000,
-  existing: { sets: [], maps: [], chains: [], elements: new Map() },
+  existing: { sets: [], maps: [], chains: [], elements: new Map(), hasBridgeGuard: false },
 };
 
 const TWO_PODS: RulesetInput = {
@@ -65,6 +65,14 @@ export const GOLDEN_CASES: Readonly<Record<string, RulesetInput>> = {
       cidrs: [{ cidr: '198.51.100.0/24', reason: 'service-range' }],
     }),
   },
+  bridged: {
+    ...TWO_PODS,
+    pods: [
+      { addresses: ['10.0.1.7', '2001:db8:1::7'], owner: 'a7', interface: 'tap7', bridge: 'br0', mac: '02:00:00:00:00:07' },
+      { addresses: ['10.0.1.8'], owner: 'a8', interface: 'tap8', bridge: 'br0', programId: '0123456789ab' },
+      { addresses: ['10.0.1.9'], owner: 'a9', interface: 'veth9' },
+    ],
+  },
   'static-rules': {
     ...TWO_PODS,
     destinations: [
@@ -104,7 +112,7 @@ export const GOLDEN_CASES: Readonly<Record<string, RulesetInput>> = {
     existing: {
       sets: ['bound4', 'grants4_tcp443', 'grants6_tcp443', 'grants4_tcp22', 'known4', 'guarded4', 'forgotten'],
       maps: ['policy4', 'policy6', 'old_map'],
-      chains: ['intercept', 'egress', 'deny', 'policy_ffffffffffff'], elements: new Map() },
+      chains: ['intercept', 'egress', 'deny', 'policy_ffffffffffff'], elements: new Map(), hasBridgeGuard: false },
   },
 };
 

@@ -10,7 +10,7 @@ import type { Pod } from '../pod.ts';
 
 const MAX_INTERFACE = 15; // IFNAMSIZ less the final NUL
 const MAX_UID = 253;
-const CLIENT = { what: 'a client', known: ['namespace', 'name', 'labels', 'addresses', 'interface', 'uid'] };
+const CLIENT = { what: 'a client', known: ['namespace', 'name', 'labels', 'addresses', 'interface', 'mac', 'uid'] };
 
 export async function loadClients(path: string): Promise<Parsed<readonly Pod[]>> {
   const text = await readTextFile(path);
@@ -76,12 +76,17 @@ class ClientsReading {
     const labels = this.#labels(map);
     const addresses = this.#addresses(map);
     const link = this.#checked(map, 'interface', isInterfaceName);
+    const mac = this.#checked(map, 'mac', (text) => /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text));
     const givenUid = this.#checked(map, 'uid', (text) => text !== '' && text.length <= MAX_UID);
     if (nameEntry === undefined || namespace === undefined || name === undefined) return undefined;
     const isNew = this.#once('client', `${namespace}/${name}`, nameEntry.value);
     const uid = givenUid ?? `${namespace}/${name}`;
     if (isNew) this.#once('uid', uid, map.entries.get('uid')?.value ?? nameEntry.value);
-    return { uid, namespace, name, labels, addresses, ...(link === undefined ? {} : { interface: link }) };
+    return {
+      ...{ uid, namespace, name, labels, addresses },
+      ...(link === undefined ? {} : { interface: link }),
+      ...(mac === undefined ? {} : { mac: mac.toLowerCase() }),
+    };
   }
 
   #checked(map: MapNode, field: string, isValid: (text: string) => boolean): string | undefined {
@@ -164,6 +169,7 @@ const RULES: Readonly<Record<string, string>> = {
   namespace: 'lower case letters, digits and "-", at most 63, beginning and ending with a letter or digit',
   name: 'lower case letters, digits, "-" and ".", at most 253, beginning and ending with a letter or digit',
   interface: `1 to ${MAX_INTERFACE} of a-z, A-Z, 0-9, "-", "_", ".", "@", "+"`,
+  mac: 'six pairs of hexadecimal digits, such as 02:00:00:00:00:07',
   uid: `1 to ${MAX_UID} characters`,
   label: 'at most 63 of a-z, A-Z, 0-9, "-", "_", ".", beginning and ending with a letter or digit',
 };

@@ -95,7 +95,7 @@ test('what the data plane is told: who the pods are and what they may ask', asyn
 
 test('what the kernel is told: which chain judges each pod, and where it is plugged in', async () => {
   const state = await load();
-  expect(rulesetPods(state, NONE)).toEqual([
+  expect(rulesetPods(state, NONE, new Map())).toEqual([
     {
       addresses: ['192.0.2.1', '2001:db8::1'],
       interface: 'veth1',
@@ -106,7 +106,7 @@ test('what the kernel is told: which chain judges each pod, and where it is plug
     { addresses: ['192.0.2.2'], isClosed: false, owner: OWNER },
     { addresses: ['192.0.2.3'], isClosed: false, owner: OWNER },
   ]);
-  expect(rulesetPods(state, new Set(['192.0.2.2', '192.0.2.250'])).map(({ isClosed }) => isClosed)).toEqual([
+  expect(rulesetPods(state, new Set(['192.0.2.2', '192.0.2.250']), new Map()).map(({ isClosed }) => isClosed)).toEqual([
     false,
     true,
     false,

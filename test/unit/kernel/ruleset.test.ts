@@ -12,10 +12,21 @@ test.each(Object.entries(GOLDEN_CASES))('the ruleset "%s" is the text that was r
 });
 
 test('only sets of grants that no class names are removed in the second phase', () => {
-  const existing = { sets: ['grants4_tcp443', 'grants4_tcp22', 'grants6_tcp22', 'bound4'], maps: [], chains: [], elements: new Map() };
+  const existing = {
+    sets: ['grants4_tcp443', 'grants4_tcp22', 'grants6_tcp22', 'bound4'],
+    maps: [],
+    chains: [],
+    elements: new Map(),
+    hasBridgeGuard: false,
+  };
   const removal = 'delete set inet namewall grants4_tcp22\ndelete set inet namewall grants6_tcp22\n';
   expect(staleSetsText(existing, TWO_PODS.classes)).toBe(removal);
-  expect(staleSetsText({ sets: ['bound4'], maps: [], chains: [], elements: new Map() }, TWO_PODS.classes)).toBe('');
+  expect(
+    staleSetsText(
+      { sets: ['bound4'], maps: [], chains: [], elements: new Map(), hasBridgeGuard: false },
+      TWO_PODS.classes,
+    ),
+  ).toBe('');
 });
 
 test.each([

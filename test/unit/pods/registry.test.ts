@@ -32,7 +32,7 @@ test('the same list, in another order and with addresses in another order, chang
 test.each([
   ['labels', { labels: { app: 'db' } }],
   ['labels of the namespace', { namespaceLabels: { team: 'a' } }],
-  ['an interface', { interface: 'veth0' }],
+  ['a MAC address', { mac: '02:00:00:00:00:01' }],
   ['a name', { name: 'c' }],
 ])('other %s keep the number', (_why, changes) => {
   const next = updateRegistry(first.registry, [pod('a', changes), pod('b')]);
@@ -43,6 +43,7 @@ test.each([
 test.each([
   ['addresses', { addresses: ['192.0.2.9'] }],
   ['uid', { uid: 'new' }],
+  ['interface', { interface: 'veth0' }],
 ])('other %s are another pod, with a number of its own', (_why, changes) => {
   const next = updateRegistry(first.registry, [pod('a', changes), pod('b')]);
   expect(next.removed.map(({ id }) => id)).toEqual([1]);
