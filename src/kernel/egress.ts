@@ -30,25 +30,29 @@ export function egressChains(input: RulesetInput): NamedText[] {
       'type filter hook forward priority filter; policy accept;',
       // Before established: a pod that was deleted, or has ended, loses its connections, too.
       ...FAMILIES.flatMap((family) => unknownPodRules(input, family)),
-      ...judgement(input),
+      ...judgement(input, 'policy'),
+      // What the far end goes on with in a connection that conntrack forgot would be taken for its own, and the pod's packets for answers.
+      ...FAMILIES.map(
+        (family) => `${NOT_NEW} ct state new ${ip(family)} daddr @selected${family} counter name not_syn drop`,
+      ),
     ]),
     chainText('to_node', [
       'type filter hook input priority filter; policy accept;',
       'iifname "lo" accept',
       `meta mark & 0x${hex(input.mark)} == 0x${hex(input.mark)} meta l4proto { tcp, udp } th dport 53 accept comment "intercepted"`,
       ...FAMILIES.flatMap((family) => unknownPodRules(input, family)),
-      ...judgement(input),
+      ...judgement(input, 'node'),
     ]),
   ];
 }
 
-function judgement(input: RulesetInput): string[] {
+/** `map` names the pod's chain. */
+function judgement(input: RulesetInput, map: 'policy' | 'node'): string[] {
   return [
     'ct state vmap { established : jump tracked, related : jump related }',
     ...(input.whenDown === 'bypass' ? FAMILIES.flatMap((family) => bypassRules(input, family)) : []),
     NEIGHBOURS,
-    'ip saddr vmap @policy4',
-    'ip6 saddr vmap @policy6',
+    ...FAMILIES.map((family) => `${ip(family)} saddr vmap @${map}${family}`),
   ];
 }
 
@@ -87,16 +91,26 @@ function programChains(program: Program, input: RulesetInput): NamedText[] {
   const opened = program.segments.flatMap(({ classes }, s) =>
     classes.length === 0 ? [] : [chainText(openedName(program, s), grantRules(program, classes, input.classes))],
   );
-  return [...opened, chainText(`policy_${program.id}`, policyRules(program, input))];
+  return [
+    ...opened,
+    chainText(
+      `policy_${program.id}`,
+      judgeRules((segment, s) => segmentRules(program, segment, s, input), program),
+    ),
+    chainText(
+      `node_${program.id}`,
+      judgeRules((segment) => toNodeRules(segment, input), program),
+    ),
+  ];
 }
 
-function policyRules(program: Program, input: RulesetInput): string[] {
+function judgeRules(rules: (segment: Segment, s: number) => string[], { segments }: Program): string[] {
   return [
     'counter name judged',
     // Whoever chooses the way of a packet chooses its destination.
     ...['ip option lsrr exists', 'ip option ssrr exists', 'rt type 0'].map((routed) => `${routed} jump deny`),
     `${NOT_NEW} jump deny`,
-    ...program.segments.flatMap((segment, s) => segmentRules(program, segment, s, input)),
+    ...segments.flatMap(rules),
     'jump deny',
   ];
 }
@@ -104,10 +118,18 @@ function policyRules(program: Program, input: RulesetInput): string[] {
 function segmentRules(program: Program, segment: Segment, s: number, input: RulesetInput): string[] {
   const opened = segment.classes.length === 0 ? [] : [`jump ${openedName(program, s)}`];
   return [
-    ...denyRules(segment, input).matches.map((match) => `${match}jump deny_by_rule`),
+    ...denyRules(segment, input, 'forward').matches.map((match) => `${match}jump deny_by_rule`),
     // No name opens what is protected; a static rule may, which says so (static-sets.ts).
     ...FAMILIES.flatMap((family) => opened.map((jump) => `${ip(family)} daddr != @protected${family} ${jump}`)),
-    ...allowRules(segment, input).matches.map((match) => `${match}accept`),
+    ...allowRules(segment, input, 'forward').matches.map((match) => `${match}accept`),
+  ];
+}
+
+/** No name opens the node itself, whatever its addresses are. */
+function toNodeRules(segment: Segment, input: RulesetInput): string[] {
+  return [
+    ...denyRules(segment, input, 'input').matches.map((match) => `${match}jump deny_by_rule`),
+    ...allowRules(segment, input, 'input').matches.map((match) => `${match}accept`),
   ];
 }
 

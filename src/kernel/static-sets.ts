@@ -46,28 +46,35 @@ export function programSets(
   family: Family,
 ): StaticSet[] {
   const all = programs.flatMap(({ segments }) =>
-    segments.flatMap((segment) => [...denyRules(segment, ranges).sets, ...allowRules(segment, ranges).sets]),
+    segments.flatMap((segment) => [
+      ...denyRules(segment, ranges, 'forward').sets,
+      ...allowRules(segment, ranges, 'forward').sets,
+    ]),
   );
   return [...new Map(all.filter((set) => set.family === family).map((set) => [set.name, set])).values()];
 }
 
+/** `forward`: what leaves the node. `input`: what is meant for the node itself. */
+export type Hook = 'forward' | 'input';
+
 /** The deny rules of a segment: all that they name, also behind NAT64. */
-export function denyRules({ deny }: Segment, { destinations }: Ranges): StaticRules {
+export function denyRules({ deny }: Segment, { destinations }: Ranges, hook: Hook): StaticRules {
   const elements: Elements = (cidrs, family) =>
     intervals(
       cidrs.map((cidr) => ({ cidr, reason: 'denied' })),
       family,
     );
-  return join(groups(deny, destinations).map((group) => groupRules(group, 'deny', elements)));
+  return join(groups(deny, destinations).map((group) => groupRules(group, 'deny', hook, elements)));
 }
 
 /**
  * The allow rules of a segment. A CIDR that lies in a protected range opens what it says: somebody meant that. Any other opens what is
- * left of it, so that 0.0.0.0/0 opens neither the metadata address nor the cluster.
+ * left of it, so that 0.0.0.0/0 opens neither the metadata address nor the cluster. No CIDR means the node itself, as in Cilium.
  */
-export function allowRules({ allow }: Segment, { destinations, protectedRanges }: Ranges): StaticRules {
+export function allowRules({ allow }: Segment, { destinations, protectedRanges }: Ranges, hook: Hook): StaticRules {
+  const rules = hook === 'input' ? allow.filter(({ to }) => typeof to !== 'number') : allow;
   const elements: Elements = (cidrs, family) => openIntervals(cidrs, protectedRanges, family);
-  return join(groups(allow, destinations).map((group) => groupRules(group, 'allow', elements)));
+  return join(groups(rules, destinations).map((group) => groupRules(group, 'allow', hook, elements)));
 }
 
 type Elements = (cidrs: readonly string[], family: Family) => string[];
@@ -96,11 +103,11 @@ function destinationOf(index: number, destinations: readonly Destination[]): Des
   return found;
 }
 
-function groupRules(group: Group, verdict: 'allow' | 'deny', elements: Elements): StaticRules {
+function groupRules(group: Group, verdict: 'allow' | 'deny', hook: Hook, elements: Elements): StaticRules {
   const { traffic } = group;
   const whole = trafficMatches(traffic);
   const anywhere = group.isAnywhere ? anywhereMatches(verdict).flatMap((to) => whole.map((what) => to + what)) : [];
-  const toHost = group.isHost ? whole.map((what) => `fib daddr type local ${what}`) : [];
+  const toHost = group.isHost && hook === 'input' ? whole : [];
   const sets = FAMILIES.flatMap((family) => staticSet(group, verdict, family, elements));
   const toSets = sets.flatMap(({ name, family }) =>
     trafficMatches(traffic, family).map((what) => `${family === 4 ? 'ip' : 'ip6'} daddr @${name} ${what}`),

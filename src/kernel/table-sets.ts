@@ -64,11 +64,21 @@ function familySets(input: RulesetInput, family: Family): TableSet[] {
       ],
     }),
     whole({
-      kind: 'map',
-      name: `policy${family}`,
-      type: `${type} : verdict`,
-      elements: programElements(input, family),
+      name: `selected${family}`,
+      type,
+      comment: 'pods that policy selects',
+      elements: input.pods.flatMap((pod) =>
+        chainOf(pod, 'policy').length > 0 ? addressesOf(pod.addresses, family) : [],
+      ),
     }),
+    ...(['policy', 'node'] as const).map((map) =>
+      whole({
+        kind: 'map',
+        name: `${map}${family}`,
+        type: `${type} : verdict`,
+        elements: programElements(input, family, map),
+      }),
+    ),
     ...[...cutSets(family), ...denySets(family)].map((set) => kept(set)),
     ...programSets(input, family).map(({ name, isInterval, elements }) => ({
       ...whole({ name, type, ...(isInterval ? { settings: ['flags interval'] } : {}), elements }),
@@ -148,16 +158,18 @@ function linkOf({ bridge, interface: own = '' }: RulesetPod): string {
   return quotedInterface(bridge ?? own);
 }
 
-function programElements({ pods }: RulesetInput, family: Family): string[] {
+function programElements({ pods }: RulesetInput, family: Family, map: 'policy' | 'node'): string[] {
   return pods.flatMap((pod) =>
-    chainOf(pod).flatMap((chain) => addressesOf(pod.addresses, family).map((address) => `${address} : jump ${chain}`)),
+    chainOf(pod, map).flatMap((chain) =>
+      addressesOf(pod.addresses, family).map((address) => `${address} : jump ${chain}`),
+    ),
   );
 }
 
 /** The chain that judges the pod's packets; none for a pod that no policy selects. */
-function chainOf({ isClosed, programId }: RulesetPod): string[] {
+function chainOf({ isClosed, programId }: RulesetPod, map: 'policy' | 'node'): string[] {
   if (isClosed === true) return ['deny'];
-  return programId === undefined ? [] : [`policy_${programId}`];
+  return programId === undefined ? [] : [`${map}_${programId}`];
 }
 
 function owned(address: string, owner: string): string {
