@@ -6,35 +6,42 @@ import type { Problem } from '../base/errors.ts';
 import { parseAddress } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
 import type { DatapathSettings } from '../datapath/settings.ts';
-import { tableExists } from '../kernel/apply.ts';
-import { endInheritedGrants } from '../kernel/inherited-grants.ts';
+import { Conntrack } from '../kernel/conntrack.ts';
+import { endGrants, readFormer } from '../kernel/inherited-grants.ts';
 import { ensureRoutes } from '../kernel/routes.ts';
 import { chooseStrategy } from '../kernel/self-test.ts';
 import type { RefreshStrategy } from '../kernel/set-writer.ts';
+import { TableReader } from '../kernel/table-reader.ts';
 import { EMPTY_REGISTRY } from '../pods/registry.ts';
 import type { Sys } from '../sys/sys.ts';
 import { Changeover } from './changeover.ts';
 import { DNS_PORT, TABLE } from './config.ts';
 import type { Config } from './config.ts';
+import { ConnectionLog } from './connection-log.ts';
 import { DatapathHost } from './datapath-host.ts';
 import { die } from './die.ts';
 import { InputFollower } from './follow-inputs.ts';
 import { HealthSocket } from './health-socket.ts';
 import { Health } from './health.ts';
 import { FileSource } from './inputs-files.ts';
+import { takeOver } from './inheritance.ts';
 import type { Inputs, InputSource } from './inputs.ts';
 import { rulesContext } from './links.ts';
 import { takeLock } from './lock.ts';
+import { LookupKeeper } from './lookup-keeper.ts';
 import { Memory } from './memory.ts';
 import { letQueriesFirst } from './priority.ts';
 import { ProblemLog } from './problem-log.ts';
+import { Revocation } from './revocation.ts';
 import { extraRanges, rulesOf } from './rules.ts';
-import { owners, snapshotOf, stateOf, unboundClients } from './state.ts';
+import { snapshotOf, stateOf, unboundClients } from './state.ts';
 import type { State } from './state.ts';
 import { Table } from './table.ts';
 import { UpstreamKeeper } from './upstream-keeper.ts';
 
 const LOOK_MS = 1_000;
+/** Events tell of most foreign hands at once; of what they do not tell this look does. */
+const LOOK_AT_KERNEL_MS = 10_000;
 const AUDIT_PATIENCE_MS = 1_000;
 
 export class Agent {
@@ -47,21 +54,38 @@ export class Agent {
   readonly #follower: InputFollower;
   readonly #sink: StreamSink;
   readonly #drain: AuditDrain;
+  readonly #connections: ConnectionLog;
+  readonly #revocation: Revocation;
+  readonly #keeper: LookupKeeper | undefined;
+  readonly #kernelTimer: NodeJS.Timeout;
 
   private constructor(config: Config, log: Logger, state: State, parts: Parts) {
-    const { datapath, health, source, sink } = parts;
+    const { datapath, health, source, sink, sys, keeper } = parts;
     const memory = new Memory();
     memory.remember(state);
     this.#log = log;
     this.#healthSocket = parts.healthSocket;
-    this.#healthTimer = setInterval(() => health.look(), LOOK_MS);
     this.#source = source;
     this.#datapath = datapath;
     this.#upstreams = new UpstreamKeeper(datapath, log, state.inputs.zones, parts.unreachable);
-    const changeover = new Changeover(config, log, { datapath, memory, table: parts.table, health }, state);
-    this.#follower = new InputFollower({ ...parts, upstreams: this.#upstreams, changeover, log });
-    this.#sink = sink;
     this.#drain = new AuditDrain(datapath.ring, datapath.counters, memory, sink);
+    this.#sink = sink;
+    const now = (): State => changeover.state;
+    this.#connections = parts.connections;
+    this.#connections.start({ datapath, drain: this.#drain, state: now });
+    this.#revocation = new Revocation(config, {
+      conntrack: Conntrack.open(sys),
+      datapath,
+      tell: (flow, pod, reason) => this.#connections.tellCut(flow, pod, reason),
+    });
+    const changeover = new Changeover(config, log, { ...parts, memory, revocation: this.#revocation }, state);
+    const onRestored = (): void =>
+      this.#drain.tell({ time: new Date(sys.wallMs()).toISOString(), event: 'table.restored' });
+    this.#follower = new InputFollower({ ...parts, upstreams: this.#upstreams, changeover, log, onRestored });
+    this.#keeper = keeper;
+    keeper?.start(datapath, now);
+    this.#healthTimer = setInterval(() => health.look(), LOOK_MS);
+    this.#kernelTimer = setInterval(() => this.lookAtKernel(), LOOK_AT_KERNEL_MS);
   }
 
   /**
@@ -92,15 +116,27 @@ export class Agent {
     problems.report(inputs.problems);
     const sink = openSink(config, log);
     const strategy: RefreshStrategy = config.refresh === 'auto' ? await chooseStrategy(sys) : config.refresh;
-    const ended = await endInheritedGrants(owners(state));
-    if (ended > 0)
-      log.info({ grants: ended }, 'Ended grants from before the start: their addresses are not the same pods any more');
-    const table = new Table();
+    const reader = TableReader.open(sys, TABLE);
+    const connections = ConnectionLog.open(config, sys);
+    const keeper = config.state === 'off' ? undefined : new LookupKeeper(config.state, log);
+    const former = readFormer(reader);
+    const takeover = takeOver(config, state, former, (await keeper?.read(state)) ?? []);
+    await endGrants(takeover.ended, takeover.kept);
+    if (former.grants.length > 0) {
+      log.info({ kept: takeover.kept.length, ended: takeover.ended.length }, 'Took over grants from before the start');
+    }
+    const table = new Table(reader);
     await table.apply(rulesOf(await rulesContext(config, state, health), state));
     await ensureRoutes({ mark: config.mark, table: config.routingTable, dnsServers: inputs.dnsServers });
     let unreachable: readonly string[] = [];
-    const datapath = await DatapathHost.start(sys, settingsOf(config, strategy, inputs), snapshotOf(state), {
-      onKernelDamage: () => void reportDamage(health, log).then((isGone) => isGone && agent?.distrust()),
+    const first = { snapshot: snapshotOf(state), inheritance: takeover.inheritance };
+    const datapath = await DatapathHost.start(sys, settingsOf(config, strategy, inputs), first, {
+      onKernelDamage: () => {
+        health.hold('table deleted');
+        health.tell();
+        agent?.lookAtKernel();
+      },
+      onKernelTouched: () => agent?.lookAtKernel(),
       onInternalError: (stack: string) => log.error({ stack }, 'One query ended in an exception and got SERVFAIL'),
       onDeath: (error: Error) => die(log, error),
       onUnreachable: (upstreams) => (unreachable = upstreams),
@@ -108,16 +144,12 @@ export class Agent {
     health.watch(() => datapath.turns());
     letQueriesFirst();
     agent = new Agent(config, log, state, {
-      health,
-      healthSocket,
-      source,
-      problems,
-      table,
-      datapath,
-      unreachable,
-      sink,
+      ...{ health, healthSocket, source, problems, connections, table, keeper, datapath, unreachable, sink, sys },
     });
     agent.#drain.start();
+    // Connections from before the start, of pods that were judged otherwise then, or not at all.
+    const cut = await agent.#revocation.judgeAgain(state, ({ id }) => !takeover.unchanged.has(id));
+    if (cut > 0) log.info({ cut }, 'Cut connections from before the start that policy does not allow');
     if (isChangedEarly) agent.#follower.changed();
     warnOfUnbound(config, state, log);
     health.clear('starting');
@@ -135,8 +167,11 @@ export class Agent {
   /** Stops answering. What the kernel holds stays: grants live out their time, and nothing new opens (I5). */
   async stop(): Promise<void> {
     this.#source.close();
+    clearInterval(this.#kernelTimer);
     await this.#follower.stop();
     this.#upstreams.close();
+    await this.#connections.stop();
+    await this.#keeper?.stop();
     await this.#datapath.stop();
     // A reader of the audit log that does not read must not keep us: what it does not take is lost.
     const patience = Promise.withResolvers<void>();
@@ -157,9 +192,9 @@ export class Agent {
     }
   }
 
-  /** What the kernel has is not what was applied: the next change is applied whatever it is. */
-  distrust(): void {
-    this.#follower.distrust();
+  /** Compares what the kernel has with what was applied, and puts it back where it is something else. */
+  lookAtKernel(): void {
+    this.#follower.lookAtKernel();
   }
 
   /** Makes the loop's thread throw: for the test that the process then ends. */
@@ -174,7 +209,10 @@ interface Parts {
   readonly healthSocket: HealthSocket | undefined;
   readonly source: InputSource;
   readonly problems: ProblemLog;
+  readonly connections: ConnectionLog;
   readonly table: Table;
+  readonly keeper: LookupKeeper | undefined;
+  readonly sys: Sys;
   readonly datapath: DatapathHost;
   readonly unreachable: readonly string[];
   readonly sink: StreamSink;
@@ -195,18 +233,6 @@ async function openSource(config: Config, log: Logger, signal: AbortSignal, chan
   // Loaded here only: the client of the API server takes a third of a second and 90 MB, and a host has none.
   const { ClusterSource } = await import('./inputs-cluster.ts');
   return ClusterSource.open(config, changed, log, signal);
-}
-
-/** Whether our table is gone. */
-async function reportDamage(health: Health, log: Logger): Promise<boolean> {
-  if (await tableExists()) return false;
-  log.error(
-    { table: TABLE },
-    'not ready: somebody deleted our nftables table, so nothing is intercepted or filtered. It is put back now',
-  );
-  health.hold('table deleted');
-  health.tell();
-  return true;
 }
 
 /** Without its interface the kernel cannot tell a client's packets from those of somebody who uses another address (V9). */

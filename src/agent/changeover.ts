@@ -6,6 +6,8 @@ import type { DatapathHost } from './datapath-host.ts';
 import type { Memory } from './memory.ts';
 import type { Health } from './health.ts';
 import { rulesContext } from './links.ts';
+import { changedBetween } from './revocation.ts';
+import type { Revocation } from './revocation.ts';
 import { between, rulesOf } from './rules.ts';
 import { inheritedAddresses, newAddresses, owners, snapshotOf } from './state.ts';
 import type { State } from './state.ts';
@@ -16,6 +18,7 @@ export interface ChangeoverParts {
   readonly memory: Memory;
   readonly table: Table;
   readonly health: Health;
+  readonly revocation: Revocation;
 }
 
 export class Changeover {
@@ -25,6 +28,7 @@ export class Changeover {
   readonly #memory: Memory;
   readonly #table: Table;
   readonly #health: Health;
+  readonly #revocation: Revocation;
   #state: State;
   #generation = 1;
   /** Addresses that stay denied until the grants of those who had them are gone. */
@@ -33,13 +37,19 @@ export class Changeover {
   #left: ReadonlySet<string> = new Set();
 
   /** `state` is what rules and data plane were started with. */
-  constructor(config: Config, log: Logger, { datapath, memory, table, health }: ChangeoverParts, state: State) {
+  constructor(
+    config: Config,
+    log: Logger,
+    { datapath, memory, table, health, revocation }: ChangeoverParts,
+    state: State,
+  ) {
     this.#config = config;
     this.#log = log;
     this.#datapath = datapath;
     this.#memory = memory;
     this.#table = table;
     this.#health = health;
+    this.#revocation = revocation;
     this.#state = state;
   }
 
@@ -66,6 +76,19 @@ export class Changeover {
   }
 
   /**
+   * Puts the state in force into the kernel again, after somebody deleted or changed it: chains first, then grants from memory. False when
+   * the kernel has it as it should be. Throws KernelError, SysError.
+   */
+  async restore(): Promise<boolean> {
+    if (this.#table.isAsApplied()) return false;
+    this.#table.distrust();
+    const context = await rulesContext(this.#config, this.#state, this.#health);
+    await this.#table.apply(rulesOf(context, this.#state, this.#closed, this.#left));
+    await this.#datapath.refill();
+    return true;
+  }
+
+  /**
    * Chains that ask the old sets and the new ones, then the grants that `next` allows, then its chains alone; and only then is removed
    * what lost its reason. An address that changes hands is closed from the beginning, and its new pod's queries are answered from the
    * end: between, the old one's grants go. Throws KernelError.
@@ -85,8 +108,9 @@ export class Changeover {
     if (isFilled && inherited.size > 0) await this.#datapath.adopt(snapshotOf(state));
     this.#state = state;
     const isPruned = await this.#datapath.prune();
+    const cut = await this.#revocation.judgeAgain(state, changedBetween(before, state));
     await this.#table.removeStaleSets(next.compiled.classes);
-    const counts = { clients: next.registry.pods.length, policies: next.inputs.policies.length };
+    const counts = { clients: next.registry.pods.length, policies: next.inputs.policies.length, cut };
     this.#log.info({ ...counts, generation: state.generation }, 'change applied');
     if (isFilled && isPruned) return true;
     this.#log.error('The kernel refused to change some grants: new clients stay closed; trying again');

@@ -4,7 +4,14 @@ import { AuditRing } from '../bridge/audit-ring.ts';
 import { CommitChannel } from '../bridge/commit-channel.ts';
 import { Control } from '../bridge/control.ts';
 import { Counters } from '../bridge/counters.ts';
-import type { DatapathStart, FromDatapath, RecalledName, RecallQuestion, ToDatapath } from '../bridge/protocol.ts';
+import type {
+  DatapathStart,
+  FromDatapath,
+  KeptLookup,
+  RecalledName,
+  RecallQuestion,
+  ToDatapath,
+} from '../bridge/protocol.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
 import { assertNever, CodedError } from '../base/errors.ts';
 import type { DatapathSettings, UpstreamZone } from '../datapath/settings.ts';
@@ -14,8 +21,17 @@ import { threadEntry } from './thread-entry.ts';
 /** The thread could not open its sockets, or refused other upstreams (`code` is the errno's name or that of UpstreamsError), or ended. */
 export class DatapathError extends CodedError {}
 
+/** What answers a message to the data plane: one each, in order. */
+type Answer = Extract<
+  FromDatapath,
+  { kind: 'done' | 'upstreams-replaced' | 'upstreams-refused' | 'recalled' | 'kept-lookups' | 'refilled' }
+>;
+
 export interface DatapathEvents {
+  /** Our table is gone; what it closed is closed by the shield, since a moment ago (kernel/shield.ts). */
   onKernelDamage(): void;
+  /** Chains, rules or sets of our table changed, perhaps by our own hand. */
+  onKernelTouched(): void;
   onInternalError(stack: string): void;
   /** Upstreams that no route leads to. */
   onUnreachable(upstreams: readonly string[]): void;
@@ -23,8 +39,13 @@ export interface DatapathEvents {
   onDeath(error: DatapathError): void;
 }
 
+/** What is in force from the first query on. */
+export type FirstState = Pick<DatapathStart, 'snapshot' | 'inheritance'>;
+
 /** The loop looks at the stop word at least every 100 ms; ten times that is a hang. */
 const STOP_PATIENCE_MS = 1_000;
+/** A question looks through what one pod looked up: 2 ms where that is all that it may be. */
+const QUESTIONS_PER_TURN = 16;
 
 export class DatapathHost {
   readonly counters = new Counters();
@@ -35,23 +56,19 @@ export class DatapathHost {
   readonly #worker: Worker;
   readonly #committer: Worker;
   readonly #events: DatapathEvents;
-  /** Who waits for a message to be carried out; they are, in order. */
-  readonly #waiting: ((isComplete: boolean) => void)[] = [];
-  /** The same for messages of upstreams. */
-  readonly #replacing: PromiseWithResolvers<{ readonly unreachable: readonly string[] }>[] = [];
-  /** The same for questions about what pods looked up. */
-  readonly #recalling: ((names: readonly (readonly RecalledName[])[]) => void)[] = [];
+  /** Who waits for the answer to a message; they come in the order of the messages. */
+  readonly #asked: PromiseWithResolvers<Answer>[] = [];
   readonly #listening = Promise.withResolvers<void>();
   readonly #exited = Promise.withResolvers<void>();
   #wakeFd: Fd | undefined;
   #isStopping = false;
 
-  private constructor(sys: Sys, settings: DatapathSettings, snapshot: Snapshot, events: DatapathEvents) {
+  private constructor(sys: Sys, settings: DatapathSettings, first: FirstState, events: DatapathEvents) {
     this.#sys = sys;
     this.#events = events;
     const workerData: DatapathStart = {
       settings,
-      snapshot,
+      ...first,
       controlBuffer: this.#control.buffer,
       countersBuffer: this.counters.buffer,
       ringBuffer: this.ring.buffer,
@@ -85,41 +102,53 @@ export class DatapathHost {
   static async start(
     sys: Sys,
     settings: DatapathSettings,
-    snapshot: Snapshot,
+    first: FirstState,
     events: DatapathEvents,
   ): Promise<DatapathHost> {
-    const host = new DatapathHost(sys, settings, snapshot, events);
+    const host = new DatapathHost(sys, settings, first, events);
     await host.#listening.promise;
     return host;
   }
 
   /** Resolves when every later query is judged by `snapshot`; false when some change of grants failed. */
-  adopt(snapshot: Snapshot): Promise<boolean> {
-    return this.#request({ kind: 'snapshot', snapshot });
+  async adopt(snapshot: Snapshot): Promise<boolean> {
+    return (await this.#ask({ kind: 'snapshot', snapshot }, 'done')).isComplete;
   }
 
   /** Removes grants that the snapshot adopted last gives no reason for; false when some of it failed. */
-  prune(): Promise<boolean> {
-    return this.#request({ kind: 'prune' });
+  async prune(): Promise<boolean> {
+    return (await this.#ask({ kind: 'prune' }, 'done')).isComplete;
   }
 
   /**
    * Resolves when every later query is asked by these zones, with the servers that no route leads to: their zones do without them, and
    * giving the same zones again tries them again. Rejects with DatapathError, and then nothing has changed.
    */
-  setUpstreams(zones: readonly UpstreamZone[]): Promise<{ readonly unreachable: readonly string[] }> {
-    const replacing = Promise.withResolvers<{ readonly unreachable: readonly string[] }>();
-    this.#replacing.push(replacing);
-    this.#post({ kind: 'upstreams', zones });
-    return replacing.promise;
+  async setUpstreams(zones: readonly UpstreamZone[]): Promise<{ readonly unreachable: readonly string[] }> {
+    const { unreachable } = await this.#ask({ kind: 'upstreams', zones }, 'upstreams-replaced');
+    return { unreachable };
   }
 
-  /** For each question the names that the pod saw resolve to the address, the latest first. */
-  recall(questions: readonly RecallQuestion[]): Promise<readonly (readonly RecalledName[])[]> {
-    const { promise, resolve } = Promise.withResolvers<readonly (readonly RecalledName[])[]>();
-    this.#recalling.push(resolve);
-    this.#post({ kind: 'recall', questions });
-    return promise;
+  /** For each question the names that the pod saw resolve to the address, the latest first. Asked a few at a time: queries go first. */
+  async recall(questions: readonly RecallQuestion[]): Promise<readonly (readonly RecalledName[])[]> {
+    const answers: (readonly RecalledName[])[] = [];
+    for (let at = 0; at < questions.length; at += QUESTIONS_PER_TURN) {
+      const some = questions.slice(at, at + QUESTIONS_PER_TURN);
+      answers.push(...(await this.#ask({ kind: 'recall', questions: some }, 'recalled')).names);
+    }
+    return answers;
+  }
+
+  /** What these pods looked up and would be granted still. */
+  async keptLookups(pods: readonly number[]): Promise<readonly KeptLookup[]> {
+    const kept: KeptLookup[] = [];
+    for (const pod of pods) kept.push(...(await this.#ask({ kind: 'lookups', pod }, 'kept-lookups')).lookups);
+    return kept;
+  }
+
+  /** Puts every live grant into the kernel again, after somebody took them out. */
+  async refill(): Promise<void> {
+    for (let from = 0; from >= 0;) from = (await this.#ask({ kind: 'refill', from }, 'refilled')).next;
   }
 
   /** Turns of the loop so far, modulo 2³²: more of them every 100 ms as long as it lives. */
@@ -129,7 +158,7 @@ export class DatapathHost {
 
   /** For the test that an exception in the loop ends the process. */
   throwOnPurpose(): void {
-    void this.#request({ kind: 'throw' });
+    this.#post({ kind: 'throw' });
   }
 
   /** Ends the loop after its current turn. Resolves when the thread is gone, or gives up after a second. */
@@ -144,11 +173,14 @@ export class DatapathHost {
     this.#channel.requestStop(); // after the loop, which waits for it at its end
   }
 
-  #request(message: ToDatapath): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    this.#waiting.push(resolve);
+  async #ask<K extends Answer['kind']>(message: ToDatapath, kind: K): Promise<Extract<Answer, { kind: K }>> {
+    const asked = Promise.withResolvers<Answer>();
+    this.#asked.push(asked);
     this.#post(message);
-    return promise;
+    const answer = await asked.promise;
+    if (answer.kind === 'upstreams-refused') throw new DatapathError(answer.code, answer.message);
+    if (answer.kind !== kind) throw new DatapathError('internal-error', `Got ${answer.kind} instead of ${kind}`);
+    return answer as Extract<Answer, { kind: K }>; // its kind says so
   }
 
   #post(message: ToDatapath): void {
@@ -164,17 +196,15 @@ export class DatapathHost {
         this.#listening.resolve();
         return;
       case 'done':
-        this.#waiting.shift()?.(message.isComplete);
-        return;
       case 'upstreams-replaced':
-        this.#replacing.shift()?.resolve({ unreachable: message.unreachable });
-        return;
       case 'upstreams-refused':
-        this.#replacing.shift()?.reject(new DatapathError(message.code, message.message));
-        return;
       case 'recalled':
-        this.#recalling.shift()?.(message.names);
+      case 'kept-lookups':
+      case 'refilled':
+        this.#asked.shift()?.resolve(message);
         return;
+      case 'kernel-touched':
+        return this.#events.onKernelTouched();
       case 'kernel-damage':
         return this.#events.onKernelDamage();
       case 'internal-error':

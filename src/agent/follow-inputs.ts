@@ -4,6 +4,7 @@ import type { Problem } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Registry } from '../pods/registry.ts';
 import type { Changeover } from './changeover.ts';
+import { TABLE } from './config.ts';
 import type { Health } from './health.ts';
 import { fingerprintOf, fixedOf } from './inputs.ts';
 import type { InputSource } from './inputs.ts';
@@ -17,7 +18,9 @@ export interface FollowedParts {
   readonly source: InputSource;
   readonly problems: Pick<ProblemLog, 'report'>;
   readonly upstreams: Pick<UpstreamKeeper, 'use'>;
-  readonly changeover: Pick<Changeover, 'state' | 'apply'>;
+  readonly changeover: Pick<Changeover, 'state' | 'apply' | 'restore'>;
+  /** For the audit. */
+  readonly onRestored: () => void;
   readonly health: Health;
   readonly log: Logger;
 }
@@ -33,6 +36,7 @@ export class InputFollower {
   #fingerprint: string | undefined;
   #retry: NodeJS.Timeout | undefined;
   #isDue = false;
+  #isLookDue = false;
   #following: Promise<void> = Promise.resolve();
 
   constructor(parts: FollowedParts) {
@@ -53,10 +57,14 @@ export class InputFollower {
     });
   }
 
-  /** What is in force is not, since somebody deleted it: everything is applied again. */
-  distrust(): void {
-    this.#fingerprint = undefined;
-    this.changed();
+  /** Somebody may have changed what is in force: it is looked at, between two changes, and put back. */
+  lookAtKernel(): void {
+    if (this.#isLookDue) return;
+    this.#isLookDue = true;
+    this.#following = this.#following.then(() => {
+      this.#isLookDue = false;
+      return this.#restore();
+    });
   }
 
   /** Resolves when the change in progress is done. The source must be closed already. */
@@ -86,8 +94,25 @@ export class InputFollower {
     if (await changeover.apply(loaded.value)) {
       this.#fingerprint = fingerprint;
       health.clear('last change was refused by the kernel');
-      health.clear('table deleted'); // whoever took it: it is there again
+      health.clear('table deleted'); // whoever took it: all of it was applied
     } else {
+      this.#again();
+    }
+    health.tell();
+  }
+
+  async #restore(): Promise<void> {
+    const { changeover, health, log } = this.#parts;
+    try {
+      const isRestored = await changeover.restore();
+      health.clear('table deleted');
+      if (isRestored) {
+        this.#parts.onRestored();
+        log.error({ table: TABLE }, 'Somebody changed or deleted our nftables table: it is put back, grants included');
+      }
+    } catch (error) {
+      log.error({ error: String(error) }, 'Cannot put our nftables table back: trying again');
+      health.hold('table deleted');
       this.#again();
     }
     health.tell();

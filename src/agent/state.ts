@@ -6,6 +6,7 @@ import type { Parsed } from '../base/errors.ts';
 import { MAX_PODS } from '../bridge/snapshot.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
 import type { RulesetPod } from '../kernel/ruleset.ts';
+import { shieldText } from '../kernel/shield.ts';
 import type { Pod } from '../pods/pod.ts';
 import type { RegisteredPod, Registry } from '../pods/registry.ts';
 import { updateRegistry } from '../pods/registry.ts';
@@ -53,6 +54,10 @@ export function snapshotOf(state: State, absent: ReadonlySet<string> = new Set()
     })),
     programs: compiled.programs.map(({ id, names }) => ({ id, names })),
     classIds: compiled.classes.map(({ id }) => id),
+    shield: shieldText({
+      addresses: pods.flatMap(({ pod, program }) => (program >= 0 ? pod.addresses : [])),
+      guardedRanges: state.inputs.guardedRanges,
+    }),
   };
 }
 

@@ -3,11 +3,14 @@ import type { AuditRing } from '../bridge/audit-ring.ts';
 import type { Counters } from '../bridge/counters.ts';
 import { COUNT } from '../bridge/counters.ts';
 import { decode } from './decode.ts';
+import type { AuditEvent } from './event.ts';
 import type { AuditNames } from './decode.ts';
 import type { Sink } from './sinks/sink.ts';
 
 /** A twentieth of a second: short for a reader, and at 100,000 records a second still less than a tenth of the ring. */
 const DRAIN_MS = 50;
+/** Events that wait for the next time; more are lost, and counted. */
+const WAITING = 20_000;
 /** Events made in one go, so that the main thread stays responsive: about 10 ms. */
 const AT_ONCE = 2_000;
 
@@ -19,6 +22,7 @@ export class AuditDrain {
   /** Records lost in the ring as far as they are accounted for, and lost ones that no line has told of yet. */
   #lostInRing = 0;
   #untold = 0;
+  #waiting: string[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   constructor(ring: AuditRing, counters: Counters, names: AuditNames, sink: Sink) {
@@ -30,6 +34,17 @@ export class AuditDrain {
 
   start(): void {
     this.#again(DRAIN_MS);
+  }
+
+  /** An event that does not come through the ring; it is written with the next ones that do. */
+  tell(event: AuditEvent): void {
+    if (this.#waiting.length >= WAITING) this.#untold++;
+    else this.#waiting.push(JSON.stringify(event));
+  }
+
+  /** Records that were lost before they got here. */
+  lost(records: number): void {
+    this.#untold += records;
   }
 
   /** Takes what is left and closes the sink. */
@@ -45,7 +60,8 @@ export class AuditDrain {
   }
 
   #drain(): number {
-    const lines: string[] = [];
+    const lines = this.#waiting;
+    this.#waiting = [];
     const { view, bytes } = this.#ring;
     const count = this.#ring.drain((offset) => {
       lines.push(JSON.stringify(decode(view, bytes, offset, this.#names)));
@@ -57,7 +73,8 @@ export class AuditDrain {
     if (told > 0) lines.push(JSON.stringify({ time: new Date().toISOString(), event: 'audit.lost', records: told }));
     if (lines.length === 0) return count;
     // A refused note of loss is not itself a lost record: it is told again, with what was refused beside it.
-    this.#untold = this.#sink.write(lines) ? 0 : told + count;
+    const refused = lines.length - (told > 0 ? 1 : 0);
+    this.#untold = this.#sink.write(lines) ? 0 : told + refused;
     return count;
   }
 }

@@ -70,4 +70,84 @@ export interface LostEvent {
   readonly records: number;
 }
 
-export type AuditEvent = DnsEvent | GrantEvent | FoldedEvent | LostEvent;
+interface ConnectionHead {
+  /** RFC 3339, milliseconds, UTC. */
+  readonly time: string;
+  readonly pod: AuditPod | null;
+  readonly client: string;
+  /** Ports are 0 where the protocol has none. */
+  readonly clientPort: number;
+  /** After translation: what policy judges. */
+  readonly destination: string;
+  readonly destinationPort: number;
+  /** tcp, udp, sctp, icmp, icmpv6, or the number. */
+  readonly protocol: string;
+  /** `address:port` that the client asked for, where translation made it another. */
+  readonly translatedFrom?: string;
+  /** What this pod saw resolve to the destination, the one looked up last first; at most eight. */
+  readonly names: readonly string[];
+  readonly policy: AuditPolicy | null;
+}
+
+/** Why a packet was logged: the first word of the rule's prefix. `unknown`: none of ours. */
+export type DenialReason =
+  | 'no-rule'
+  | 'never-granted'
+  | 'deny-rule'
+  | 'not-syn'
+  | 'spoofed'
+  | 'unknown-pod'
+  | 'cut'
+  | 'source-route'
+  | 'would-deny'
+  | 'unknown';
+
+export interface ConnectionDeniedEvent extends ConnectionHead {
+  readonly event: 'connection.denied';
+  /** With `would-deny` the packet went on. */
+  readonly reason: DenialReason;
+  /** One sentence for a person. */
+  readonly explanation: string;
+  readonly icmpType?: number;
+  /** Packets like it that the kernel counted and did not log since the last one. */
+  readonly repeats?: number;
+}
+
+export interface ConnectionOpenedEvent extends ConnectionHead {
+  readonly event: 'connection.opened';
+}
+
+export interface ConnectionClosedEvent extends ConnectionHead {
+  readonly event: 'connection.closed';
+  /** Null where nobody knows when it began. */
+  readonly durationMs: number | null;
+  /** Null where the kernel does not count (net.netfilter.nf_conntrack_acct). */
+  readonly bytesSent: number | null;
+  readonly bytesReceived: number | null;
+}
+
+/** A connection that was open and that policy does not allow any more. */
+export interface ConnectionCutEvent extends ConnectionHead {
+  readonly event: 'connection.cut';
+  readonly reason: string;
+}
+
+/** Somebody else had changed or deleted our table in the kernel; it was put back. */
+export interface TableRestoredEvent {
+  readonly time: string;
+  readonly event: 'table.restored';
+}
+
+/** Denied packets of a pod that the kernel counted and did not log, since the last line that says so. */
+export interface ConnectionFoldedEvent {
+  readonly time: string;
+  readonly event: 'connection.folded';
+  readonly pod: AuditPod | null;
+  readonly client: string;
+  readonly denied: number;
+}
+
+export type ConnectionEvent =
+  ConnectionDeniedEvent | ConnectionOpenedEvent | ConnectionClosedEvent | ConnectionCutEvent | ConnectionFoldedEvent;
+
+export type AuditEvent = DnsEvent | GrantEvent | FoldedEvent | LostEvent | ConnectionEvent | TableRestoredEvent;

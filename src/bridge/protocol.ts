@@ -3,10 +3,37 @@
 import type { DatapathSettings, UpstreamZone } from '../datapath/settings.ts';
 import type { Snapshot } from './snapshot.ts';
 
+/** A grant that the kernel has from before the start. */
+export interface InheritedGrant {
+  readonly pod: number;
+  readonly classIndex: number;
+  readonly address: Uint8Array;
+  readonly leftMs: number;
+}
+
+/** What a pod looked up; `pod` is its id. */
+export interface KeptLookup {
+  readonly pod: number;
+  /** Folded wire name. */
+  readonly name: Uint8Array;
+  /** 16 byte addresses, one after the other. */
+  readonly addresses: Uint8Array;
+  readonly leftMs: number;
+}
+
+/** What outlived the process before. */
+export interface Inheritance {
+  readonly grants: readonly InheritedGrant[];
+  readonly lookups: readonly KeptLookup[];
+  /** Ids of pods whose program is another one now: what their lookups earn under it is granted. */
+  readonly changed: readonly number[];
+}
+
 /** What the data plane's thread is started with. */
 export interface DatapathStart {
   readonly settings: DatapathSettings;
   readonly snapshot: Snapshot;
+  readonly inheritance: Inheritance;
   readonly controlBuffer: SharedArrayBuffer;
   readonly countersBuffer: SharedArrayBuffer;
   readonly ringBuffer: SharedArrayBuffer;
@@ -37,6 +64,10 @@ export type ToDatapath =
   /** These zones, instead of all that were there. */
   | { readonly kind: 'upstreams'; readonly zones: readonly UpstreamZone[] }
   | { readonly kind: 'recall'; readonly questions: readonly RecallQuestion[] }
+  /** Which lookups of the pod with this id would be granted still? */
+  | { readonly kind: 'lookups'; readonly pod: number }
+  /** Grants are put into the kernel again, from this place of the table on. */
+  | { readonly kind: 'refill'; readonly from: number }
   | { readonly kind: 'throw' };
 
 /** Data plane → main thread. */
@@ -50,6 +81,12 @@ export type FromDatapath =
   | { readonly kind: 'upstreams-refused'; readonly code: string; readonly message: string }
   /** For each question of the next recall the names, the one that was looked up last first. */
   | { readonly kind: 'recalled'; readonly names: readonly (readonly RecalledName[])[] }
+  /** Of one pod. */
+  | { readonly kind: 'kept-lookups'; readonly lookups: readonly KeptLookup[] }
+  /** Where to go on; -1: all of them are there. */
+  | { readonly kind: 'refilled'; readonly next: number }
+  /** Chains, rules or sets of our table changed: whoever knows what we did ourselves has to look. */
+  | { readonly kind: 'kernel-touched' }
   /** The table or its sets were deleted by somebody else. */
   | { readonly kind: 'kernel-damage' }
   /** One query ended in an exception and got SERVFAIL. */

@@ -34,6 +34,7 @@ export function adopt(plane: Plane, snapshot: Snapshot): boolean {
   plane.classIds = snapshot.classIds;
   plane.setNames = new Set(snapshot.classIds.flatMap((id) => [`grants4_${id}`, `grants6_${id}`]));
   plane.generation = snapshot.generation;
+  plane.shield = snapshot.shield;
   for (const { id, program } of snapshot.pods) {
     const pod = pods.indexOfId(id);
     const programId = snapshot.programs[program]?.id ?? '';
@@ -44,6 +45,12 @@ export function adopt(plane: Plane, snapshot: Snapshot): boolean {
   }
   if (!isDone) grants.distrust();
   return isDone;
+}
+
+/** Grants what the pod's lookups earn under its program. False when the kernel did not take all of it. */
+export function regrant(plane: Plane, pod: number): boolean {
+  if (pod < 0) return true;
+  return addGrants(plane, pod, [...earned(plane, pod, plane.pods.programs[pod]!).values()]);
 }
 
 /** Removes the grants that have no reason under the programs adopted last. False when the kernel refused some: call it again. */

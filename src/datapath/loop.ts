@@ -6,7 +6,7 @@ import type { CommitChannel } from '../bridge/commit-channel.ts';
 import type { Control } from '../bridge/control.ts';
 import { COUNT } from '../bridge/counters.ts';
 import type { Counters } from '../bridge/counters.ts';
-import type { RecalledName, RecallQuestion } from '../bridge/protocol.ts';
+import type { Inheritance, KeptLookup, RecalledName, RecallQuestion } from '../bridge/protocol.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
 import { QUERY } from '../dns/query.ts';
 import type { Fd, Sys } from '../sys/sys.ts';
@@ -14,6 +14,7 @@ import { auditFolded } from './audit.ts';
 import { adopt, areSetsThere, prune } from './adopt.ts';
 import { OVER_QUOTA, REFUSALS } from './denials.ts';
 import { findAsker, flushQuestions } from './forward.ts';
+import { inherit, keptLookups, refill } from './inherit.ts';
 import { KernelWatch, SEEN } from './kernel-watch.ts';
 import { Plane } from './plane.ts';
 import { recall } from './recall.ts';
@@ -37,8 +38,12 @@ const FATAL_ERRORS_PER_MINUTE = 10;
 export interface LoopEvents {
   /** Messages may be waiting (the eventfd was signalled). */
   onWake(): void;
+  /** Our table or sets are gone: applies this nft text at once, whatever it costs. */
+  onOpen(shield: string): void;
   /** Our table or sets were deleted by somebody else. */
   onKernelDamage(): void;
+  /** Chains, rules or sets of ours changed, perhaps by our own hand. */
+  onKernelTouched(): void;
   /** An exception in one query, answered with SERVFAIL. */
   onInternalError(error: unknown): void;
 }
@@ -152,6 +157,24 @@ export class Loop {
     return recall(this.plane, questions);
   }
 
+  /** Takes over what outlived the process before; after the first snapshot. */
+  inherit(inheritance: Inheritance): void {
+    this.plane.nowMs = this.#sys.nowMs();
+    inherit(this.plane, inheritance);
+  }
+
+  keptLookups(pod: number): KeptLookup[] {
+    this.plane.nowMs = this.#sys.nowMs();
+    return keptLookups(this.plane, pod);
+  }
+
+  /** Puts some grants into the kernel again; where to go on, or -1. */
+  refill(from: number): number {
+    this.#finishCommits();
+    this.plane.nowMs = this.#sys.nowMs();
+    return refill(this.plane, from);
+  }
+
   /** Closes every descriptor: raw ones outlive their thread and would swallow queries (V23). */
   close(): void {
     this.#finishCommits();
@@ -221,7 +244,10 @@ export class Loop {
 
   #onKernelEvent(): void {
     const seen = this.#watch.read(this.plane.setNames);
+    if (this.#watch.isTouched) this.#events.onKernelTouched();
     if (seen === SEEN.Nothing || (seen === SEEN.Loss && areSetsThere(this.plane))) return;
+    // First the pods are closed: nothing else stands between them and the network now.
+    this.#events.onOpen(this.plane.shield);
     this.plane.grants.distrust();
     this.plane.isSubmittedDoubtful = true;
     this.plane.count(COUNT.kernel_changed);

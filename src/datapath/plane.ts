@@ -146,6 +146,8 @@ export class Plane {
   generation = 0;
   /** Class ids of the snapshot in force. */
   classIds: readonly string[] = [];
+  /** Of the snapshot in force. */
+  shield = '';
   /** The kernel's sets of these classes. */
   setNames: ReadonlySet<string> = new Set();
   /** Slots that wait for an upstream. */

@@ -6,40 +6,27 @@ import { formatName } from '../dns/name.ts';
 import type { Plane } from './plane.ts';
 import type { Lookup } from './state/lookups.ts';
 
-const ADDRESS_BYTES = 16;
-const NAMES_PER_ANSWER = 8;
+/** Lookups of one address that are looked at: the same name may stand there with each of its rotations. */
+const LOOKUPS = 64;
+const NAMES = 8;
 
 /** For each question the names, the one looked up last first. */
 export function recall(plane: Plane, questions: readonly RecallQuestion[]): RecalledName[][] {
-  const lookups = new Map<number, readonly Lookup[]>();
   return questions.map(({ pod: id, address }) => {
     const pod = plane.pods.indexOfId(id);
     if (pod < 0) return [];
-    const known = lookups.get(pod) ?? plane.lookups.of(pod, Number.NEGATIVE_INFINITY);
-    lookups.set(pod, known);
-    return namesOf(plane, plane.pods.programs[pod]!, known, address);
+    return namesOf(plane, plane.pods.programs[pod]!, plane.lookups.withAddress(pod, address, LOOKUPS));
   });
 }
 
-function namesOf(plane: Plane, program: number, lookups: readonly Lookup[], address: Uint8Array): RecalledName[] {
+function namesOf(plane: Plane, program: number, lookups: readonly Lookup[]): RecalledName[] {
   const found = new Map<string, RecalledName>();
-  for (let i = lookups.length - 1; i >= 0 && found.size < NAMES_PER_ANSWER; i--) {
-    const { name, addresses, expiryMs } = lookups[i]!;
-    if (!holds(addresses, address)) continue;
-    const text = formatName(name, 0);
-    if (found.has(text)) continue;
+  for (const { name, expiryMs } of lookups) {
+    const text = formatName(name);
+    if (found.has(text) || found.size === NAMES) continue;
     const hash = hashName(name, 0, name.length, plane.seed);
     const { classes } = plane.programs.judge(program, name, 0, name.length, hash);
     found.set(text, { name: text, leftMs: expiryMs - plane.nowMs, classes });
   }
   return [...found.values()];
-}
-
-function holds(addresses: Uint8Array, address: Uint8Array): boolean {
-  for (let at = 0; at < addresses.length; at += ADDRESS_BYTES) {
-    let i = 0;
-    while (i < ADDRESS_BYTES && addresses[at + i] === address[i]) i++;
-    if (i === ADDRESS_BYTES) return true;
-  }
-  return false;
 }

@@ -8,6 +8,7 @@ import { CommitChannel } from '../bridge/commit-channel.ts';
 import { Control } from '../bridge/control.ts';
 import { Counters } from '../bridge/counters.ts';
 import type { DatapathStart, FromDatapath, ToDatapath } from '../bridge/protocol.ts';
+import { Libnftables } from '../sys/libnftables.ts';
 import { LinuxSys } from '../sys/linux.ts';
 import { Loop } from './loop.ts';
 import type { UpstreamZone } from './settings.ts';
@@ -23,12 +24,16 @@ function run(port: MessagePort, start: DatapathStart): void {
   };
   const sys = LinuxSys.open();
   sys.preferSoonTurns();
+  const nft = Libnftables.open();
   const loop = new Loop(sys, start.settings, shared, {
     onWake: () => readMessages(port, loop, tell),
+    onOpen: (shield) => void nft?.run(shield),
+    onKernelTouched: () => tell({ kind: 'kernel-touched' }),
     onKernelDamage: () => tell({ kind: 'kernel-damage' }),
     onInternalError: (error) => tell({ kind: 'internal-error', stack: stackOf(error) }),
   });
   loop.adopt(start.snapshot);
+  loop.inherit(start.inheritance);
   tell({ kind: 'listening', wakeFd: loop.wakeFd, unreachable: loop.plane.upstreams.unreachable });
   while (!control.isStopRequested()) loop.turn();
   loop.close();
@@ -53,6 +58,10 @@ function carryOut(loop: Loop, message: ToDatapath): FromDatapath {
       return replaceUpstreams(loop, message.zones);
     case 'recall':
       return { kind: 'recalled', names: loop.recall(message.questions) };
+    case 'lookups':
+      return { kind: 'kept-lookups', lookups: loop.keptLookups(message.pod) };
+    case 'refill':
+      return { kind: 'refilled', next: loop.refill(message.from) };
     case 'throw':
       throw new Error('Thrown on purpose in the data plane');
     default:

@@ -19,17 +19,22 @@ export async function applyText(text: string, run: RunProgram = runProgram): Pro
 
 /** The sets, maps and chains of our table, nothing known of elements; empty lists when there is no table. */
 export async function listObjects(run: RunProgram = runProgram): Promise<TableObjects> {
-  const [sets, maps, chains, bridges] = await Promise.all([
+  const [sets, maps, chains, hasBridgeGuard] = await Promise.all([
     listNames(run, 'sets', 'set'),
     listNames(run, 'maps', 'map'),
     listNames(run, 'chains', 'chain'),
-    listTables(run, 'bridge'),
+    hasBridgeTable(run),
   ]);
-  return { sets, maps, chains, elements: new Map(), hasBridgeGuard: bridges.includes(TABLE) };
+  return { sets, maps, chains, elements: new Map(), hasBridgeGuard };
 }
 
 export async function tableExists(run: RunProgram = runProgram, table: string = TABLE): Promise<boolean> {
   return (await listTables(run, 'inet')).includes(table);
+}
+
+/** Whether there is a table of ours in the bridge family (bridge-guard.ts). */
+export async function hasBridgeTable(run: RunProgram = runProgram): Promise<boolean> {
+  return (await listTables(run, 'bridge')).includes(TABLE);
 }
 
 async function listTables(run: RunProgram, family: 'inet' | 'bridge'): Promise<string[]> {

@@ -6,6 +6,7 @@ import { runProgram } from './program.ts';
 import type { RunProgram } from './program.ts';
 import { removeRoutes } from './routes.ts';
 import { SCRATCH_TABLE } from './self-test.ts';
+import { SHIELD_TABLE } from './shield.ts';
 
 export interface CleanupOptions {
   readonly mark: number;
@@ -21,7 +22,13 @@ export async function cleanup(options: CleanupOptions, run: RunProgram = runProg
   const guard = async (): Promise<void> => {
     if ((await listObjects(run)).hasBridgeGuard) await run('nft', ['-f', '-'], `delete table bridge ${TABLE}\n`);
   };
-  const parts = [() => removeRoutes(options, run), guard, () => removal(TABLE), () => removal(SCRATCH_TABLE)];
+  const parts = [
+    () => removeRoutes(options, run),
+    guard,
+    () => removal(TABLE),
+    () => removal(SHIELD_TABLE),
+    () => removal(SCRATCH_TABLE),
+  ];
   const failures: unknown[] = [];
   for (const part of parts) await part().catch((error: unknown) => failures.push(error));
   if (failures.length === 0) return;

@@ -8,6 +8,7 @@ import { egressChains } from './egress.ts';
 import { interceptChains } from './intercept.ts';
 import { TABLE } from './nft-text.ts';
 import type { ProtectedRange } from './protected.ts';
+import { SHIELD_REMOVAL } from './shield.ts';
 import { isGrantsSet, tableSets } from './table-sets.ts';
 import type { TableSet } from './table-sets.ts';
 
@@ -76,6 +77,7 @@ export function rulesetText(input: RulesetInput): string {
   const body = [countersText(), ...written.map(({ text }) => text), ...chains.map(({ text }) => text)];
   const keptChains = chains.map(({ name }) => name);
   return [
+    SHIELD_REMOVAL,
     ...clearText(input.existing, sets, keptChains),
     ...sets.flatMap((set) => differences(set, input.existing)),
     `table inet ${TABLE} {`,

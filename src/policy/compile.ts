@@ -2,19 +2,48 @@
 import { createHash } from 'node:crypto';
 import { assertNever } from '../base/errors.ts';
 import type { Pod } from '../pods/pod.ts';
-import type { CompiledPolicy, NameRule, PortClass, Program, RuleRef } from './compiled.ts';
-import type { EgressRule, Policy, PolicyRule } from './policy.ts';
-import { compareText, portClass } from './ports.ts';
+import type {
+  CompiledPolicy,
+  NameRule,
+  PortClass,
+  PortProtocol,
+  Program,
+  RuleRef,
+  Segment,
+  StaticRule,
+} from './compiled.ts';
+import { protectedIntervals } from './destinations.ts';
+import type { EgressRule, Policy, PolicyRule, ReachRule } from './policy.ts';
+import { compareText, portClass, takesPort } from './ports.ts';
 import { selects } from './select.ts';
+import { Destinations } from './static-rules.ts';
 
 const PROGRAM_ID_DIGITS = 12;
+const DNS_PORT = 53;
 
-export function compile(policies: readonly Policy[], pods: readonly Pod[]): CompiledPolicy {
+export interface CompileOptions {
+  /** `pods` are all that there are. Else a selector of destinations opens nothing, and one that is denied denies every destination. */
+  readonly knowsAllPods: boolean;
+  /** CIDRs and addresses that no range opens that is not wholly inside one of them. */
+  readonly protectedRanges: readonly string[];
+}
+
+const NOTHING_KNOWN: CompileOptions = { knowsAllPods: false, protectedRanges: [] };
+
+export function compile(
+  policies: readonly Policy[],
+  pods: readonly Pod[],
+  { knowsAllPods, protectedRanges }: CompileOptions = NOTHING_KNOWN,
+): CompiledPolicy {
   const sorted = policies.toSorted(
     (a, b) => compareText(a.kind, b.kind) || compareText(a.namespace, b.namespace) || compareText(a.name, b.name),
   );
-  const classes = collectClasses(sorted, pods);
-  const { rules, lowered } = lowerRules(sorted, classes);
+  const used = new Set(
+    sorted.flatMap(({ rules }) => rules).filter((rule) => pods.some((pod) => selects(rule.selector, pod))),
+  );
+  const classes = collectClasses(used);
+  const destinations = new Destinations({ pods, knowsAllPods, protectedRanges: protectedIntervals(protectedRanges) });
+  const { rules, lowered } = lowerRules(sorted, used, classes, destinations);
 
   const programs: Program[] = [];
   const programOfRules = new Map<string, number>(); // by the rules that select: finds a pod's program without hashing its names again
@@ -25,33 +54,32 @@ export function compile(policies: readonly Policy[], pods: readonly Pod[]): Comp
     const key = selecting.map((each) => each.index).join();
     const known = programOfRules.get(key);
     if (known !== undefined) return known;
-    const program = link(selecting, rules, classes);
+    const program = link(selecting, { rules, classes, destinations: destinations.all });
     const index = programOfId.get(program.id) ?? programs.push(program) - 1;
     programOfRules.set(key, index);
     programOfId.set(program.id, index);
     return index;
   });
-  return { classes, destinations: [], rules, programs, programOfPod };
+  return { classes, destinations: destinations.all, rules, programs, programOfPod };
 }
 
-/** One rule of a policy with its names ready for any program that includes it. */
+/** One rule of a policy, ready for any program that includes it. */
 interface LoweredRule {
   readonly index: number;
   readonly rule: PolicyRule;
   readonly names: readonly NameRule[];
+  readonly deny: readonly StaticRule[];
+  readonly allow: readonly StaticRule[];
 }
 
 /** Every port set of every rule that selects a pod: each is two sets in the kernel, and policies for other nodes' pods must not cost this one. */
-function collectClasses(policies: readonly Policy[], pods: readonly Pod[]): PortClass[] {
+function collectClasses(used: ReadonlySet<PolicyRule>): PortClass[] {
   const classes = new Map<string, PortClass>();
-  for (const policy of policies) {
-    for (const rule of policy.rules) {
-      if (!pods.some((pod) => selects(rule.selector, pod))) continue;
-      for (const egress of rule.egress) {
-        if (egress.kind !== 'connect') continue;
-        const found = portClass(egress.ports);
-        classes.set(found.id, found);
-      }
+  for (const rule of used) {
+    for (const egress of rule.egress) {
+      if (egress.kind !== 'connect') continue;
+      const found = portClass(egress.ports);
+      classes.set(found.id, found);
     }
   }
   return [...classes.values()].toSorted((a, b) => compareText(a.id, b.id));
@@ -59,26 +87,36 @@ function collectClasses(policies: readonly Policy[], pods: readonly Pod[]): Port
 
 function lowerRules(
   policies: readonly Policy[],
+  used: ReadonlySet<PolicyRule>,
   classes: readonly PortClass[],
+  destinations: Destinations,
 ): { rules: RuleRef[]; lowered: LoweredRule[] } {
   const classIndex = new Map(classes.map(({ id }, index) => [id, index]));
   const rules: RuleRef[] = [];
   const lowered: LoweredRule[] = [];
   for (const { kind, namespace, name, rules: policyRules } of policies) {
+    const refer = (at: string): number => rules.push({ kind, namespace, name, at }) - 1;
+    let n = 0; // of the policy's egress rules, whatever is in them: what a set of the kernel is named by stays while addresses change
     for (const rule of policyRules) {
-      const names = rule.egress.flatMap((egress) => {
-        const how = effectOf(egress, classIndex);
-        return egress.names.map(({ match, text, at }) => {
-          return { match, text, ...how, rule: rules.push({ kind, namespace, name, at }) - 1 };
-        });
-      });
-      lowered.push({ index: lowered.length, rule, names });
+      const names: NameRule[] = [];
+      const statics = { deny: [] as StaticRule[], allow: [] as StaticRule[] };
+      for (const egress of rule.egress) {
+        const key = `${kind}/${namespace}/${name}#${n++}`;
+        if (egress.kind === 'reach') {
+          const ref = refer(egress.at);
+          if (used.has(rule)) statics[egress.verdict].push(...destinations.lower(egress, ref, key));
+          continue;
+        }
+        const effect = effectOf(egress, classIndex);
+        names.push(...egress.names.map(({ match, text, at }) => ({ match, text, ...effect, rule: refer(at) })));
+      }
+      lowered.push({ index: lowered.length, rule, names, ...statics });
     }
   }
   return { rules, lowered };
 }
 
-function effectOf(egress: EgressRule, classIndex: ReadonlyMap<string, number>) {
+function effectOf(egress: Exclude<EgressRule, ReachRule>, classIndex: ReadonlyMap<string, number>) {
   switch (egress.kind) {
     case 'ask':
       return { askUdp: egress.overUdp, askTcp: egress.overTcp, classes: [] };
@@ -90,36 +128,53 @@ function effectOf(egress: EgressRule, classIndex: ReadonlyMap<string, number>) {
   }
 }
 
-function link(selecting: readonly LoweredRule[], rules: readonly RuleRef[], classes: readonly PortClass[]): Program {
+type Tables = Pick<CompiledPolicy, 'rules' | 'classes' | 'destinations'>;
+
+function link(selecting: readonly LoweredRule[], tables: Tables): Program {
   const isClosed = selecting.some(({ rule }) => rule.isFinal === true);
-  const names = isClosed ? [] : selecting.flatMap((each) => each.names);
-  const opened = new Set(names.flatMap((name) => name.classes));
-  const asked = [...opened].toSorted((a, b) => a - b);
-  const segments = [{ deny: [], classes: asked, allow: [] }];
-  return { id: contentId(names, rules, classes), names, classes: asked, segments };
+  const deny = isClosed ? [] : selecting.flatMap((each) => each.deny);
+  const allow = isClosed ? [] : selecting.flatMap((each) => each.allow);
+  const names = isClosed
+    ? []
+    : askable(
+        selecting.flatMap((each) => each.names),
+        deny,
+      );
+  const classes = [...new Set(names.flatMap((name) => name.classes))].toSorted((a, b) => a - b);
+  const segment = { deny, classes, allow };
+  return { id: contentId(names, segment, tables), names, classes, segments: [segment] };
+}
+
+/** Whoever may reach port 53 of nobody may ask nobody: the queries that we take never come to the kernel's deny rules. */
+function askable(names: readonly NameRule[], deny: readonly StaticRule[]): readonly NameRule[] {
+  const everywhere = deny.filter(({ to }) => to === 'any');
+  const isDenied = (protocol: PortProtocol): boolean =>
+    everywhere.some(({ traffic }) => takesPort(traffic, protocol, DNS_PORT));
+  const [overUdp, overTcp] = [!isDenied('udp'), !isDenied('tcp')];
+  if (overUdp && overTcp) return names;
+  return names.map((name) => ({ ...name, askUdp: name.askUdp && overUdp, askTcp: name.askTcp && overTcp }));
 }
 
 /**
  * Indexes and line numbers stay out of the hash: they move when another policy or a comment changes, and a chain that is renamed
- * is a chain that is rebuilt. Owners stay in: two policies of equal content must not be taken for each other in the audit.
+ * is a chain that is rebuilt. So do the addresses of destinations, which sets have and chains have not. Owners stay in: two policies of equal
+ * content must not be taken for each other in the audit.
  */
-function contentId(names: readonly NameRule[], rules: readonly RuleRef[], classes: readonly PortClass[]): string {
+function contentId(names: readonly NameRule[], segment: Segment, { rules, classes, destinations }: Tables): string {
   const hash = createHash('sha256');
-  for (const name of names) {
-    const owner = rules[name.rule];
-    const opens = name.classes.map((index) => classes[index]?.id);
-    hash.update(
-      JSON.stringify([
-        owner?.kind,
-        owner?.namespace,
-        owner?.name,
-        name.match,
-        name.text,
-        name.askUdp,
-        name.askTcp,
-        opens,
-      ]),
-    );
+  const ownerOf = (index: number) => {
+    const owner = rules[index];
+    return [owner?.kind, owner?.namespace, owner?.name];
+  };
+  for (const { match, text, askUdp, askTcp, classes: opened, rule } of names) {
+    const opens = opened.map((index) => classes[index]?.id);
+    hash.update(JSON.stringify([...ownerOf(rule), match, text, askUdp, askTcp, opens]));
+  }
+  for (const verdict of ['deny', 'allow'] as const) {
+    for (const { to, traffic, rule } of segment[verdict]) {
+      const place = typeof to === 'number' ? { key: destinations[to]?.key } : to;
+      hash.update(JSON.stringify([...ownerOf(rule), verdict, place, traffic]));
+    }
   }
   return hash.digest('hex').slice(0, PROGRAM_ID_DIGITS);
 }

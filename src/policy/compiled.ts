@@ -33,13 +33,19 @@ export type Traffic = 'all' | { readonly ports: readonly PortRange[]; readonly i
 export interface Destination {
   /** The same as long as the rule is the same, although its addresses change: a set of the kernel is named by it and changed by differences. */
   readonly key: string;
-  /** CIDRs and addresses of both families, exceptions already taken out; may overlap. */
+  /**
+   * CIDRs and addresses of both families, already without exceptions and, of a rule that allows, without what is protected and not meant
+   * (destinations.ts); may overlap. Of a rule that denies nothing is left out.
+   */
   readonly cidrs: readonly string[];
 }
 
 /** A rule that no lookup changes. */
 export interface StaticRule {
-  /** Index into CompiledPolicy.destinations; `host`: the addresses of this node itself. */
+  /**
+   * Index into CompiledPolicy.destinations, which never are this node itself where the rule allows; `host`: this node itself; `any`: both, but
+   * no allow rule opens what is never granted by it.
+   */
   readonly to: number | 'any' | 'host';
   readonly traffic: Traffic;
   /** Index into CompiledPolicy.rules. */

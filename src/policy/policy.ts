@@ -1,6 +1,6 @@
 // The validated policy: what every dialect is read into and what the compiler takes. Nothing here names a dialect's fields, and
 // nothing that could not be enforced ever gets this far.
-import type { PortRange } from './compiled.ts';
+import type { PortRange, Traffic } from './compiled.ts';
 
 export interface Policy {
   readonly kind: string;
@@ -12,7 +12,10 @@ export interface Policy {
   readonly rules: readonly PolicyRule[];
 }
 
-/** Every pod that `selector` selects loses its open egress and gets what `egress` lists; an empty list denies everything. */
+/**
+ * Every pod that `selector` selects loses its open egress and gets what `egress` lists; an empty list denies everything. What a deny rule takes
+ * no other rule gives back.
+ */
 export interface PolicyRule {
   readonly at: string;
   readonly selector: PodSelector;
@@ -44,6 +47,26 @@ export interface NameSelector {
   readonly at: string;
 }
 
+/** Whom a rule names without a name. */
+export type Peer =
+  /** Every address, the node itself included. */
+  | { readonly kind: 'any' }
+  /** This node itself, by whichever address. */
+  | { readonly kind: 'host' }
+  /** What `except` lists lies in `cidr`; cidr.ts reads both. */
+  | { readonly kind: 'cidr'; readonly cidr: string; readonly except: readonly string[] }
+  | { readonly kind: 'pods'; readonly selector: PodSelector };
+
+/** No lookup changes it. */
+export interface ReachRule {
+  readonly kind: 'reach';
+  readonly verdict: 'allow' | 'deny';
+  /** Any of them; an empty list is nobody. */
+  readonly to: readonly Peer[];
+  readonly traffic: Traffic;
+  readonly at: string;
+}
+
 export type EgressRule =
   /** The names may be asked and the addresses they resolve to may be connected to. */
   | { readonly kind: 'connect'; readonly names: readonly NameSelector[]; readonly ports: readonly PortRange[] | 'all' }
@@ -53,4 +76,5 @@ export type EgressRule =
       readonly names: readonly NameSelector[];
       readonly overUdp: boolean;
       readonly overTcp: boolean;
-    };
+    }
+  | ReachRule;

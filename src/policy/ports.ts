@@ -1,6 +1,6 @@
-// Sets of ports: merging, and the name that a set keeps over restarts.
+// Sets of ports: merging, membership, and the name that a set keeps over restarts.
 import { createHash } from 'node:crypto';
-import type { PortClass, PortRange } from './compiled.ts';
+import type { PortClass, PortProtocol, PortRange, Traffic } from './compiled.ts';
 
 export const LAST_PORT = 65535;
 const MAX_ID = 40; // leaves room for the prefix in nft's listings; the kernel itself would take 255
@@ -24,6 +24,11 @@ export function portClass(ports: readonly PortRange[] | 'all'): PortClass {
   if (ports === 'all') return { id: 'any', ports };
   const merged = mergePorts(ports);
   return { id: classId(merged), ports: merged };
+}
+
+export function takesPort(traffic: Traffic, protocol: PortProtocol, port: number): boolean {
+  if (traffic === 'all') return true;
+  return traffic.ports.some((range) => range.protocol === protocol && range.first <= port && port <= range.last);
 }
 
 function classId(merged: readonly PortRange[]): string {

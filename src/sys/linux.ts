@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto';
 import { familyOf } from '../base/ip.ts';
 import { errno, loadLibc, viewMemory } from './libc.ts';
 import type { Libc } from './libc.ts';
-import { elementEventFilter } from './nft-event-filter.ts';
+import { eventFilter } from './nft-event-filter.ts';
 import { AF_INET, AF_INET6, sockaddrBytes, writeSockaddr } from './packet-batch.ts';
 import type { PacketBatch } from './packet-batch.ts';
 import { ERRNO, SysError, errnoName } from './sys.ts';
@@ -191,9 +191,9 @@ export class LinuxSys implements Sys {
     this.#option(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group, 'NETLINK_ADD_MEMBERSHIP');
   }
 
-  netlinkWatch(fd: Fd): void {
+  netlinkWatch(fd: Fd, table: string): void {
     // The filter goes on first: between subscription and filter our own commits could fill the buffer.
-    const program = elementEventFilter(this.#scratch.address + 16);
+    const program = eventFilter(this.#scratch.address + 16, table);
     this.#scratch.bytes.set(program);
     const attached = this.#libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, this.#scratch.address, 16);
     this.#check(fd, attached, 'filter nftables events');

@@ -94,8 +94,11 @@ export interface Sys {
 
   /** A NETLINK_NETFILTER socket, non-blocking, with CAP_ACK on and both buffers forced to `bufferBytes`. Throws SysError. */
   netlinkOpen(bufferBytes: number): Fd;
-  /** Subscribes a netlink socket to the nftables event group, element and generation messages filtered out (design V7). */
-  netlinkWatch(fd: Fd): void;
+  /**
+   * Subscribes a netlink socket to the nftables event group: without messages about elements and generations (V7), and of those about new
+   * rules only with such as begin with one of our `table`, of the family inet. Throws SysError.
+   */
+  netlinkWatch(fd: Fd, table: string): void;
   /** Subscribes a netlink socket to one multicast group by its number (NFNLGRP_* of linux/netfilter/nfnetlink.h). Throws SysError. */
   netlinkJoin(fd: Fd, group: number): void;
   /** send(2) of bytes offset .. offset+length-1 of `memory`. Answers the bytes sent or -errno. */

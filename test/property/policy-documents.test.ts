@@ -1,8 +1,10 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { parseAddress } from '../../src/base/ip.ts';
 import { readClients } from '../../src/pods/sources/file.ts';
 import { compile } from '../../src/policy/compile.ts';
 import { readPolicies } from '../../src/policy/dialects/read-policies.ts';
+import { staticVerdict } from '../../src/policy/static-match.ts';
 
 const good = `apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy
@@ -14,8 +16,14 @@ spec:
   egress:
     - toFQDNs: [{matchName: a.org}, {matchPattern: "*.b.org"}]
       toPorts: [{ports: [{port: "443", protocol: TCP, endPort: 444}]}]
+    - toCIDRSet: [{cidr: 192.0.2.0/24, except: [192.0.2.0/28]}]
+      icmps: [{fields: [{family: IPv4, type: EchoRequest}]}]
+    - toEntities: [world, host]
     - toEndpoints: [{matchLabels: {k8s-app: kube-dns, io.kubernetes.pod.namespace: kube-system}}]
       toPorts: [{ports: [{port: "53"}], rules: {dns: [{matchPattern: "*"}]}}]
+  egressDeny:
+    - toCIDR: [198.51.100.0/24]
+      toPorts: [{ports: [{port: 25}]}]
 `;
 const webPod = { uid: 'u', namespace: 'shop', name: 'w', labels: { app: 'web', tier: 'a' }, addresses: ['192.0.2.1'] };
 
@@ -69,6 +77,47 @@ test('emptying any part of a policy never opens more than the whole did', () => 
       const opened = program?.classes.map((index) => compiled.classes[index]?.id) ?? [];
       expect(['', 'tcp443']).toContain(opened.join());
       expect(program?.names.every(({ text }) => text === 'a.org') ?? true).toBe(true);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('nor does emptying any part of a policy about addresses', () => {
+  const ports = (port: string) => [{ ports: [{ port, protocol: 'TCP' }] }];
+  const json = {
+    apiVersion: 'cilium.io/v2',
+    kind: 'CiliumNetworkPolicy',
+    metadata: { name: 'p', namespace: 'shop' },
+    spec: {
+      endpointSelector: { matchLabels: { app: 'web' } },
+      egress: [
+        { toCIDRSet: [{ cidr: '192.0.2.0/24', except: ['192.0.2.0/28'] }], toPorts: ports('443') },
+        { toEntities: ['world'], toPorts: ports('80') },
+        { toCIDR: ['198.51.100.0/24'], icmps: [{ fields: [{ family: 'IPv6', type: 8 }] }] },
+      ],
+      egressDeny: [{ toCIDR: ['198.51.100.0/24'], toPorts: ports('80') }],
+    },
+  };
+  const packets = ['192.0.2.1', '192.0.2.99', '198.51.100.1', '203.0.113.1'].flatMap((text) =>
+    [80, 443, 444].flatMap((port) =>
+      (['tcp', 'udp'] as const).map((protocol) => ({ protocol, port, address: parseAddress(text) ?? expect.fail() })),
+    ),
+  );
+  const allowedBy = (document: unknown): readonly string[] | undefined => {
+    const read = readPolicies(JSON.stringify(document), 'f');
+    if (!read.ok || read.value[0]?.namespace !== 'shop') return undefined;
+    const compiled = compile(read.value, [webPod]);
+    expect(compiled.programOfPod).toEqual([0]);
+    const isAllowed = (packet: (typeof packets)[number]) =>
+      staticVerdict(compiled, 0, { ...packet, isHost: false }, () => false).verdict === 'allow';
+    return packets.filter(isAllowed).map((packet) => JSON.stringify(packet));
+  };
+  const whole = allowedBy(json) ?? expect.fail();
+  expect(whole).toHaveLength(4); // one port of a range without its exception, another of two in the world
+  fc.assert(
+    fc.property(fc.array(fc.nat(5), { maxLength: 10 }), fc.constantFrom(null, [], {}), (path, empty) => {
+      const allowed = allowedBy(replaceAt(json, path, empty)) ?? [];
+      expect(allowed.filter((packet) => !whole.includes(packet))).toEqual([]);
     }),
     { numRuns: 2000 },
   );

@@ -71,6 +71,8 @@ export class World {
     const shared = { control: new Control(), counters: this.counters, ring: this.#ring, ...channel };
     this.#loop = new Loop(this.sys, settings, shared, {
       onWake: () => undefined,
+      onOpen: () => undefined,
+      onKernelTouched: () => undefined,
       onKernelDamage: () => undefined,
       onInternalError: (error) => this.complaints.push(`exception in a query: ${String(error)}`),
     });

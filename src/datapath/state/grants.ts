@@ -168,6 +168,20 @@ export class Grants {
     }
   }
 
+  /** At most so many elements that live beyond `nowMs`, relied on or not, from a place of the table on; and where to go on, or -1. */
+  some(from: number, most: number, nowMs: number): { readonly found: readonly Grant[]; readonly next: number } {
+    const found: Grant[] = [];
+    let at = from;
+    for (; at <= this.#mask && found.length < most; at++) {
+      const expiryMs = Math.abs(this.#times[at * ENTRY_TIMES + EXPIRY_MS]!);
+      if (this.#words[at * ENTRY_WORDS + POD] === 0 || expiryMs <= nowMs) continue;
+      const pod = this.#words[at * ENTRY_WORDS + POD]! - 1;
+      const classIndex = this.#words[at * ENTRY_WORDS + CLASS]!;
+      found.push({ pod, classIndex, address: this.#addressAt(at), expiryMs });
+    }
+    return { found, next: at > this.#mask ? -1 : at };
+  }
+
   /** Drops expired elements among the next `places`, so that the whole table is swept over many turns. */
   sweep(nowMs: number, places: number): void {
     for (let i = 0; i < places; i++) {

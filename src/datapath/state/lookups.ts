@@ -63,6 +63,11 @@ export class Lookups {
     return this.#ofPod.get(pod)?.list(nowMs) ?? [];
   }
 
+  /** The pod's lookups that hold this address, also those that would be granted no longer, the latest first and at most so many; copies. */
+  withAddress(pod: number, address: Uint8Array, most: number): Lookup[] {
+    return this.#ofPod.get(pod)?.withAddress(address, most) ?? [];
+  }
+
   forgetPod(pod: number): void {
     this.#ofPod.delete(pod);
   }
@@ -103,18 +108,41 @@ class Ring {
     return at < 0 ? 0 : this.#view.getFloat64(at + EXPIRY);
   }
 
-  list(nowMs: number, visit: (at: number) => void = () => undefined): Lookup[] {
-    const found: Lookup[] = [];
+  list(nowMs: number): Lookup[] {
+    return this.#entries()
+      .filter((at) => this.#view.getFloat64(at + EXPIRY) > nowMs)
+      .map((at) => this.#read(at));
+  }
+
+  withAddress(address: Uint8Array, most: number): Lookup[] {
+    const found = this.#entries().filter((at) => this.#holds(at, address));
+    return found
+      .slice(-most)
+      .toReversed()
+      .map((at) => this.#read(at));
+  }
+
+  /** Where the entries begin, the oldest first. */
+  #entries(): number[] {
+    const found: number[] = [];
     for (let position = this.#tail; position < this.#head;) {
       const at = position % this.#bytes.length;
       const length = this.#lengthAt(at);
-      if (length > 0 && this.#view.getFloat64(at + EXPIRY) > nowMs) {
-        visit(at);
-        found.push(this.#read(at));
-      }
+      if (length > 0) found.push(at);
       position += length > 0 ? length : this.#bytes.length - at;
     }
     return found;
+  }
+
+  #holds(at: number, address: Uint8Array): boolean {
+    const count = this.#view.getUint16(at + COUNT);
+    let from = at + HEAD_BYTES + this.#view.getUint8(at + NAME_BYTES);
+    for (let n = 0; n < count; n++, from += ADDRESS_BYTES) {
+      let i = ADDRESS_BYTES - 1; // from the end: the beginnings of IPv4 addresses are all the same
+      while (i >= 0 && this.#bytes[from + i] === address[i]) i--;
+      if (i < 0) return true;
+    }
+    return false;
   }
 
   /** Where the entry noted last under `hash` stands, or -1: unknown, overwritten, or forgotten for another hash of the same low bits. */
@@ -145,8 +173,7 @@ class Ring {
 
   /** Twice the room, the entries in order from its beginning. */
   #grow(): void {
-    const found: number[] = [];
-    this.list(Number.NEGATIVE_INFINITY, (at) => found.push(at));
+    const found = this.#entries();
     const [old, from] = [this.#bytes, this.#view];
     this.#bytes = new Uint8Array(old.length * 2);
     this.#view = new DataView(this.#bytes.buffer);

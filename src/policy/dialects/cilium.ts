@@ -1,10 +1,10 @@
 // cilium.io/v2 CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy, egress side: a document → a Policy. The fields and their
 // meaning are described in policies/README.md.
-import type { Policy, PolicyRule } from '../policy.ts';
+import type { EgressRule, Policy, PolicyRule } from '../policy.ts';
 import type { Entry, MapNode, Node, Place } from './document.ts';
 import type { FieldReader } from './fields.ts';
 import { isDnsLabel, isDnsSubdomain } from './kubernetes-names.ts';
-import { readEgress } from './cilium/egress.ts';
+import { readEgress, readEgressDeny } from './cilium/egress.ts';
 import { readEndpointSelector } from './cilium/selectors.ts';
 
 export const CILIUM_API_VERSION = 'cilium.io/v2';
@@ -30,12 +30,11 @@ const METADATA_FIELDS = {
 };
 const CNI_INSTEAD = 'namewall judges egress only; write it as a NetworkPolicy for your CNI and remove it here';
 const RULE_FIELDS = {
-  known: ['endpointSelector', 'egress', 'enableDefaultDeny', 'description', 'labels'],
+  known: ['endpointSelector', 'egress', 'egressDeny', 'enableDefaultDeny', 'description', 'labels'],
   refused: new Map([
     ['nodeSelector', "remove the rule; the host's own traffic is not judged"],
     ['ingress', CNI_INSTEAD],
     ['ingressDeny', CNI_INSTEAD],
-    ['egressDeny', 'remove it; what no egress rule allows is denied already'],
     ['log', 'remove it; the audit names the policy and the line'],
   ]),
 };
@@ -110,7 +109,7 @@ function readRule(node: Node, namespace: string | undefined, reader: FieldReader
   if (description !== undefined) reader.text(description.value, 'description');
   readDefaultDeny(map.entries.get('enableDefaultDeny'), reader);
   const selector = readSelector(map, namespace, reader);
-  const egress = readEgressList(map, namespace, reader);
+  const egress = readEgressLists(map, namespace, reader);
   return selector && egress && { at: map.place.at, selector, egress };
 }
 
@@ -122,19 +121,22 @@ function readSelector(map: MapNode, namespace: string | undefined, reader: Field
   return reader.fail(map.place, 'missing-field', message);
 }
 
-function readEgressList(map: MapNode, namespace: string | undefined, reader: FieldReader) {
-  const entry = map.entries.get('egress');
-  if (entry === undefined) return failWithoutEgress(map.place, reader);
-  const items = reader.fullList(
-    entry.value,
-    'egress',
-    'it would restrict nothing; write "egress: [{}]" to deny everything',
-  );
-  return items?.flatMap((item) => readEgress(item, namespace, reader));
+/** What is allowed and what is denied; either makes the rest denied. */
+function readEgressLists(map: MapNode, namespace: string | undefined, reader: FieldReader): EgressRule[] | undefined {
+  const egress = map.entries.get('egress');
+  const egressDeny = map.entries.get('egressDeny');
+  if (egress === undefined && egressDeny === undefined) return failWithoutEgress(map.place, reader);
+  const nothing = 'it would restrict nothing; write "egress: [{}]" to deny everything';
+  const allowed = egress && reader.fullList(egress.value, 'egress', nothing);
+  const denied = egressDeny && reader.fullList(egressDeny.value, 'egressDeny', 'it denies nothing; remove it');
+  return [
+    ...(allowed ?? []).flatMap((item) => readEgress(item, namespace, reader)),
+    ...(denied ?? []).flatMap((item) => readEgressDeny(item, namespace, reader)),
+  ];
 }
 
 function failWithoutEgress(place: Place, reader: FieldReader): undefined {
-  const message = 'rule must have Egress; write "egress: [{}]" to deny everything';
+  const message = 'rule must have at least one of Egress, EgressDeny; write "egress: [{}]" to deny everything';
   return reader.fail(place, 'missing-field', message);
 }
 

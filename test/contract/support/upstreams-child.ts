@@ -79,8 +79,12 @@ function start(zones: Zones): Promise<DatapathHost> {
   return DatapathHost.start(
     LinuxSys.open(),
     settings,
-    { generation: 1, pods, programs: [], classIds: [] },
     {
+      snapshot: { generation: 1, pods, programs: [], classIds: [], shield: '' },
+      inheritance: { grants: [], lookups: [], changed: [] },
+    },
+    {
+      onKernelTouched: () => undefined,
       onKernelDamage: () => undefined,
       onInternalError: (stack) => process.stderr.write(stack),
       onUnreachable: () => undefined,

@@ -33,6 +33,8 @@ function following() {
     now: { ok: true, value: inputs() } as Parsed<Inputs>,
     isRefusing: false,
     reads: 0,
+    restored: 0,
+    told: 0,
     /** Names of the pods of each state that was applied. */
     applied: [] as string[][],
     zones: [] as (readonly UpstreamZone[])[],
@@ -67,7 +69,12 @@ function following() {
         if (!world.isRefusing) state = next;
         return !world.isRefusing;
       },
+      restore: () => {
+        world.restored++;
+        return world.isRefusing ? Promise.reject(new Error('refused')) : Promise.resolve(true);
+      },
     },
+    onRestored: () => world.told++,
     health,
     log: recorded.log,
   });
@@ -76,7 +83,8 @@ function following() {
     follower.changed();
     await vi.advanceTimersByTimeAsync(0);
   };
-  return { world, follower, health, change, lines: recorded.lines };
+  const settle = async (): Promise<void> => void (await vi.advanceTimersByTimeAsync(0));
+  return { world, follower, health, change, settle, lines: recorded.lines };
 }
 
 test('a change is applied as a whole', async () => {
@@ -160,15 +168,21 @@ test('an id that was given in a refused change is given to nobody else', async (
   expect(world.applied).toEqual([['a 1'], ['b 2']]);
 });
 
-test('a deleted table comes back at once, though nothing has changed', async () => {
-  const { world, follower, health, change } = following();
-  await change(inputs());
-  expect(world.applied).toEqual([]);
+test('what somebody took away is put back and told, and nothing is read anew for it', async () => {
+  const { world, follower, health, settle } = following();
   health.hold('table deleted');
-  follower.distrust();
-  await change(inputs());
-  expect(world.applied).toEqual([[]]);
-  expect(health.status().ready).toBe(true);
+  follower.lookAtKernel();
+  follower.lookAtKernel();
+  await settle();
+  expect([world.restored, world.told, world.reads, health.status().ready]).toEqual([1, 1, 0, true]);
+});
+
+test('while it cannot be put back the agent is not ready', async () => {
+  const { world, follower, health, settle } = following();
+  world.isRefusing = true;
+  follower.lookAtKernel();
+  await settle();
+  expect([world.told, health.status().reasons]).toEqual([0, expect.arrayContaining(['table deleted'])]);
 });
 
 test.each([

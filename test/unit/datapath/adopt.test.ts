@@ -126,6 +126,7 @@ const program = (id: string, names: readonly string[], classes: readonly number[
 });
 
 const snapshot = (changes: Partial<Snapshot>): Snapshot => ({
+  shield: '',
   generation: 1,
   pods: [{ id: 1, addresses: [bytesOf('10.0.1.7')], program: 0 }],
   programs: [program('a', ['a.example.org', 'b.example.org'])],

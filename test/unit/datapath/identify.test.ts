@@ -17,6 +17,7 @@ function setUp() {
       pods: addresses.map((texts, i) => ({ id: 41 + i, addresses: texts.map(bytesOf), program: -1 })),
       programs: [],
       classIds: [],
+      shield: '',
     },
     () => true,
   );

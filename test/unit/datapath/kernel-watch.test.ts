@@ -8,7 +8,18 @@ import { ERRNO, type Fd, type Sys } from '../../../src/sys/sys.ts';
 
 const MODULE = fileURLToPath(new URL('../../../src/datapath/kernel-watch.ts', import.meta.url));
 const NFTABLES = 10 << 8;
-const TYPE = { NewTable: 0, DelTable: 2, DelChain: 5, DelRule: 8, NewSet: 9, DelSet: 11, NewGen: 15 } as const;
+const TYPE = {
+  NewTable: 0,
+  DelTable: 2,
+  NewChain: 3,
+  DelChain: 5,
+  NewRule: 6,
+  DelRule: 8,
+  NewSet: 9,
+  DelSet: 11,
+  NewElement: 12,
+  NewGen: 15,
+} as const;
 const OURS = new Set(['grants4_tcp443', 'grants6_tcp443']);
 const BUFFER_BYTES = 64 * 1024;
 
@@ -84,6 +95,59 @@ test.each<[string, readonly number[]]>([
   ['nothing', []],
 ])('no damage: %s', (_why, datagram) => {
   expect(isDamage(datagram)).toBe(false);
+});
+
+test('a table of that name in another family is not ours', () => {
+  const ip = delTable('namewall').with(16, 2); // NFPROTO_IPV4
+  const watch = watchOf(ip);
+  expect([watch.read(OURS), watch.isTouched]).toEqual([SEEN.Nothing, false]);
+});
+
+describe('touched', () => {
+  const isTouched = (...queue: (readonly number[] | number)[]): boolean => {
+    const watch = watchOf(...queue);
+    watch.read(OURS);
+    return watch.isTouched;
+  };
+
+  test.each<[string, number]>([
+    ['a table of ours that changed, as by the flag dormant', TYPE.NewTable],
+    ['a new or changed chain', TYPE.NewChain],
+    ['a deleted chain', TYPE.DelChain],
+    ['a new rule', TYPE.NewRule],
+    ['a deleted rule', TYPE.DelRule],
+    ['a new set', TYPE.NewSet],
+    ['a deleted set that holds no grants', TYPE.DelSet],
+  ])('%s', (_why, type) => {
+    const datagram = message(NFTABLES | type, named('namewall', 'x'));
+    expect(isTouched(datagram)).toBe(true);
+    expect(isDamage(datagram)).toBe(false);
+    expect(isTouched(message(NFTABLES | type, named('filter', 'x')))).toBe(false);
+  });
+
+  test.each<[string, boolean, (readonly number[] | number)[]]>([
+    ['damage', true, [delTable('namewall')]],
+    ['a loss, behind which anything may be', true, [-ERRNO.ENOBUFS]],
+    [
+      'a rule of ours behind others in one datagram',
+      true,
+      [[...delTable('filter'), ...message(NFTABLES | 8, named('namewall'))]],
+    ],
+    ['elements', false, [message(NFTABLES | TYPE.NewElement, named('namewall', 'bound4'))]],
+    ['a generation', false, [message(NFTABLES | TYPE.NewGen, attribute(1, u32(5)))]],
+    ['a name that goes on behind ours', false, [message(NFTABLES | TYPE.NewRule, named('namewall2'))]],
+    ['a message without a name', false, [message(NFTABLES | TYPE.NewRule, [])]],
+    ['nothing', false, []],
+  ])('by %s: %s', (_why, want, queue) => {
+    expect(isTouched(...queue)).toBe(want);
+  });
+
+  test('only by what the last read saw', () => {
+    const watch = watchOf(message(NFTABLES | TYPE.NewRule, named('namewall')));
+    watch.read(OURS);
+    watch.read(OURS);
+    expect(watch.isTouched).toBe(false);
+  });
 });
 
 describe('several messages in one datagram, as one transaction sends them', () => {

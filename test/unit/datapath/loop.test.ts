@@ -22,6 +22,8 @@ function setUp() {
     { control: new Control(), counters, ring, channel: committer.channel },
     {
       onWake: () => undefined,
+      onOpen: () => undefined,
+      onKernelTouched: () => undefined,
       onKernelDamage: () => damage.push('damage'),
       onInternalError: (error) => expect.fail(String(error)),
     },

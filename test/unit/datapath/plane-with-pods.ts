@@ -37,6 +37,7 @@ export function snapshot(generation: number, pattern = '*.example.org'): Snapsho
       },
     ],
     classIds: ['web'],
+    shield: '',
   };
 }
 

@@ -1,162 +1,149 @@
-// One item of `egress`: names that may be connected to (toFQDNs), or names that may be asked of the DNS servers (toPorts 53).
-// Whatever would open more than is written here, or restrict it in a way that is not enforced, is refused.
-import type { PortRange } from '../../compiled.ts';
-import type { EgressRule } from '../../policy.ts';
-import { LAST_PORT } from '../../ports.ts';
-import type { MapNode, Node } from '../document.ts';
-import type { FieldReader } from '../fields.ts';
+// One item of `egress` or `egressDeny`: names that may be connected to (toFQDNs), names that may be asked (port 53), or destinations by
+// address. Whatever would open more than is written here, or restrict it in a way that is not enforced, is refused.
+import type { EgressRule, Peer, ReachRule } from '../../policy.ts';
+import type { Entry, MapNode, Node } from '../document.ts';
+import type { FieldReader, FieldTable } from '../fields.ts';
+import { askAnything, readDnsItem } from './asking.ts';
+import { readCidrs, readCidrSet } from './cidrs.ts';
+import { readEndpoints, readEndpointsDenied } from './endpoints.ts';
+import { readEntities } from './entities.ts';
 import { readNames } from './names.ts';
-import { readPorts, type PortItem } from './ports.ts';
-import { requireClusterDns } from './selectors.ts';
+import { rangesOf, readPlainPorts, readPortsOf, readToPorts, readTraffic } from './traffic.ts';
 
-const DNS_PORT = 53;
-const NAMES_INSTEAD = 'allow these destinations by name with toFQDNs, or remove the rule';
-const UNSUPPORTED_PEERS = ['toCIDR', 'toCIDRSet', 'toEntities', 'toServices', 'toGroups', 'toNodes'] as const;
+const PEERS = ['toFQDNs', 'toEndpoints', 'toCIDR', 'toCIDRSet', 'toEntities'] as const;
+const ADDRESSES = 'write toCIDR with their addresses, or remove the rule';
+const REFUSED_PEERS: readonly (readonly [field: string, instead: string])[] = [
+  ['toServices', `Services are not read; ${ADDRESSES}`],
+  ['toGroups', `groups of a cloud are not read; ${ADDRESSES}`],
+  ['toNodes', `other nodes are not read; ${ADDRESSES}`],
+];
+const NO_REQUIRES = ['toRequires', 'Cilium 1.19 removed it; put the labels into endpointSelector'] as const;
+const NO_AUTHENTICATION = ['authentication', 'remove the rule, or leave it to Cilium'] as const;
 
 const EGRESS_FIELDS = {
   what: 'an egress rule',
-  known: ['toFQDNs', 'toPorts', 'toEndpoints'],
-  refused: new Map<string, string>([
-    ...UNSUPPORTED_PEERS.map((field) => [field, NAMES_INSTEAD] as const),
-    ['toRequires', 'Cilium 1.19 removed it; put the labels into endpointSelector'],
-    ['icmps', 'remove it; ICMP to the addresses of toFQDNs is open when toPorts is left out'],
-    ['authentication', 'remove the rule, or leave it to Cilium'],
-  ]),
+  known: ['toFQDNs', 'toPorts', 'toEndpoints', 'toCIDR', 'toCIDRSet', 'toEntities', 'icmps'],
+  refused: new Map([...REFUSED_PEERS, NO_REQUIRES, NO_AUTHENTICATION]),
+};
+const DENIED_NAMES =
+  'addresses of the name that nobody looked up yet would pass; remove it, since what no egress rule allows is denied';
+const DENY_FIELDS = {
+  what: 'an egressDeny rule',
+  known: ['toPorts', 'toEndpoints', 'toCIDR', 'toCIDRSet', 'toEntities', 'icmps'],
+  refused: new Map([...REFUSED_PEERS, NO_REQUIRES, NO_AUTHENTICATION, ['toFQDNs', DENIED_NAMES] as const]),
 };
 
-// For a rule whose further peers got their own message already.
-const COMBINED_FIELDS = { ...EGRESS_FIELDS, known: [...EGRESS_FIELDS.known, ...UNSUPPORTED_PEERS] };
-
-const TO_PORTS_FIELDS = {
-  what: 'an item of toPorts',
-  known: ['ports', 'rules'],
-  refused: new Map([
-    ['serverNames', 'remove the item; without the check of server names it would open more than it says'],
-    ['terminatingTLS', 'remove it; namewall never reads inside connections'],
-    ['originatingTLS', 'remove it; namewall never reads inside connections'],
-    ['listener', 'remove the item; there is no Envoy'],
-  ]),
-};
-
-const L7_INSTEAD = 'remove the item; namewall never reads inside connections';
-const RULES_FIELDS = {
-  what: 'rules',
-  known: ['dns'],
-  refused: new Map(['http', 'kafka', 'l7proto', 'l7'].map((field) => [field, L7_INSTEAD])),
-};
+const NAMES_BESIDE_NAMES =
+  'Remove "rules" beside toFQDNs: the names of toFQDNs may be asked anyway; write rules.dns in an egress rule of its own, with port "53" and without toFQDNs';
+const NAMES_BESIDE_ADDRESSES =
+  'Cannot filter what these destinations are asked: only the configured DNS servers are proxied; write rules.dns in an egress rule without other destinations';
+const NAMES_DENIED = 'Remove "rules": an egressDeny rule denies whole ports';
 
 /** `namespace` is the policy's own; undefined for a cluster-wide policy. */
 export function readEgress(node: Node, namespace: string | undefined, reader: FieldReader): EgressRule[] {
-  const isCombined = node.kind === 'map' && refuseCombined(node, reader);
-  const map = reader.map(node, isCombined ? COMBINED_FIELDS : EGRESS_FIELDS);
+  const map = readRule(node, EGRESS_FIELDS, reader);
   if (map === undefined) return [];
   const toFQDNs = map.entries.get('toFQDNs');
+  if (toFQDNs !== undefined) return readConnect(map, toFQDNs, reader);
   const toEndpoints = map.entries.get('toEndpoints');
-  const toPorts = map.entries.get('toPorts');
-  if (toFQDNs !== undefined) {
-    const instead = 'it selects nothing; remove the rule, or write "- {}" to deny everything';
-    const items = reader.fullList(toFQDNs.value, 'toFQDNs', instead) ?? [];
-    const names = readNames(items, 'toFQDNs', reader);
-    const ports = toPorts === undefined ? ('all' as const) : readConnectPorts(toPorts.value, reader);
-    return [{ kind: 'connect', names, ports }];
-  }
-  if (toEndpoints !== undefined) {
-    requireClusterDns(toEndpoints.value, namespace, reader);
-    if (toPorts === undefined) {
-      const message =
-        'Add "toPorts" with port "53" to this egress rule: only DNS to the cluster DNS is supported yet, not all of its ports';
-      reader.fail(map.place, 'missing-field', message);
-    }
-  }
-  if (toPorts === undefined) return [];
-  // Beside a peer that was refused above, a second complaint about its ports would only confuse.
-  if (UNSUPPORTED_PEERS.some((peer) => map.entries.has(peer))) return [];
-  const items = reader.fullList(toPorts.value, 'toPorts', 'Cilium would open every port; list ports') ?? [];
-  return items.flatMap((item) => readDnsPorts(item, toEndpoints !== undefined, reader));
+  if (toEndpoints !== undefined) return readEndpoints(map, toEndpoints, namespace, reader);
+  const to = readAddresses(map, reader);
+  if (to === undefined) return readAnywhere(map, reader);
+  const traffic = readTraffic(map, NAMES_BESIDE_ADDRESSES, reader);
+  if (traffic === undefined) return [];
+  const isAnywhere = to.some(({ kind }) => kind === 'any');
+  return [
+    { kind: 'reach', verdict: 'allow', to, traffic, at: map.place.at },
+    ...(isAnywhere ? askAnything(traffic, map.place.at) : []),
+  ];
 }
 
-/** Cilium refuses two kinds of destination in one rule, in these words. */
-function refuseCombined(map: MapNode, reader: FieldReader): boolean {
-  if (!map.entries.has('toFQDNs')) return false;
-  const others = [...map.entries].filter(
-    ([key]) => key === 'toEndpoints' || UNSUPPORTED_PEERS.some((peer) => peer === key),
-  );
+export function readEgressDeny(node: Node, namespace: string | undefined, reader: FieldReader): ReachRule[] {
+  const map = readRule(node, DENY_FIELDS, reader);
+  if (map === undefined) return [];
+  if (map.entries.size === 0) {
+    const message =
+      'Cannot use an empty egressDeny rule: it denies nothing; write toEntities: [all] to deny everything';
+    return reader.fail(map.place, 'bad-rule', message) ?? [];
+  }
+  const traffic = readTraffic(map, NAMES_DENIED, reader);
+  if (traffic === undefined) return [];
+  const toEndpoints = map.entries.get('toEndpoints');
+  const to =
+    toEndpoints === undefined
+      ? (readAddresses(map, reader) ?? [{ kind: 'any' }])
+      : readEndpointsDenied(toEndpoints, traffic, namespace, reader);
+  return [{ kind: 'reach', verdict: 'deny', to, traffic, at: map.place.at }];
+}
+
+/** Undefined where what is wrong with its destinations makes everything else in it meaningless. */
+function readRule(node: Node, fields: FieldTable, reader: FieldReader): MapNode | undefined {
+  if (node.kind !== 'map') return reader.map(node, fields);
+  const names = [...PEERS, ...REFUSED_PEERS.map(([field]) => field)];
+  const [first, ...others] = [...node.entries].filter(([key]) => names.some((name) => name === key));
+  if (first === undefined || others.length === 0) {
+    const map = reader.map(node, fields);
+    return first === undefined || fields.known.includes(first[0]) ? map : undefined;
+  }
+  // What is combined has its message; that each of them is refused as well would only confuse.
+  reader.map(node, { ...fields, known: [...fields.known, ...names] });
   for (const [key, { place }] of others) {
-    const member = `T${key.slice(1)}`;
-    const message = `combining ToFQDNs and ${member} is not supported yet; write two egress rules`;
-    reader.fail(place, 'bad-rule', message);
+    const message = `combining ${capital(first[0])} and ${capital(key)} is not supported yet; write two rules`;
+    reader.fail(place, 'bad-rule', message); // in Cilium's words
   }
-  return others.length > 0;
+  return undefined;
 }
 
-function readConnectPorts(node: Node, reader: FieldReader): PortRange[] {
-  const items = reader.fullList(node, 'toPorts', 'Cilium would open every port; remove toPorts if that is meant') ?? [];
-  return items.flatMap((item) => {
-    const map = reader.map(item, TO_PORTS_FIELDS);
-    if (map === undefined) return [];
-    const rules = map.entries.get('rules');
-    if (rules !== undefined) {
-      const message =
-        'Remove "rules" beside toFQDNs: the names of toFQDNs may be asked anyway; write rules.dns in an egress rule of its own, with port "53" and without toFQDNs';
-      reader.fail(rules.place, 'not-supported', message);
-    }
-    return readPortsOf(map, reader).flatMap(rangesOf);
-  });
+/** Undefined: the rule names no destination. */
+function readAddresses(map: MapNode, reader: FieldReader): readonly Peer[] | undefined {
+  const toCIDR = map.entries.get('toCIDR');
+  if (toCIDR !== undefined) return readCidrs(toCIDR.value, reader);
+  const toCIDRSet = map.entries.get('toCIDRSet');
+  if (toCIDRSet !== undefined) return readCidrSet(toCIDRSet.value, reader);
+  const toEntities = map.entries.get('toEntities');
+  return toEntities && readEntities(toEntities.value, reader);
 }
 
-function rangesOf({ first, last, protocols }: PortItem): PortRange[] {
-  const range = first === 0 ? { first: 1, last: LAST_PORT } : { first, last };
-  return protocols.map((protocol) => ({ protocol, ...range }));
-}
-
-function readPortsOf(map: MapNode, reader: FieldReader): PortItem[] {
-  const ports = reader.required(map, 'ports', 'an item of toPorts', 'ports: [{port: "443", protocol: TCP}]');
-  return ports === undefined ? [] : readPorts(ports.value, reader);
-}
-
-function readDnsPorts(node: Node, hasPeer: boolean, reader: FieldReader): EgressRule[] {
-  const map = reader.map(node, TO_PORTS_FIELDS);
-  if (map === undefined) return [];
-  const ports = readPortsOf(map, reader);
-  const rules = map.entries.get('rules');
-  const hasDnsRules = rules?.value.kind === 'map' && rules.value.entries.has('dns');
-  for (const port of ports) {
-    const why = refusalOf(port, hasDnsRules, hasPeer);
-    if (why !== undefined) reader.fail(port.place, 'not-supported', why);
+function readConnect(map: MapNode, toFQDNs: Entry, reader: FieldReader): EgressRule[] {
+  const instead = 'it selects nothing; remove the rule, or write "- {}" to deny everything';
+  const names = readNames(reader.fullList(toFQDNs.value, 'toFQDNs', instead) ?? [], 'toFQDNs', reader);
+  const icmps = map.entries.get('icmps');
+  if (icmps !== undefined) {
+    const message =
+      'Remove "icmps" beside toFQDNs: a name opens ports, or, without toPorts, every protocol, ICMP included';
+    reader.fail(icmps.place, 'not-supported', message);
   }
-  const overUdp = ports.some(({ protocols }) => protocols.includes('udp'));
-  const overTcp = ports.some(({ protocols }) => protocols.includes('tcp'));
-  const everyName = [{ match: 'pattern' as const, text: '*', at: map.place.at }];
-  const names = rules === undefined ? everyName : readDnsRules(rules.value, reader);
-  return [{ kind: 'ask', names: names ?? everyName, overUdp, overTcp }];
+  const toPorts = map.entries.get('toPorts');
+  const ports = toPorts === undefined ? ('all' as const) : readPlainPorts(toPorts.value, NAMES_BESIDE_NAMES, reader);
+  return [{ kind: 'connect', names, ports }];
 }
 
-/** Why a port cannot stand in a rule about DNS, or undefined. */
-function refusalOf({ first, last, protocols }: PortItem, hasRules: boolean, hasPeer: boolean): string | undefined {
-  if (first === DNS_PORT && last === DNS_PORT) {
-    if (protocols.includes('udp') || protocols.includes('tcp')) return undefined;
-    return 'Cannot proxy DNS over SCTP; write protocol: UDP, TCP or ANY';
+/** No destination is named: every one is meant, but where names are filtered only the DNS servers are. */
+function readAnywhere(map: MapNode, reader: FieldReader): EgressRule[] {
+  const toPorts = map.entries.get('toPorts');
+  const at = map.place.at;
+  if (toPorts === undefined || map.entries.has('icmps')) {
+    const traffic = map.entries.has('icmps') ? readTraffic(map, NAMES_BESIDE_ADDRESSES, reader) : undefined;
+    return traffic === undefined ? [] : [{ kind: 'reach', verdict: 'allow', to: [{ kind: 'any' }], traffic, at }];
   }
-  const shown = first === last ? `port "${first}"` : `ports ${first} to ${last}`;
-  if (hasRules && first === 0) return 'L7 rules can not be used when a port is 0; write port: "53"';
-  if (hasRules && first !== last) return `DNS rules do not support port ranges; write port: "53" instead of ${shown}`;
-  if (hasRules) return `Cannot filter DNS on ${shown}: only port "53" is proxied`;
-  if (hasPeer) return `Cannot open ${shown} of the cluster DNS: not supported yet; only port "53" is`;
-  return `Cannot open ${shown} to every destination: not supported yet; add toFQDNs with the names that it is for`;
+  const rules: EgressRule[] = [];
+  const items = readToPorts(toPorts.value, reader);
+  for (const item of items) {
+    const names = item.entries.get('rules');
+    if (names !== undefined) rules.push(...readDnsItem(item, names, reader));
+  }
+  const ports = items
+    .filter((item) => !item.entries.has('rules'))
+    .flatMap((item) => readPortsOf(item, reader).flatMap(rangesOf));
+  if (ports.length === 0) return rules;
+  const traffic = { ports, icmp: [] };
+  return [
+    ...rules,
+    { kind: 'reach', verdict: 'allow', to: [{ kind: 'any' }], traffic, at },
+    ...askAnything(traffic, at),
+  ];
 }
 
-/** Undefined: an empty list, which is every name, as in Cilium. */
-function readDnsRules(node: Node, reader: FieldReader) {
-  const map = reader.map(node, RULES_FIELDS);
-  if (map === undefined) return [];
-  const dns = map.entries.get('dns');
-  if (dns === undefined) {
-    if (map.entries.size === 0) {
-      reader.fail(map.place, 'missing-field', 'Add "dns" to rules: it is empty; remove rules to allow every name');
-    }
-    return [];
-  }
-  const list = reader.list(dns.value, 'rules.dns');
-  if (list === undefined) return [];
-  return list.items.length === 0 ? undefined : readNames(list.items, 'rules.dns', reader);
+function capital(field: string): string {
+  return `T${field.slice(1)}`;
 }

@@ -79,6 +79,6 @@ function readNumber(node: Node, field: 'port' | 'endPort', reader: FieldReader):
   const isNumber = /^[-+]?[0-9]/.test(text);
   const hint = isNumber
     ? `write a decimal number from 0 to ${LAST_PORT}`
-    : 'a named port belongs to a pod, and these destinations are none; write its number';
+    : 'a named port belongs to a pod, and the ports of pods are not known; write its number';
   return reader.fail(node.place, 'bad-port', `Cannot use ${field} ${JSON.stringify(text)}: ${hint}`);
 }

@@ -1,5 +1,5 @@
-// Cilium's label selectors: which pods a rule is for (endpointSelector), and the one destination selector that is understood, the
-// cluster's DNS. A label that namewall does not know of a pod is refused: a rule that selects nobody leaves them all open.
+// Cilium's label selectors: which pods a rule is for (endpointSelector), and which are its destinations (toEndpoints). A label that namewall
+// does not know of a pod is refused: a rule that selects nobody leaves them all open.
 import type { LabelRequirement, LabelSubject, PodSelector } from '../../policy.ts';
 import type { MapNode, Node, Place } from '../document.ts';
 import { nearest, type FieldReader } from '../fields.ts';
@@ -35,36 +35,31 @@ export function readEndpointSelector(
   return { namespace, requirements: labels };
 }
 
-/** Refuses every toEndpoints selector that is not exactly k8s-app=kube-dns in namespace kube-system. */
-export function requireClusterDns(node: Node, namespace: string | undefined, reader: FieldReader): void {
-  const items = reader.fullList(
-    node,
-    'toEndpoints',
-    'it selects nothing; remove the rule, or write "- {}" as the egress rule',
-  );
-  for (const item of items ?? []) {
-    const what = 'a toEndpoints selector';
-    if (item.kind !== 'map') {
-      reader.map(item, { what, known: [] });
-      continue;
-    }
-    if (isClusterDns(item, namespace)) continue;
-    const message =
-      'Cannot enforce this toEndpoints selector: only the cluster DNS is supported yet, as matchLabels "k8s:io.kubernetes.pod.namespace": kube-system and "k8s-app": kube-dns';
-    reader.fail(item.place, 'not-supported', message);
-  }
+/** An item of toEndpoints. One that says nothing about namespaces is about the policy's own; a cluster-wide policy has none. */
+export function readDestinationSelector(
+  node: Node,
+  namespace: string | undefined,
+  reader: FieldReader,
+): PodSelector | undefined {
+  const map = reader.map(node, { what: 'a toEndpoints selector', known: ['matchLabels', 'matchExpressions'] });
+  if (map === undefined) return undefined;
+  const all = [...readMatchLabels(map, reader), ...readMatchExpressions(map, reader)].map((each) => each.requirement);
+  const namesNamespaces = all.some(({ subject }) => subject.kind !== 'label');
+  if (namesNamespaces || namespace === undefined) return { requirements: all };
+  return { namespace, requirements: all };
 }
 
-function isClusterDns(selector: MapNode, namespace: string | undefined): boolean {
-  const labels = selector.entries.get('matchLabels')?.value;
-  if (selector.entries.size !== 1 || labels?.kind !== 'map') return false;
-  const found = new Map(namespace === undefined ? [] : [['namespace', namespace]]);
-  for (const [written, { value }] of labels.entries) {
-    const key = withoutSource(written);
-    if (key === undefined || value.kind !== 'scalar' || typeof value.value !== 'string') return false;
-    found.set(NAMESPACE_KEYS.includes(key) ? 'namespace' : `label ${key}`, value.value);
-  }
-  return found.size === 2 && found.get('namespace') === 'kube-system' && found.get('label k8s-app') === 'kube-dns';
+/** Exactly the cluster's DNS, which stands for the configured DNS servers: k8s-app=kube-dns in kube-system. */
+export function isClusterDns({ namespace, requirements }: PodSelector): boolean {
+  const rest = requirements.filter((each) => !isOnly(each, 'namespace', 'kube-system'));
+  const inNamespace = namespace === 'kube-system' || rest.length < requirements.length;
+  return inNamespace && rest.length > 0 && rest.every((each) => isOnly(each, 'label', 'kube-dns', 'k8s-app'));
+}
+
+function isOnly(requirement: LabelRequirement, kind: LabelSubject['kind'], value: string, key?: string): boolean {
+  const { subject, operator } = requirement;
+  if (subject.kind !== kind || (subject.kind !== 'namespace' && subject.key !== key)) return false;
+  return operator === 'In' && requirement.values.every((each) => each === value);
 }
 
 interface Located {

@@ -77,20 +77,22 @@ describe('egress', () => {
       [{ kind: 'ask', names: [pattern('*')], overUdp: false, overTcp: true }],
     ],
     [
-      'port 53 without rules is every name',
-      '{toPorts: [{ports: [{port: 53}]}]}',
-      [{ kind: 'ask', names: [pattern('*')], overUdp: true, overTcp: true }],
-    ],
-    [
       'endPort that says the same is no range',
       '{toPorts: [{ports: [{port: 53, endPort: 53}], rules: {dns: [{matchName: a.org}]}}]}',
       [{ kind: 'ask', names: [named('a.org')], overUdp: true, overTcp: true }],
     ],
     [
-      'each item of toPorts has its own names',
+      'each item of toPorts has its own names, and one without any opens the port',
       '{toPorts: [{ports: [{port: 53, protocol: UDP}], rules: {dns: [{matchName: a.org}]}}, {ports: [{port: 53, protocol: TCP}]}]}',
       [
         { kind: 'ask', names: [named('a.org')], overUdp: true, overTcp: false },
+        {
+          kind: 'reach',
+          verdict: 'allow',
+          to: [{ kind: 'any' }],
+          traffic: { ports: [{ protocol: 'tcp', first: 53, last: 53 }], icmp: [] },
+          at: expect.stringMatching(/^p\.yaml:4:/) as unknown,
+        },
         { kind: 'ask', names: [pattern('*')], overUdp: false, overTcp: true },
       ],
     ],
@@ -196,6 +198,7 @@ status: {conditions: []}
       'spec:\n  endpointSelector: {}\n  egress: [{toFQDNs: &names [{matchName: a.org}]}, {toFQDNs: *names}]',
     );
     const [found] = read(text);
-    expect(found?.rules[0]?.egress.map((rule) => rule.names[0]?.at)).toEqual(['p.yaml:6:42', 'p.yaml:6:42']);
+    const names = { names: [{ at: 'p.yaml:6:42' }] };
+    expect(found?.rules[0]?.egress).toMatchObject([names, names]);
   });
 });

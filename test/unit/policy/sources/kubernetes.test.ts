@@ -46,9 +46,9 @@ test('a policy has the identity of its object, and its places are paths', () => 
     at: 'CiliumNetworkPolicy shop/p',
   });
   expect(found?.rules[0]?.at).toBe('CiliumNetworkPolicy shop/p: spec');
-  expect(found?.rules[0]?.egress[0]?.names[0]?.at).toBe(
-    'CiliumNetworkPolicy shop/p: spec.egress[0].toFQDNs[0].matchName',
-  );
+  expect(found?.rules[0]?.egress).toMatchObject([
+    { names: [{ at: 'CiliumNetworkPolicy shop/p: spec.egress[0].toFQDNs[0].matchName' }] },
+  ]);
 });
 
 test('a cluster-wide policy belongs to no namespace', () => {
@@ -83,7 +83,7 @@ test('a wrong policy does not touch the others', () => {
 });
 
 describe('a policy that was never good', () => {
-  const egress = [{ toCIDR: ['192.0.2.0/24'] }];
+  const egress = [{ toServices: [] }];
   const selector = { matchLabels: { app: 'web' } };
 
   test.each<[why: string, object: KubernetesObject, closed: string[]]>([
@@ -117,7 +117,10 @@ describe('a policy that was good', () => {
   const good = kept(policy('p', ['a.example.org']));
   const wrong = kept(policy('p', ['a..b']));
   const names = (history: PolicyHistory, ...objects: PolicyObject[]): (string | undefined)[] =>
-    history.judge(objects).policies.map(({ rules }) => rules[0]?.egress[0]?.names[0]?.text);
+    history.judge(objects).policies.map(({ rules }) => {
+      const [egress] = rules[0]?.egress ?? [];
+      return egress?.kind === 'connect' ? egress.names[0]?.text : undefined;
+    });
 
   test('stays in force when its next version is wrong, and that is said', () => {
     const history = new PolicyHistory();
@@ -154,6 +157,26 @@ describe('a policy that was good', () => {
     history.judge([wrong]);
     expect(history.superseded()).toEqual([good]);
     expect(names(new PolicyHistory([wrong, ...history.superseded()]), wrong)).toEqual(['a.example.org']);
+  });
+});
+
+test('pods as destinations are refused: those of other nodes are not known', () => {
+  const egress = [{ toEndpoints: [{ matchLabels: { app: 'db' } }] }];
+  const { policies, problems } = judge(bad('p', { endpointSelector: {}, egress }));
+  expect(policies[0]?.rules).toMatchObject([{ egress: [] }]);
+  expect(problems[1]).toMatchObject({
+    code: 'not-supported',
+    at: 'CiliumNetworkPolicy shop/p: spec.egress[0].toEndpoints[0]',
+    message: expect.stringContaining('the pods of other nodes are not known') as unknown,
+  });
+});
+
+test('the cluster’s DNS is one of their destinations all the same', () => {
+  const dns = { 'k8s:io.kubernetes.pod.namespace': 'kube-system', 'k8s:k8s-app': 'kube-dns' };
+  const egress = [{ toEndpoints: [{ matchLabels: dns }], toPorts: [{ ports: [{ port: '53', protocol: 'ANY' }] }] }];
+  expect(judge(bad('p', { endpointSelector: {}, egress }))).toMatchObject({
+    policies: [{ rules: [{ egress: [{ kind: 'ask', overUdp: true, overTcp: true }] }] }],
+    problems: [],
   });
 });
 

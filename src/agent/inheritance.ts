@@ -1,0 +1,87 @@
+// What of the process before is taken over at a start: a grant stays where its address is still the same pod's, and that pod is judged by the
+// same program or one that allows a name which the pod saw resolve to it. Everything else ends before the first rule of this process (I4).
+import { formatAddress } from '../base/ip.ts';
+import type { Inheritance, InheritedGrant, KeptLookup } from '../bridge/protocol.ts';
+import type { Former } from '../kernel/inherited-grants.ts';
+import { protectedRanges, RangeMatcher } from '../kernel/protected.ts';
+import type { DumpedGrant } from '../kernel/table-dump.ts';
+import type { RegisteredPod } from '../pods/registry.ts';
+import { decide } from '../policy/match.ts';
+import type { Config } from './config.ts';
+import { extraRanges } from './rules.ts';
+import { owners } from './state.ts';
+import type { State } from './state.ts';
+
+const ADDRESS_BYTES = 16;
+
+export interface Takeover {
+  readonly inheritance: Inheritance;
+  readonly kept: readonly DumpedGrant[];
+  readonly ended: readonly DumpedGrant[];
+  /** Ids of pods that were judged by the same program before: their open connections need no new verdict. */
+  readonly unchanged: ReadonlySet<number>;
+}
+
+/** `lookups` are those that the file has, of pods of `state`. */
+export function takeOver(config: Config, state: State, former: Former, lookups: readonly KeptLookup[]): Takeover {
+  const pods = new Map(
+    state.registry.pods.flatMap((pod, i) => pod.pod.addresses.map((address) => [address, { pod, i }])),
+  );
+  const current = owners(state);
+  const isSamePod = (address: string): boolean => former.owners.get(address) === current.get(address);
+  const isUnchanged = ({ pod }: RegisteredPod, i: number): boolean => {
+    const program = state.compiled.programs[state.compiled.programOfPod[i] ?? -1];
+    const chain = program && `policy_${program.id}`;
+    return pod.addresses.every((address) => isSamePod(address) && former.chains.get(address) === chain);
+  };
+  const unchanged: ReadonlySet<number> = new Set(state.registry.pods.filter(isUnchanged).map(({ id }) => id));
+  const earned = earnings(state, lookups);
+  const closed = new RangeMatcher(protectedRanges(extraRanges(config, state.inputs)));
+  const grants: InheritedGrant[] = [];
+  const kept: DumpedGrant[] = [];
+  const ended: DumpedGrant[] = [];
+  for (const grant of former.grants) {
+    const address = formatAddress(grant.pod);
+    const id = pods.get(address)?.pod.id;
+    const classIndex = state.compiled.classes.findIndex((each) => each.id === grant.classId);
+    // A lifetime without an end is not ours (V1).
+    const isOurs = id !== undefined && isSamePod(address) && classIndex >= 0 && Number.isFinite(grant.leftMs);
+    const hasReason = isOurs && (unchanged.has(id) || earned.has(keyOf(id, classIndex, grant.destination)));
+    if (!hasReason || closed.includes(grant.destination, 0)) ended.push(grant);
+    else {
+      kept.push(grant);
+      grants.push({ pod: id, classIndex, address: grant.destination, leftMs: grant.leftMs });
+    }
+  }
+  const changed = state.registry.pods.flatMap(({ id }) => (unchanged.has(id) ? [] : [id]));
+  return { inheritance: { grants, lookups, changed }, kept, ended, unchanged };
+}
+
+/** What the lookups would be granted now, as keys. */
+function earnings({ registry, compiled }: State, lookups: readonly KeptLookup[]): ReadonlySet<string> {
+  const programs = new Map<number, number>(registry.pods.map(({ id }, i) => [id, compiled.programOfPod[i] ?? -1]));
+  const keys = lookups.flatMap(({ pod, name, addresses }) => {
+    const { classes } = decide(compiled, programs.get(pod) ?? -1, labelsOf(name));
+    return addressesIn(addresses).flatMap((address) => classes.map((classIndex) => keyOf(pod, classIndex, address)));
+  });
+  return new Set(keys);
+}
+
+function addressesIn(bytes: Uint8Array): Uint8Array[] {
+  return Array.from({ length: bytes.length / ADDRESS_BYTES }, (_, i) =>
+    bytes.subarray(i * ADDRESS_BYTES, (i + 1) * ADDRESS_BYTES),
+  );
+}
+
+/** Of a wire name without compression: one character for each byte, as policy/match.ts wants it. */
+function labelsOf(name: Uint8Array): string[] {
+  const labels: string[] = [];
+  for (let at = 0; (name[at] ?? 0) > 0; at += (name[at] ?? 0) + 1) {
+    labels.push(Buffer.from(name.subarray(at + 1, at + 1 + (name[at] ?? 0))).toString('latin1'));
+  }
+  return labels;
+}
+
+function keyOf(pod: number, classIndex: number, address: Uint8Array): string {
+  return `${pod} ${classIndex} ${formatAddress(address)}`;
+}

@@ -1,0 +1,71 @@
+// What policy says now of a connection that is open already: the order of a program's chain (kernel/egress.ts), in user space. It may say no
+// where the kernel would say yes, of names that were forgotten; never the other way round.
+import { networkInterfaces } from 'node:os';
+import { canonicalAddress, formatAddress } from '../base/ip.ts';
+import type { RecalledName } from '../bridge/protocol.ts';
+import type { Flow } from '../kernel/conntrack-flow.ts';
+import { NEVER_GRANTED, protectedRanges, RangeMatcher } from '../kernel/protected.ts';
+import type { CompiledPolicy, PortClass } from '../policy/compiled.ts';
+import { allowRuleOf, denyRuleOf } from '../policy/static-match.ts';
+import type { StaticPacket } from '../policy/static-match.ts';
+import type { Config } from './config.ts';
+import { extraRanges } from './rules.ts';
+import type { State } from './state.ts';
+
+const PROTOCOLS: Readonly<Record<number, StaticPacket['protocol']>> = {
+  1: 'icmp',
+  6: 'tcp',
+  17: 'udp',
+  58: 'icmpv6',
+  132: 'sctp',
+};
+
+export class FlowJudge {
+  readonly #policy: CompiledPolicy;
+  readonly #protected: RangeMatcher;
+  readonly #never = new RangeMatcher(NEVER_GRANTED);
+  readonly #own: ReadonlySet<string>;
+
+  constructor(config: Config, { compiled, inputs }: State, own = ownAddresses()) {
+    this.#policy = compiled;
+    this.#protected = new RangeMatcher(protectedRanges(extraRanges(config, inputs)));
+    this.#own = own;
+  }
+
+  /** `names`: what the flow's pod saw resolve to its real destination, with the classes of this state. */
+  isAllowed(program: number, flow: Flow, names: readonly RecalledName[]): boolean {
+    const packet = this.#packetOf(flow);
+    const opened = new Set(names.flatMap(({ classes }) => classes));
+    const mayBeGranted = !packet.isHost && !this.#protected.includes(packet.address, 0);
+    for (const segment of this.#policy.programs[program]?.segments ?? []) {
+      if (denyRuleOf(this.#policy, segment, packet) !== undefined) return false;
+      const isGranted = segment.classes.some((k) => opened.has(k) && covers(this.#policy.classes[k], packet));
+      if (mayBeGranted && isGranted) return true;
+      const never = (address: Uint8Array): boolean => this.#never.includes(address, 0);
+      if (allowRuleOf(this.#policy, segment, packet, never) !== undefined) return true;
+    }
+    return false;
+  }
+
+  /** What was asked of a Service is judged as what answers. */
+  #packetOf({ replySource, replySourcePort, protocol }: Flow): StaticPacket {
+    return {
+      address: replySource,
+      protocol: PROTOCOLS[protocol] ?? protocol,
+      port: replySourcePort,
+      isHost: this.#own.has(formatAddress(replySource)),
+    };
+  }
+}
+
+/** Canonical addresses of this node. */
+function ownAddresses(): ReadonlySet<string> {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return new Set(all.flatMap(({ address }) => canonicalAddress(address) ?? []));
+}
+
+function covers(portClass: PortClass | undefined, { protocol, port }: StaticPacket): boolean {
+  if (portClass === undefined) return false;
+  if (portClass.ports === 'all') return true;
+  return portClass.ports.some((range) => range.protocol === protocol && range.first <= port && port <= range.last);
+}

@@ -1,0 +1,141 @@
+// Open connections after a change of policy (V8): those of pods whose program is another one are judged again, and cut where it does not allow
+// them. First nothing opens any more (the grants are gone and the chains are switched), then their packets are refused in both directions, then
+// conntrack forgets them: in any other order the far end's next packet would make it believe again.
+import { formatAddress } from '../base/ip.ts';
+import { applyText } from '../kernel/apply.ts';
+import type { Conntrack } from '../kernel/conntrack.ts';
+import type { Flow } from '../kernel/conntrack-flow.ts';
+import { cutText, uncutText } from '../kernel/cut.ts';
+import type { CutFlow } from '../kernel/cut.ts';
+import type { RegisteredPod } from '../pods/registry.ts';
+import type { Config } from './config.ts';
+import type { DatapathHost } from './datapath-host.ts';
+import { FlowJudge } from './judge-flow.ts';
+import type { State } from './state.ts';
+
+/** Connections remembered as cut, to be let go when policy allows them again; the kernel forgets one a minute after its last packet. */
+const REMEMBERED = 65_536;
+
+export interface RevocationParts {
+  readonly conntrack: Pick<Conntrack, 'flows' | 'delete'>;
+  readonly datapath: Pick<DatapathHost, 'recall'>;
+  /** For the audit. */
+  readonly tell: (flow: Flow, pod: RegisteredPod, reason: string) => void;
+}
+
+interface OpenFlow {
+  readonly flow: Flow;
+  readonly pod: RegisteredPod;
+  /** Index of the pod's program in the state that judges; -1: no policy selects it any more. */
+  readonly program: number;
+}
+
+export class Revocation {
+  readonly #config: Config;
+  readonly #parts: RevocationParts;
+  readonly #cut = new Map<string, Flow>();
+
+  constructor(config: Config, parts: RevocationParts) {
+    this.#config = config;
+    this.#parts = parts;
+  }
+
+  /** `state` is in force, chains and grants; `isChanged` says whose connections are judged. How many were cut. Throws KernelError. */
+  async judgeAgain(state: State, isChanged: (pod: RegisteredPod, i: number) => boolean): Promise<number> {
+    const pods = podsByAddress(state, isChanged);
+    if (pods.size === 0) return 0;
+    const isOpen = ({ source }: Flow): boolean => pods.has(formatAddress(source));
+    const open = this.#config.onRevoke === 'cut' ? this.#parts.conntrack.flows(isOpen) : [];
+    const denied = await this.#denied(state, ofPods(open, pods));
+    await this.#letGo(state, pods);
+    await this.#cutAll(denied, 'policy no longer allows it');
+    return denied.length;
+  }
+
+  /** Cuts connections for a reason of their own. Throws KernelError. */
+  async cut(flows: readonly Flow[], state: State, reason: string): Promise<void> {
+    const pods = podsByAddress(state, () => true);
+    await this.#cutAll(ofPods(flows, pods), reason);
+  }
+
+  async #denied(state: State, flows: readonly OpenFlow[]): Promise<OpenFlow[]> {
+    const judge = new FlowJudge(this.#config, state);
+    const questions = flows.map(({ flow, pod }) => ({ pod: pod.id, address: flow.replySource }));
+    const names = await this.#parts.datapath.recall(questions);
+    return flows.filter(({ flow, program }, i) => program >= 0 && !judge.isAllowed(program, flow, names[i] ?? []));
+  }
+
+  async #cutAll(flows: readonly OpenFlow[], reason: string): Promise<void> {
+    await applyText(cutText(flows.map(({ flow }) => cutFlowOf(flow))));
+    for (const { flow, pod } of flows) {
+      this.#parts.conntrack.delete(flow);
+      this.#cut.set(keyOf(flow), flow);
+      this.#parts.tell(flow, pod, reason);
+    }
+    for (const key of this.#cut.keys()) {
+      if (this.#cut.size <= REMEMBERED) break;
+      this.#cut.delete(key);
+    }
+  }
+
+  /** What was cut and is allowed again, for example because a policy came back. */
+  async #letGo(state: State, pods: PodsByAddress): Promise<void> {
+    const cut = ofPods([...this.#cut.values()], pods);
+    const denied = new Set((await this.#denied(state, cut)).map(({ flow }) => flow));
+    const allowed = cut.flatMap(({ flow }) => (denied.has(flow) ? [] : [flow]));
+    await applyText(uncutText(allowed.map(cutFlowOf)));
+    for (const flow of allowed) this.#cut.delete(keyOf(flow));
+  }
+}
+
+type PodsByAddress = ReadonlyMap<string, { readonly pod: RegisteredPod; readonly program: number }>;
+
+function ofPods(flows: readonly Flow[], pods: PodsByAddress): OpenFlow[] {
+  return flows.flatMap((flow) => {
+    const found = pods.get(formatAddress(flow.source));
+    return found === undefined ? [] : [{ flow, ...found }];
+  });
+}
+
+/** Whether a pod is new, or its program or that one's destinations are others than before. */
+export function changedBetween(before: State, after: State): (pod: RegisteredPod, i: number) => boolean {
+  const former = new Map(before.registry.pods.map(({ id }, i) => [id, meaningOf(before, i)]));
+  return ({ id }, i) => former.get(id) !== meaningOf(after, i);
+}
+
+function podsByAddress(
+  { registry, compiled }: State,
+  isMeant: (pod: RegisteredPod, i: number) => boolean,
+): PodsByAddress {
+  const found = registry.pods.flatMap((pod, i): [string, { pod: RegisteredPod; program: number }][] => {
+    if (!isMeant(pod, i)) return [];
+    const program = compiled.programOfPod[i] ?? -1;
+    return pod.pod.addresses.map((address) => [address, { pod, program }]);
+  });
+  return new Map(found);
+}
+
+/** Equal for programs that allow the same. */
+function meaningOf({ compiled }: State, i: number): string {
+  const program = compiled.programs[compiled.programOfPod[i] ?? -1];
+  if (program === undefined) return '';
+  const destinations = program.segments.flatMap(({ deny, allow }) =>
+    [...deny, ...allow].map(({ to }) => (typeof to === 'number' ? compiled.destinations[to]?.cidrs.join() : to)),
+  );
+  return [program.id, ...destinations].join(' ');
+}
+
+function cutFlowOf(flow: Flow): CutFlow {
+  return {
+    family: flow.family,
+    pod: flow.source,
+    peer: flow.replySource,
+    protocol: flow.protocol,
+    podPort: flow.sourcePort,
+    peerPort: flow.replySourcePort,
+  };
+}
+
+function keyOf({ source, replySource, protocol, sourcePort, replySourcePort }: Flow): string {
+  return [formatAddress(source), formatAddress(replySource), protocol, sourcePort, replySourcePort].join(' ');
+}

@@ -1,0 +1,138 @@
+// Verdicts from policies and clients alone: what the compiled policy would let pass. Asks nobody, so it knows neither what a name
+// resolves to nor whether anybody listens there.
+import { assertNever } from '../../base/errors.ts';
+import { ADDRESS_BYTES, parseAddress } from '../../base/ip.ts';
+import { parseNameText } from '../../dns/name.ts';
+import { RangeMatcher } from '../../kernel/protected.ts';
+import type { Pod } from '../../pods/pod.ts';
+import { compile } from '../../policy/compile.ts';
+import type { CompiledPolicy, PortClass, StaticRule } from '../../policy/compiled.ts';
+import { decide, type NameVerdict } from '../../policy/match.ts';
+import { takesPort } from '../../policy/ports.ts';
+import { staticVerdict } from '../../policy/static-match.ts';
+import type { AskCheck, ConnectCheck, Prober, Seen, Source } from './case.ts';
+import { findClient } from './clients.ts';
+import type { Setting } from './setting.ts';
+
+const NOT_SELECTED = -1;
+
+export type PolicySetting = Pick<Setting, 'clients' | 'policies' | 'protectedRanges'>;
+
+export class PolicyProber implements Prober {
+  readonly #clients: readonly Pod[];
+  readonly #compiled: CompiledPolicy;
+  readonly #neverGranted: RangeMatcher;
+
+  constructor({ clients, policies, protectedRanges: ranges }: PolicySetting) {
+    this.#clients = clients;
+    this.#compiled = compile(policies, clients, {
+      knowsAllPods: true,
+      protectedRanges: ranges.map(({ cidr }) => cidr),
+    });
+    this.#neverGranted = new RangeMatcher(ranges);
+  }
+
+  see(source: Source, check: ConnectCheck | AskCheck): Promise<Seen> {
+    return Promise.resolve(this.#see(source, check));
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #see(source: Source, check: ConnectCheck | AskCheck): Seen {
+    const program = this.#programOf(source);
+    if (typeof program === 'string') return { kind: 'unknown', detail: program };
+    return check.kind === 'ask' ? this.#ask(program, check) : this.#connect(program, check);
+  }
+
+  /** Or why there is none. */
+  #programOf(source: Source): number | string {
+    if (source.kind === 'host') return NOT_SELECTED; // processes of the host itself are not judged
+    const found = findClient(this.#clients, source);
+    if (!found.ok) return found.why;
+    return this.#compiled.programOfPod[this.#clients.indexOf(found.pod)] ?? NOT_SELECTED;
+  }
+
+  #ask(program: number, { name, expect }: AskCheck): Seen {
+    if (expect !== 'answered' && expect !== 'denied') {
+      return { kind: 'skipped', detail: `policy alone does not tell whether an answer is "${expect}"` };
+    }
+    if (program === NOT_SELECTED) return seen('answered', 'no policy selects the client');
+    const verdict = this.#decide(program, name);
+    return verdict.mayAskUdp ? seen('answered', 'a rule lets it be asked') : seen('denied', 'no rule names it');
+  }
+
+  #connect(program: number, check: ConnectCheck): Seen {
+    const { to } = check;
+    if (program === NOT_SELECTED) return seen('allowed', 'no policy selects the client');
+    switch (to.kind) {
+      case 'name':
+        return this.#connectToName(program, to.text, check);
+      case 'address':
+        return this.#connectToAddresses(program, [to.text], check);
+      case 'pod':
+      case 'deployment':
+      case 'statefulset':
+      case 'daemonset': {
+        const found = findClient(this.#clients, to);
+        if (!found.ok) return { kind: 'unknown', detail: found.why };
+        return this.#connectToAddresses(program, found.pod.addresses, check);
+      }
+      default:
+        return assertNever(to);
+    }
+  }
+
+  /** Of its addresses only what holds for every address is known. */
+  #connectToName(program: number, name: string, { protocol, port }: ConnectCheck): Seen {
+    const { classes, mayAskUdp } = this.#decide(program, name);
+    const opened = classes.filter((index) => opens(this.#compiled.classes[index], protocol, port));
+    const isForAll = ({ to, traffic }: StaticRule): boolean => to === 'any' && takesPort(traffic, protocol, port);
+    for (const segment of this.#compiled.programs[program]?.segments ?? []) {
+      if (segment.deny.some(isForAll)) return seen('blocked', 'a rule denies that port everywhere');
+      const isGranted = segment.classes.some((index) => opened.includes(index));
+      if (isGranted) return seen('allowed', 'a rule opens that port to what it resolves to');
+      if (mayAskUdp && segment.allow.some(isForAll)) return seen('allowed', 'a rule allows that port everywhere');
+    }
+    return seen('blocked', mayAskUdp ? 'it may be asked, but no rule opens that port' : 'no rule names it');
+  }
+
+  #connectToAddresses(program: number, addresses: readonly string[], { protocol, port }: ConnectCheck): Seen {
+    const verdicts = addresses.map((text) => {
+      const address = parseAddress(text) ?? new Uint8Array(ADDRESS_BYTES); // canonical: it was parsed before
+      const packet = { address, protocol, port, isHost: false };
+      return staticVerdict(this.#compiled, program, packet, (each) => this.#neverGranted.includes(each, 0));
+    });
+    const decisive = verdicts.find(({ verdict }) => verdict === 'allow') ?? verdicts.find(({ rule }) => rule >= 0);
+    if (decisive === undefined) {
+      return seen('blocked', 'no rule allows that address and port; what a name grants is not looked at');
+    }
+    const rule = this.#compiled.rules[decisive.rule];
+    const by = rule === undefined ? 'a rule' : `${rule.kind} ${rule.name} at ${rule.at}`;
+    return decisive.verdict === 'allow' ? seen('allowed', `by ${by}`) : seen('blocked', `by ${by}`);
+  }
+
+  #decide(program: number, name: string): NameVerdict {
+    const wire = parseNameText(name) ?? new Uint8Array(1); // it was parsed before
+    return decide(this.#compiled, program, labelsOf(wire));
+  }
+}
+
+function seen(actual: string, detail: string): Seen {
+  return { kind: 'seen', actual, addresses: null, detail };
+}
+
+function opens(portClass: PortClass | undefined, protocol: 'tcp' | 'udp', port: number): boolean {
+  if (portClass === undefined) return false;
+  return portClass.ports === 'all' || takesPort({ ports: portClass.ports, icmp: [] }, protocol, port);
+}
+
+/** As decide() wants them: one character a byte. */
+function labelsOf(wire: Uint8Array): string[] {
+  const labels: string[] = [];
+  for (let at = 0; (wire[at] ?? 0) > 0; at += (wire[at] ?? 0) + 1) {
+    labels.push(String.fromCharCode(...wire.subarray(at + 1, at + 1 + (wire[at] ?? 0))));
+  }
+  return labels;
+}

@@ -1,0 +1,111 @@
+import { describe, expect, test } from 'vitest';
+import type { AskCheck, ConnectCheck, Source } from '../../../../src/cli/test/case.ts';
+import { PolicyProber } from '../../../../src/cli/test/offline.ts';
+import { extraRanges, protectedRanges } from '../../../../src/kernel/protected.ts';
+import { readClients } from '../../../../src/pods/sources/file.ts';
+import { readPolicies } from '../../../../src/policy/dialects/read-policies.ts';
+
+const CLIENTS = `
+clients:
+  - {namespace: shop, name: cart, labels: {app: cart}, addresses: [10.0.1.7]}
+  - {namespace: shop, name: free, labels: {app: free}, addresses: [10.0.1.8]}
+`;
+const POLICY = `
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: cart, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: cart}}
+  egress:
+    - toFQDNs: [{matchName: api.example.org}, {matchPattern: '*.cdn.example.org'}]
+      toPorts: [{ports: [{port: '443', protocol: TCP}]}]
+    - toFQDNs: [{matchName: all.example.org}]
+    - toEndpoints: [{matchLabels: {'k8s:io.kubernetes.pod.namespace': kube-system, k8s-app: kube-dns}}]
+      toPorts: [{ports: [{port: '53', protocol: ANY}], rules: {dns: [{matchName: ask.example.org}]}}]
+`;
+
+function open(policy: string): PolicyProber {
+  const clients = readClients(CLIENTS, 'clients.yaml');
+  const policies = readPolicies(policy, 'policy.yaml');
+  if (!clients.ok || !policies.ok) return expect.fail(JSON.stringify([clients, policies]));
+  return new PolicyProber({
+    clients: clients.value,
+    policies: policies.value,
+    protectedRanges: protectedRanges(extraRanges([])),
+  });
+}
+
+const pod = (name: string): Source => ({ kind: 'pod', namespace: 'shop', name });
+const connect = (text: string, port: number, protocol: 'tcp' | 'udp' = 'tcp'): ConnectCheck => {
+  const kind = /^[\d.]+$/.test(text) ? 'address' : 'name';
+  return { kind: 'connect', to: { kind, text }, protocol, port, expect: 'allowed' };
+};
+const ask = (name: string, expected: AskCheck['expect']): AskCheck => {
+  return { kind: 'ask', name, typeText: 'A', type: 1, expect: expected, addresses: [] };
+};
+
+describe('a name', () => {
+  const prober = open(POLICY);
+  test.each([
+    ['a rule opens the port', 'api.example.org', 443, 'tcp', 'allowed'],
+    ['in any case, with a final dot', 'API.Example.ORG.', 443, 'tcp', 'allowed'],
+    ['a pattern counts', 'a.cdn.example.org', 443, 'tcp', 'allowed'],
+    ['a star is one label', 'a.b.cdn.example.org', 443, 'tcp', 'blocked'],
+    ['another port', 'api.example.org', 80, 'tcp', 'blocked'],
+    ['another protocol', 'api.example.org', 443, 'udp', 'blocked'],
+    ['a rule without ports opens all', 'all.example.org', 8125, 'udp', 'allowed'],
+    ['a name that may only be asked', 'ask.example.org', 443, 'tcp', 'blocked'],
+    ['a name of no rule', 'www.example.org', 443, 'tcp', 'blocked'],
+  ] as const)('%s', async (_why, name, port, protocol, actual) => {
+    expect(await prober.see(pod('cart'), connect(name, port, protocol))).toMatchObject({ kind: 'seen', actual });
+  });
+});
+
+describe('a question', () => {
+  const prober = open(POLICY);
+  test.each([
+    ['a granted name may be asked', 'api.example.org', 'answered', 'answered'],
+    ['a name of rules.dns, too', 'ask.example.org', 'answered', 'answered'],
+    ['any other is denied', 'www.example.org', 'answered', 'denied'],
+  ] as const)('%s', async (_why, name, expected, actual) => {
+    expect(await prober.see(pod('cart'), ask(name, expected))).toMatchObject({ kind: 'seen', actual });
+  });
+
+  test('what only the world knows is skipped', async () => {
+    expect(await prober.see(pod('cart'), ask('api.example.org', 'nxdomain'))).toMatchObject({ kind: 'skipped' });
+  });
+});
+
+test('a client that no policy selects reaches and asks everything', async () => {
+  const prober = open(POLICY);
+  expect(await prober.see(pod('free'), connect('192.0.2.1', 22))).toMatchObject({ actual: 'allowed' });
+  expect(await prober.see(pod('free'), connect('www.example.org', 22))).toMatchObject({ actual: 'allowed' });
+  expect(await prober.see(pod('free'), ask('www.example.org', 'denied'))).toMatchObject({ actual: 'answered' });
+});
+
+test('an address that no rule names is blocked, although a name may grant it', async () => {
+  const seen = await open(POLICY).see(pod('cart'), connect('192.0.2.1', 443));
+  expect(seen).toMatchObject({ kind: 'seen', actual: 'blocked' });
+});
+
+test('another client is its addresses', async () => {
+  const check: ConnectCheck = { ...connect('-', 80), to: { kind: 'deployment', namespace: 'shop', name: 'free' } };
+  expect(await open(POLICY).see(pod('cart'), check)).toMatchObject({ actual: 'blocked' });
+  expect(await open(POLICY).see(pod('free'), check)).toMatchObject({ actual: 'allowed' });
+});
+
+test.each([
+  ['source', pod('none'), connect('api.example.org', 443)],
+  [
+    'destination',
+    pod('cart'),
+    { ...connect('-', 80), to: { kind: 'pod', namespace: 'shop', name: 'none' } } as ConnectCheck,
+  ],
+])('a %s that is no client is neither allowed nor blocked', async (_why, source, check) => {
+  expect(await open(POLICY).see(source, check)).toEqual({ kind: 'unknown', detail: 'no client is pod shop/none' });
+});
+
+test('without the policy, what it blocked is allowed', async () => {
+  const other = POLICY.replace('matchLabels: {app: cart}', 'matchLabels: {app: other}');
+  expect(await open(other).see(pod('cart'), connect('www.example.org', 443))).toMatchObject({ actual: 'allowed' });
+});
