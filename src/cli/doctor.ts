@@ -1,4 +1,4 @@
-// `namewall doctor`: looks for what keeps namewall from enforcing on this machine and says how to mend it. Changes nothing.
+// `namewall doctor`: looks for what keeps namewall from enforcing here and says how to mend it. Changes nothing.
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';

@@ -65,7 +65,7 @@ export function cutChains(options: DenyOptions): NamedText[] {
   ];
 }
 
-/** For packets that conntrack knows, of protocols with ports: what it does not know is judged by policy anyway. */
+/** For packets of protocols with ports that do not begin a connection. */
 export function cutRules(): string[] {
   return FAMILIES.flatMap((family) => [
     rule(`${outwards(family)} . th sport . th dport`, `cut${family}`, 'cut_from_pod'),

@@ -63,7 +63,7 @@ export function denySets(family: Family): SetDeclaration[] {
   ];
 }
 
-/** `deny`: no rule allows it. `deny_by_rule`: a rule denies it. */
+/** `deny`: no rule allows it. `deny_by_rule`: a rule denies it. `deny_source_route`: the sender chose the way, and with it the destination. */
 export function denyChains(options: DenyOptions): NamedText[] {
   const own = [
     ...logRules(options, `${NOT_NEW} `, 'not-syn'),
@@ -77,13 +77,18 @@ export function denyChains(options: DenyOptions): NamedText[] {
   return [
     chainText('would_deny', ['counter name would_deny', ...logRules(options, '', 'would-deny'), 'accept']),
     chainText('deny', [...AUDITED, 'counter name denied', ...PER_POD, ...own, ...refusal(options)]),
-    chainText('deny_by_rule', [
-      ...AUDITED,
-      'counter name denied',
-      ...PER_POD,
-      ...logRules(options, '', 'deny-rule'),
-      ...refusal(options),
-    ]),
+    ...[
+      ['deny_by_rule', 'deny-rule'],
+      ['deny_source_route', 'source-route'],
+    ].map(([name = '', cause = '']) =>
+      chainText(name, [
+        ...AUDITED,
+        'counter name denied',
+        ...PER_POD,
+        ...logRules(options, '', cause),
+        ...refusal(options),
+      ]),
+    ),
   ];
 }
 

@@ -23,8 +23,8 @@ const ICMP_ERRORS = [
 export function egressChains(input: RulesetInput): NamedText[] {
   return [
     ...cutChains(input),
-    ...trackedChains(),
     ...denyChains(input),
+    ...trackedChains(),
     ...input.programs.flatMap((program) => programChains(program, input)),
     chainText('egress', [
       'type filter hook forward priority filter; policy accept;',
@@ -68,6 +68,9 @@ function trackedChains(): NamedText[] {
       `meta l4proto tcp ${NOT_NEW} accept`,
       'meta l4proto { udp, udplite, dccp, sctp } accept',
     ]),
+    // Packets of connections that conntrack does not know: of those that policy ended both sides are told.
+    chainText('stray', [...cutRules(), 'jump deny']),
+    chainText('stray_in', [...cutRules(), 'counter name not_syn', 'drop']),
     // What a helper expects (RFC 959 data connections) is related, too: policy judges it.
     chainText('related', ICMP_ERRORS),
   ];
@@ -108,8 +111,10 @@ function judgeRules(rules: (segment: Segment, s: number) => string[], { segments
   return [
     'counter name judged',
     // Whoever chooses the way of a packet chooses its destination.
-    ...['ip option lsrr exists', 'ip option ssrr exists', 'rt type 0'].map((routed) => `${routed} jump deny`),
-    `${NOT_NEW} jump deny`,
+    ...['ip option lsrr exists', 'ip option ssrr exists', 'rt type 0'].map(
+      (routed) => `${routed} jump deny_source_route`,
+    ),
+    `${NOT_NEW} jump stray`,
     ...segments.flatMap(rules),
     'jump deny',
   ];

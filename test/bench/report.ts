@@ -1,7 +1,18 @@
 // What a bench found, as a table for people and as JSON for the next program.
 import type { Ratio } from './measure.ts';
 
-export type Against = 'unbound' | 'dnsmasq' | 'dnsmasq+nftset' | 'dnsdist' | 'echo' | 'idle' | 'plain';
+export type Against =
+  | 'unbound'
+  | 'dnsmasq'
+  | 'dnsmasq+nftset'
+  | 'dnsdist'
+  | 'echo'
+  | 'idle'
+  | 'plain'
+  | 'none'
+  | `grants-${number}`
+  | `iptables-${number}`
+  | `iptables-established-${number}`;
 
 export interface Result extends Ratio {
   readonly bench: string;

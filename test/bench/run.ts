@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { budget } from './budget.ts';
 import { commit } from './commit.ts';
+import { filter } from './filter.ts';
 import { latency, lock } from './latency.ts';
 import { bench as match } from './match.ts';
 import { merge, table } from './report.ts';
@@ -18,6 +19,7 @@ const BENCHES: Readonly<Record<string, (load: LoadProgram) => Outcome | Promise<
   latency,
   lock,
   budget,
+  filter,
 };
 
 const HELP = `Usage: npm run bench -- [NAME…] [--json FILE] [--load flood|dnsperf]

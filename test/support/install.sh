@@ -30,6 +30,7 @@ missing_packages() {
   command -v nft >/dev/null || echo nftables
   command -v ip >/dev/null || echo iproute2
   command -v sysctl >/dev/null || echo procps # the kernel tests
+  command -v iptables >/dev/null || echo iptables # test/netns/doctor.test.ts
   # The Node.js that npm brings along is linked against it; Debian's own is not.
   ldconfig -p | grep -q 'libatomic\.so\.1' || echo libatomic1
   for package in "$@"; do is_installed "$package" || echo "$package"; done

@@ -40,7 +40,7 @@ export const dataPlane: Check = async (context) => {
     status: 'fail',
     found: each,
     why: 'this network plugin bypasses netfilter: nothing is enforced for its pods',
-    mend: 'use a plugin that forwards by the kernel, or this one’s own policies; left over from a removed one: ip link del NAME',
+    mend: 'use a plugin that forwards by the kernel, or its own policies; left over of a removed one: ip link del NAME',
   }));
   return worst('data-plane', faults, 'no interface of a data plane that bypasses netfilter');
 };

@@ -56,7 +56,7 @@ async function serve(): Promise<void> {
       }
       case 'third bytes interrupted': {
         const commands = [...call.meanwhile];
-        return countOf(
+        return thirdBytes(
           disturbed(sys, () => commands.shift()),
           call.set,
         );

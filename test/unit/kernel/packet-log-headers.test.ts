@@ -20,6 +20,8 @@ const ipv6 = (next: number, rest: string): string =>
 /** An extension header of 8 × (units + 1) bytes. */
 const extension = (next: number, units = 0): string =>
   `${hexOf(next, 1)}${hexOf(units, 1)}${'00'.repeat(6 + 8 * units)}`;
+/** Its length counts in units of 4 bytes: 12 of them. */
+const AUTHENTICATION = `0601${'00'.repeat(10)}`;
 const fragment = (next: number, offset: number, more: number): string =>
   `${hexOf(next, 1)}00${hexOf((offset << 3) | more, 2)}00000001`;
 
@@ -52,7 +54,7 @@ test.each([
   ['IPv6 without extension headers', ipv6(TCP, SYN), { family: 6, protocol: TCP, ...PORTS }],
   [
     'behind every extension header',
-    ipv6(0, extension(43) + extension(60, 1) + extension(44) + fragment(51, 0, 0) + extension(TCP) + SYN),
+    ipv6(0, extension(43) + extension(60, 1) + extension(44) + fragment(51, 0, 0) + AUTHENTICATION + SYN),
     { protocol: TCP, ...PORTS, isFragment: true },
   ],
   ['a later fragment of IPv6', ipv6(44, fragment(TCP, 1, 0) + SYN), { protocol: TCP, ...NO_PORTS, isFragment: true }],

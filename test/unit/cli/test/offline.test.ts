@@ -96,11 +96,7 @@ test('another client is its addresses', async () => {
 
 test.each([
   ['source', pod('none'), connect('api.example.org', 443)],
-  [
-    'destination',
-    pod('cart'),
-    { ...connect('-', 80), to: { kind: 'pod', namespace: 'shop', name: 'none' } } as ConnectCheck,
-  ],
+  ['destination', pod('cart'), { ...connect('-', 80), to: { kind: 'pod' as const, namespace: 'shop', name: 'none' } }],
 ])('a %s that is no client is neither allowed nor blocked', async (_why, source, check) => {
   expect(await open(POLICY).see(source, check)).toEqual({ kind: 'unknown', detail: 'no client is pod shop/none' });
 });

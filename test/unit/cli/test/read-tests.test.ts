@@ -248,8 +248,8 @@ describe('files', () => {
     await write('b.yaml', v2(SRC, DST, 'targetPort: 2').replace('name: a', 'name: second'));
     await write('a.yml', v2(SRC, DST, 'targetPort: 1').replace('name: a', 'name: first'));
     await write('c.json', 'no tests');
-    const read = await load(folder);
-    expect(read.ok && read.value.map(({ name }) => name)).toEqual(['first', 'second']);
+    const loaded = await load(folder);
+    expect(loaded.ok && loaded.value.map(({ name }) => name)).toEqual(['first', 'second']);
   });
 
   test('a hyphen is standard input', async () => {
@@ -266,8 +266,8 @@ describe('files', () => {
   });
 
   test('an empty folder and a missing file are problems, both told', async () => {
-    const read = await load(folder, join(folder, 'none.yaml'));
-    expect(read.ok ? [] : read.problems.map(({ code, at }) => [code, at])).toEqual([
+    const loaded = await load(folder, join(folder, 'none.yaml'));
+    expect(loaded.ok ? [] : loaded.problems.map(({ code, at }) => [code, at])).toEqual([
       ['bad-path', `${folder}:1:1`],
       ['bad-path', `${folder}/none.yaml:1:1`],
     ]);
