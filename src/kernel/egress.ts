@@ -62,10 +62,12 @@ function trackedChains(): NamedText[] {
     // Echo requests, tunnels and the like have no beginning: each packet of a pod is judged, each answer passes.
     chainText('tracked_without_ports', [...cutPeerRules(), 'ct direction reply accept']),
     chainText('tracked', [
+      // A SYN on a tuple that conntrack still calls established opens a new connection. Of one that was cut conntrack knows nothing any more, and
+      // learns nothing: what is no SYN never makes an entry, here and below (`stray`).
+      `meta l4proto tcp ${NOT_NEW} accept`,
+      'meta l4proto tcp return',
       `meta l4proto != ${WITH_PORTS} jump tracked_without_ports`,
       ...cutRules(),
-      // A SYN on a tuple that conntrack still calls established opens a new connection.
-      `meta l4proto tcp ${NOT_NEW} accept`,
       'meta l4proto { udp, udplite, dccp, sctp } accept',
     ]),
     // Packets of connections that conntrack does not know: of those that policy ended both sides are told.
@@ -154,7 +156,7 @@ function classRules({ id, ports }: PortClass, family: Family): string[] {
   const granted = `${ip(family)} saddr . ${ip(family)} daddr @grants${family}_${id}`;
   if (ports === 'all') return [`${granted} accept`];
   return (['tcp', 'udp', 'sctp'] as const).flatMap((protocol) =>
-    portMatch(ports, protocol).map((match) => `${granted} ${match}accept`),
+    portMatch(ports, protocol).map((match) => `${match}${granted} accept`),
   );
 }
 

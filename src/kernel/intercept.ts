@@ -17,6 +17,8 @@ export function interceptChains(input: RulesetInput): NamedText[] {
     chainText('intercept', [
       `type filter hook prerouting priority ${PRIORITY}; policy accept;`,
       'jump anti_spoof',
+      // All that follows is about queries.
+      'meta l4proto { tcp, udp } th dport != 53 accept',
       ...([4, 6] as const).flatMap((family) => unknownPodQueryRules(input, family)),
       ...([4, 6] as const).flatMap((family) => interceptRules(input, family)),
     ]),

@@ -157,5 +157,8 @@ function trafficMatches(traffic: Traffic, family?: Family): string[] {
 export function portMatch(ports: readonly PortRange[], protocol: PortProtocol): string[] {
   const ranges = ports.filter((range) => range.protocol === protocol);
   const elements = ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`));
-  return elements.length === 0 ? [] : [`${protocol} dport { ${elements.join(', ')} } `];
+  const [only = ''] = elements;
+  // One port is compared, several are looked up.
+  if (elements.length < 2) return only === '' ? [] : [`${protocol} dport ${only} `];
+  return [`${protocol} dport { ${elements.join(', ')} } `];
 }

@@ -10,7 +10,7 @@ import { CLUSTER_DNS, METADATA_ADDRESS, UDP_ECHO } from '../../src/cli/demo/topo
 import { Namespace } from '../contract/support/namespace.ts';
 import { canUseKernel } from '../support/kernel.ts';
 
-const MAIN = new URL('../support/netassert/main.ts', import.meta.url).pathname;
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
 const FILES = new URL('../support/netassert/', import.meta.url).pathname;
 const PODS = [
   { name: 'cart', namespace: 'demo', labels: { app: 'shop' } },
@@ -41,7 +41,7 @@ describe.skipIf(!canUseKernel)('namewall test', { timeout: 60_000 }, () => {
     lab.pods.flatMap(({ spec, address }) => ['--netns', `demo/${spec.name}=/run/netns/${address.namespace}`]);
 
   async function run(...argv: string[]): Promise<Run> {
-    const child = spawn(process.execPath, [MAIN, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [MAIN, 'test', ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
     const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
     return { code: child.exitCode, out, err, lines: out.split('\n').filter((line) => /^(?:not )?ok /.test(line)) };
   }

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { readConfig, type Config } from '../../src/agent/config.ts';
 import type { Parsed } from '../../src/base/errors.ts';
+import { readTests } from '../../src/cli/test/read-tests.ts';
 import { readClients } from '../../src/pods/sources/file.ts';
 import { readPolicies } from '../../src/policy/dialects/read-policies.ts';
 import { blocksOf, commandsOf, wordsOf, type Block, type Command } from './blocks.ts';
@@ -60,6 +61,7 @@ function write(name: string, text: string): string {
 
 /** What a YAML block is: it is told by its keys, as the programs tell it. */
 function readYaml(block: Block): Parsed<unknown> {
+  if (Array.isArray(parseAllDocuments(block.text)[0]?.toJS())) return readTests(block.text, block.at);
   const keys = parseAllDocuments(block.text).flatMap((document) =>
     Object.keys((document.toJS() as object | null) ?? {}),
   );
