@@ -36,9 +36,6 @@ export class TableReader {
   readonly #request: MessageBuffer;
   #fd: Fd | undefined;
   #sequence = 0;
-  /** Of the last dump: the generation that its messages were of, and how many reads had some. */
-  #generation = -1;
-  #parts = 0;
 
   private constructor(sys: Sys, table: string) {
     this.#sys = sys;
@@ -68,22 +65,11 @@ export class TableReader {
     let before: Messages | undefined;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const messages = new Messages();
-      if (this.#dump(request, set, messages) && (request !== LIST.Elements || this.#isCurrent())) return messages;
+      if (this.#dump(request, set, messages)) return messages;
       if (before?.equals(messages) === true) return messages;
       before = messages;
     }
     throw refused(ERRNO.EINTR);
-  }
-
-  /**
-   * The kernel marks interrupted dumps of everything but elements (6.18): there only the generation in each message tells, and of what a flush
-   * has cut off no message comes. A dump in one part cannot be interrupted.
-   */
-  #isCurrent(): boolean {
-    if (this.#parts < 2) return true;
-    const generation = this.#generation;
-    this.#dump(LIST.Tables, '', new Messages());
-    return this.#generation === generation;
   }
 
   /** False when it was interrupted. */
@@ -116,29 +102,27 @@ export class TableReader {
   /** Every read makes the kernel write the next part (netlink_recvmsg), so that there is nothing to wait for. */
   #receive(fd: Fd, messages: Messages): boolean {
     let isWhole = true;
-    this.#generation = -1;
-    this.#parts = 0;
+    let generation = -1;
     for (;;) {
       const length = this.#sys.receive(fd, this.#memory, 0, REPLY_BYTES);
       if (length === -ERRNO.EINTR) continue;
       if (length < 0) throw refused(-length);
       if (length > REPLY_BYTES) throw refused(ERRNO.EMSGSIZE);
-      let hasMessages = false;
       for (let at = 0; at + HEADER_BYTES + NFGENMSG_BYTES <= length;) {
         const end = Math.min(at + Math.max(this.#view.getUint32(at, true), HEADER_BYTES), length);
         const type = this.#view.getUint16(at + 4, true);
         if (this.#view.getUint32(at + 8, true) === this.#sequence) {
           if ((this.#view.getUint16(at + 6, true) & NLM_F_DUMP_INTR) !== 0) isWhole = false;
           if (type === NLMSG_DONE || type === NLMSG_ERROR) return this.#isEnd(at, messages) && isWhole;
-          const generation = this.#view.getUint16(at + HEADER_BYTES + 2); // its lower half
-          if (this.#generation >= 0 && this.#generation !== generation) isWhole = false;
-          this.#generation = generation;
-          hasMessages = true;
+          // Interrupted dumps of elements are not marked (6.18). But each message says of which generation it is, and a message without
+          // elements ends every dump of them.
+          const current = this.#view.getUint16(at + HEADER_BYTES + 2);
+          if (generation >= 0 && generation !== current) isWhole = false;
+          generation = current;
           this.#take(at + HEADER_BYTES + NFGENMSG_BYTES, end, messages);
         }
         at = aligned(end);
       }
-      if (hasMessages) this.#parts++;
     }
   }
 

@@ -125,4 +125,10 @@ describeKernel('our table, read back', () => {
     const meanwhile = ['', '', '', `flush set inet namewall grants4_web\n${manyGrants(2)}`];
     expect(await child.last({ do: 'third bytes interrupted', set: 'grants4_web', meanwhile })).toEqual([2]);
   });
+
+  test('grants that were flushed while they were listed are not in the listing', async () => {
+    await nft(manyGrants(1));
+    const meanwhile = ['', '', '', 'flush set inet namewall grants4_web'];
+    expect(await child.last({ do: 'third bytes interrupted', set: 'grants4_web', meanwhile })).toEqual([]);
+  });
 });

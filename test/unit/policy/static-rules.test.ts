@@ -142,8 +142,8 @@ describe('identity', () => {
   ])('%s are not', (_why, other) => expect(idOf(other)).toBe(idOf(base)));
 });
 
-test('a rule that cannot be read denies everything, static rules included', () => {
-  const [policy] = read(document('p0', 'egress: [{toEntities: [all]}]'));
+test('a rule that cannot be read leaves nothing of the static rules either', () => {
+  const [policy] = read(document('p0', 'egress: [{toEntities: [all]}], egressDeny: [{toEntities: [host]}]'));
   const rules = policy?.rules.map((rule) => ({ ...rule, isFinal: true as const })) ?? [];
   const closed = compile(policy === undefined ? [] : [{ ...policy, rules }], PODS, OPTIONS);
   expect(closed.programs).toMatchObject([{ names: [], segments: [{ deny: [], classes: [], allow: [] }] }]);
