@@ -25,6 +25,7 @@ import { HealthSocket } from './health-socket.ts';
 import { Health } from './health.ts';
 import { FileSource } from './inputs-files.ts';
 import { takeOver } from './inheritance.ts';
+import { extraRanges } from './inputs.ts';
 import type { Inputs, InputSource } from './inputs.ts';
 import { rulesContext } from './links.ts';
 import { takeLock } from './lock.ts';
@@ -33,9 +34,10 @@ import { Memory } from './memory.ts';
 import { letQueriesFirst } from './priority.ts';
 import { ProblemLog } from './problem-log.ts';
 import { Revocation } from './revocation.ts';
-import { extraRanges, rulesOf } from './rules.ts';
+import { rulesOf } from './rules.ts';
 import { snapshotOf, stateOf, unboundClients } from './state.ts';
 import type { State } from './state.ts';
+import { Surroundings } from './surroundings.ts';
 import { Table } from './table.ts';
 import { UpstreamKeeper } from './upstream-keeper.ts';
 
@@ -57,6 +59,7 @@ export class Agent {
   readonly #connections: ConnectionLog;
   readonly #revocation: Revocation;
   readonly #keeper: LookupKeeper | undefined;
+  readonly #surroundings: Surroundings;
   readonly #kernelTimer: NodeJS.Timeout;
 
   private constructor(config: Config, log: Logger, state: State, parts: Parts) {
@@ -72,7 +75,7 @@ export class Agent {
     this.#sink = sink;
     const now = (): State => changeover.state;
     this.#connections = parts.connections;
-    this.#connections.start({ datapath, drain: this.#drain, state: now });
+    this.#connections.start({ datapath, drain: this.#drain, state: now, log });
     this.#revocation = new Revocation(config, {
       conntrack: Conntrack.open(sys),
       datapath,
@@ -81,9 +84,10 @@ export class Agent {
     const changeover = new Changeover(config, log, { ...parts, memory, revocation: this.#revocation }, state);
     const onRestored = (): void =>
       this.#drain.tell({ time: new Date(sys.wallMs()).toISOString(), event: 'table.restored' });
-    this.#follower = new InputFollower({ ...parts, upstreams: this.#upstreams, changeover, log, onRestored });
+    this.#follower = new InputFollower({ ...parts, config, upstreams: this.#upstreams, changeover, log, onRestored });
     this.#keeper = keeper;
     keeper?.start(datapath, now);
+    this.#surroundings = new Surroundings(config, { ...parts, log, counters: datapath.counters, state: now });
     this.#healthTimer = setInterval(() => health.look(), LOOK_MS);
     this.#kernelTimer = setInterval(() => this.lookAtKernel(), LOOK_AT_KERNEL_MS);
   }
@@ -108,7 +112,7 @@ export class Agent {
     });
     health.warnOf(() => source.warnings());
     const read = await source.read();
-    const loaded = read.ok ? stateOf(read.value, EMPTY_REGISTRY) : read;
+    const loaded = read.ok ? stateOf(read.value, EMPTY_REGISTRY, config) : read;
     if (!loaded.ok) throw new StartError(loaded.problems);
     const state = loaded.value;
     const { inputs } = state;
@@ -117,7 +121,7 @@ export class Agent {
     const sink = openSink(config, log);
     const strategy: RefreshStrategy = config.refresh === 'auto' ? await chooseStrategy(sys) : config.refresh;
     const reader = TableReader.open(sys, TABLE);
-    const connections = ConnectionLog.open(config, sys);
+    const connections = ConnectionLog.open(config, sys, reader);
     const keeper = config.state === 'off' ? undefined : new LookupKeeper(config.state, log);
     const former = readFormer(reader);
     const takeover = takeOver(config, state, former, (await keeper?.read(state)) ?? []);
@@ -144,7 +148,20 @@ export class Agent {
     health.watch(() => datapath.turns());
     letQueriesFirst();
     agent = new Agent(config, log, state, {
-      ...{ health, healthSocket, source, problems, connections, table, keeper, datapath, unreachable, sink, sys },
+      ...{
+        health,
+        healthSocket,
+        source,
+        problems,
+        connections,
+        reader,
+        table,
+        keeper,
+        datapath,
+        unreachable,
+        sink,
+        sys,
+      },
     });
     agent.#drain.start();
     // Connections from before the start, of pods that were judged otherwise then, or not at all.
@@ -152,6 +169,7 @@ export class Agent {
     if (cut > 0) log.info({ cut }, 'Cut connections from before the start that policy does not allow');
     if (isChangedEarly) agent.#follower.changed();
     warnOfUnbound(config, state, log);
+    await agent.#surroundings.first;
     health.clear('starting');
     if (inputs.dnsServers.length === 0) health.hold('no DNS server known');
     const counts = { clients: inputs.pods.length, policies: inputs.policies.length };
@@ -168,6 +186,7 @@ export class Agent {
   async stop(): Promise<void> {
     this.#source.close();
     clearInterval(this.#kernelTimer);
+    await this.#surroundings.stop();
     await this.#follower.stop();
     this.#upstreams.close();
     await this.#connections.stop();
@@ -210,6 +229,7 @@ interface Parts {
   readonly source: InputSource;
   readonly problems: ProblemLog;
   readonly connections: ConnectionLog;
+  readonly reader: TableReader;
   readonly table: Table;
   readonly keeper: LookupKeeper | undefined;
   readonly sys: Sys;

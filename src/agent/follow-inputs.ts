@@ -5,6 +5,7 @@ import type { Logger } from '../base/log.ts';
 import type { Registry } from '../pods/registry.ts';
 import type { Changeover } from './changeover.ts';
 import { TABLE } from './config.ts';
+import type { Config } from './config.ts';
 import type { Health } from './health.ts';
 import { fingerprintOf, fixedOf } from './inputs.ts';
 import type { InputSource } from './inputs.ts';
@@ -15,6 +16,7 @@ import type { UpstreamKeeper } from './upstream-keeper.ts';
 const RETRY_MS = 1_000;
 
 export interface FollowedParts {
+  readonly config: Pick<Config, 'protect'>;
   readonly source: InputSource;
   readonly problems: Pick<ProblemLog, 'report'>;
   readonly upstreams: Pick<UpstreamKeeper, 'use'>;
@@ -88,7 +90,7 @@ export class InputFollower {
     await upstreams.use(inputs.zones);
     const fingerprint = fingerprintOf(inputs);
     if (fingerprint === this.#fingerprint) return;
-    const loaded = stateOf(inputs, this.#registry);
+    const loaded = stateOf(inputs, this.#registry, this.#parts.config);
     if (!loaded.ok) return this.#refuse(loaded.problems);
     this.#registry = loaded.value.registry;
     if (await changeover.apply(loaded.value)) {

@@ -11,6 +11,7 @@ export type NotReady =
   | 'table deleted'
   | 'last change was refused by the kernel'
   | 'packets of bridged clients pass unseen'
+  | 'something around it is wrong'
   | 'the data plane hangs';
 
 export interface HealthStatus {
@@ -31,7 +32,7 @@ export class Health {
   readonly #log: Logger;
   /** What keeps it from being ready, and the command that mends it or ''. */
   readonly #reasons = new Map<NotReady, string>([['starting', '']]);
-  #warnings: () => readonly string[] = () => [];
+  readonly #warnings: (() => readonly string[])[] = [];
   #turns: (() => number) | undefined;
   #lastTurns = -1;
   #turnedAtMs = 0;
@@ -60,9 +61,9 @@ export class Health {
     else this.#log.warn(details, text);
   }
 
-  /** `warnings` is asked at each probe. */
+  /** `warnings` is asked at each probe, beside others. */
   warnOf(warnings: () => readonly string[]): void {
-    this.#warnings = warnings;
+    this.#warnings.push(warnings);
   }
 
   /** From now on the loop must turn: `turns` counts them. Until then there is none that could hang. */
@@ -84,6 +85,6 @@ export class Health {
     const live = this.#turns === undefined || this.#nowMs() - this.#turnedAtMs < HANGS_AFTER_MS;
     const held = [...this.#reasons].map(([reason, mend]) => (mend === '' ? reason : `${reason}; run: ${mend}`));
     const reasons = [...held, ...(live ? [] : (['the data plane hangs'] as const))];
-    return { live, ready: reasons.length === 0, reasons, warnings: this.#warnings() };
+    return { live, ready: reasons.length === 0, reasons, warnings: this.#warnings.flatMap((ask) => ask()) };
   }
 }

@@ -8,7 +8,7 @@ import type { DumpedGrant } from '../kernel/table-dump.ts';
 import type { RegisteredPod } from '../pods/registry.ts';
 import { decide } from '../policy/match.ts';
 import type { Config } from './config.ts';
-import { extraRanges } from './rules.ts';
+import { extraRanges } from './inputs.ts';
 import { owners } from './state.ts';
 import type { State } from './state.ts';
 
@@ -22,8 +22,8 @@ export interface Takeover {
   readonly unchanged: ReadonlySet<number>;
 }
 
-/** `lookups` are those that the file has, of pods of `state`. */
-export function takeOver(config: Config, state: State, former: Former, lookups: readonly KeptLookup[]): Takeover {
+/** `saved` is what the file has of pods of `state`. It is believed of pods that the kernel knows as the same: the file may be another table's. */
+export function takeOver(config: Config, state: State, former: Former, saved: readonly KeptLookup[]): Takeover {
   const pods = new Map(
     state.registry.pods.flatMap((pod, i) => pod.pod.addresses.map((address) => [address, { pod, i }])),
   );
@@ -35,6 +35,9 @@ export function takeOver(config: Config, state: State, former: Former, lookups: 
     return pod.addresses.every((address) => isSamePod(address) && former.chains.get(address) === chain);
   };
   const unchanged: ReadonlySet<number> = new Set(state.registry.pods.filter(isUnchanged).map(({ id }) => id));
+  const isKnown = ({ pod }: RegisteredPod): boolean => pod.addresses.every(isSamePod);
+  const known: ReadonlySet<number> = new Set(state.registry.pods.filter(isKnown).map(({ id }) => id));
+  const lookups = saved.filter(({ pod }) => known.has(pod));
   const earned = earnings(state, lookups);
   const closed = new RangeMatcher(protectedRanges(extraRanges(config, state.inputs)));
   const grants: InheritedGrant[] = [];

@@ -92,6 +92,7 @@ export function inputsOf(view: ClusterView, config: NodeConfig, lasting: Lasting
   const guarded = guardedRanges(view, config, podRanges);
   return {
     pods: view.pods,
+    knowsAllPods: false,
     podsAt: `Node ${kubernetes.nodeName}`,
     policies: view.policies,
     dnsServers,

@@ -55,6 +55,7 @@ export async function readFiles(config: HostConfig): Promise<Parsed<Inputs>> {
     ok: true,
     value: {
       pods: clients.value,
+      knowsAllPods: true,
       podsAt: `${config.clients}:1:1`,
       policies: policies.value,
       dnsServers: config.dnsServers,

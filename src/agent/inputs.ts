@@ -1,14 +1,17 @@
 // What the agent enforces, wherever it comes from: files on a host, the API server on a node. From here on nobody asks which it is.
 import type { Parsed, Problem } from '../base/errors.ts';
 import type { UpstreamZone } from '../datapath/settings.ts';
-import type { ProtectedRange } from '../kernel/protected.ts';
+import type { ExtraRanges, ProtectedRange } from '../kernel/protected.ts';
 import type { Pod } from '../pods/pod.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { Config } from './config.ts';
 
 export interface Inputs {
   readonly pods: readonly Pod[];
   /** Where they are listed, for messages. */
   readonly podsAt: string;
+  /** False: there are pods that are not listed, on other nodes. Then no selector of a policy can stand for the addresses of its pods. */
+  readonly knowsAllPods: boolean;
   readonly policies: readonly Policy[];
   /** Addresses that pods ask, canonical text; empty while nobody knows them. */
   readonly dnsServers: readonly string[];
@@ -38,4 +41,10 @@ export function fingerprintOf({ pods, policies, guardedRanges }: Inputs): string
 /** What the data plane is told once: addresses to listen on, ranges never to grant. Another one takes another start. */
 export function fixedOf({ dnsServers, protectedRanges }: Inputs): string {
   return JSON.stringify({ dnsServers, neverGranted: protectedRanges.map(({ cidr }) => cidr) });
+}
+
+/** What the configuration closes, and what the cluster is known to have. */
+export function extraRanges({ protect }: Pick<Config, 'protect'>, { protectedRanges: ofCluster }: Inputs): ExtraRanges {
+  const configured = protect.cidrs.map((cidr) => ({ cidr, reason: 'configured' }));
+  return { protect: protect.ranges, cidrs: [...configured, ...ofCluster] };
 }

@@ -9,7 +9,7 @@ import type { CompiledPolicy, PortClass } from '../policy/compiled.ts';
 import { allowRuleOf, denyRuleOf } from '../policy/static-match.ts';
 import type { StaticPacket } from '../policy/static-match.ts';
 import type { Config } from './config.ts';
-import { extraRanges } from './rules.ts';
+import { extraRanges } from './inputs.ts';
 import type { State } from './state.ts';
 
 const PROTOCOLS: Readonly<Record<number, StaticPacket['protocol']>> = {
@@ -34,7 +34,8 @@ export class FlowJudge {
 
   /** `names`: what the flow's pod saw resolve to its real destination, with the classes of this state. */
   isAllowed(program: number, flow: Flow, names: readonly RecalledName[]): boolean {
-    const packet = this.#packetOf(flow);
+    // What was asked of a Service is judged as what answers.
+    const packet = packetOf(flow.replySource, flow.protocol, flow.replySourcePort, this.#own);
     const opened = new Set(names.flatMap(({ classes }) => classes));
     const mayBeGranted = !packet.isHost && !this.#protected.includes(packet.address, 0);
     for (const segment of this.#policy.programs[program]?.segments ?? []) {
@@ -46,16 +47,11 @@ export class FlowJudge {
     }
     return false;
   }
+}
 
-  /** What was asked of a Service is judged as what answers. */
-  #packetOf({ replySource, replySourcePort, protocol }: Flow): StaticPacket {
-    return {
-      address: replySource,
-      protocol: PROTOCOLS[protocol] ?? protocol,
-      port: replySourcePort,
-      isHost: this.#own.has(formatAddress(replySource)),
-    };
-  }
+/** `port`: of ICMP the type. */
+export function packetOf(address: Uint8Array, protocol: number, port: number, own = ownAddresses()): StaticPacket {
+  return { address, protocol: PROTOCOLS[protocol] ?? protocol, port, isHost: own.has(formatAddress(address)) };
 }
 
 /** Canonical addresses of this node. */

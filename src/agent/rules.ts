@@ -1,10 +1,9 @@
 // State → the kernel's rules, and the rules between two states.
 import { protectedRanges } from '../kernel/protected.ts';
-import type { ExtraRanges } from '../kernel/protected.ts';
 import type { RulesetInput } from '../kernel/ruleset.ts';
 import type { Program } from '../policy/compiled.ts';
 import type { Config } from './config.ts';
-import type { Inputs } from './inputs.ts';
+import { extraRanges } from './inputs.ts';
 import { interceptedAddresses, owners, rulesetPods } from './state.ts';
 import type { State } from './state.ts';
 
@@ -70,10 +69,4 @@ export function between(before: State, next: State): State {
 /** For each pod of the state the program that judges it, undefined where no policy selects it. */
 function programsByPod({ registry, compiled }: State): ReadonlyMap<number, Program | undefined> {
   return new Map(registry.pods.map(({ id }, i) => [id, compiled.programs[compiled.programOfPod[i] ?? -1]]));
-}
-
-/** What the configuration closes, and what the cluster is known to have. */
-export function extraRanges({ protect }: Pick<Config, 'protect'>, { protectedRanges: ofCluster }: Inputs): ExtraRanges {
-  const configured = protect.cidrs.map((cidr) => ({ cidr, reason: 'configured' }));
-  return { protect: protect.ranges, cidrs: [...configured, ...ofCluster] };
 }

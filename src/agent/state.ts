@@ -5,6 +5,7 @@ import { parseAddress } from '../base/ip.ts';
 import type { Parsed } from '../base/errors.ts';
 import { MAX_PODS } from '../bridge/snapshot.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
+import { protectedRanges } from '../kernel/protected.ts';
 import type { RulesetPod } from '../kernel/ruleset.ts';
 import { shieldText } from '../kernel/shield.ts';
 import type { Pod } from '../pods/pod.ts';
@@ -13,6 +14,7 @@ import { updateRegistry } from '../pods/registry.ts';
 import { compile } from '../policy/compile.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import type { Config } from './config.ts';
+import { extraRanges } from './inputs.ts';
 import type { Inputs } from './inputs.ts';
 
 const OWNER_DIGITS = 32;
@@ -26,7 +28,7 @@ export interface State {
 }
 
 /** Compiles the inputs; pods keep the ids they have in `registry`. */
-export function stateOf(inputs: Inputs, registry: Registry): Parsed<State> {
+export function stateOf(inputs: Inputs, registry: Registry, config: Pick<Config, 'protect'>): Parsed<State> {
   const { pods, policies, podsAt } = inputs;
   if (pods.length > MAX_PODS) {
     const message = `Remove clients: ${pods.length} are listed, at most ${MAX_PODS} are served`;
@@ -36,6 +38,10 @@ export function stateOf(inputs: Inputs, registry: Registry): Parsed<State> {
   const compiled = compile(
     policies,
     next.pods.map(({ pod }) => pod),
+    {
+      knowsAllPods: inputs.knowsAllPods,
+      protectedRanges: protectedRanges(extraRanges(config, inputs)).map(({ cidr }) => cidr),
+    },
   );
   return { ok: true, value: { generation: 1, inputs, registry: next, compiled } };
 }

@@ -37,6 +37,8 @@ export interface DnsEvent extends EventHead {
   readonly merged: boolean;
   /** An address was left out of the answer: it lies in a range that is never granted. */
   readonly withheld: boolean;
+  /** Only in audit mode: policy alone would have refused it. */
+  readonly wouldDeny?: true;
   readonly policy: AuditPolicy | null;
   readonly latencyMicros: number;
 }
@@ -138,6 +140,21 @@ export interface TableRestoredEvent {
   readonly event: 'table.restored';
 }
 
+/** Whose audit mode, in which nothing is refused, begins or ends. */
+export interface EnforcementEvent {
+  readonly time: string;
+  readonly event: 'enforcement.off' | 'enforcement.on';
+  readonly scope: 'node' | 'namespace' | 'pod';
+  /** Absent for the whole node. */
+  readonly namespace?: string;
+  /** Of a pod. */
+  readonly name?: string;
+  /** When it ends, or would have ended; null: when somebody ends it. */
+  readonly until: string | null;
+  /** Who said so; null: nobody, its time was over. */
+  readonly uid: number | null;
+}
+
 /** Denied packets of a pod that the kernel counted and did not log, since the last line that says so. */
 export interface ConnectionFoldedEvent {
   readonly time: string;
@@ -150,4 +167,5 @@ export interface ConnectionFoldedEvent {
 export type ConnectionEvent =
   ConnectionDeniedEvent | ConnectionOpenedEvent | ConnectionClosedEvent | ConnectionCutEvent | ConnectionFoldedEvent;
 
-export type AuditEvent = DnsEvent | GrantEvent | FoldedEvent | LostEvent | ConnectionEvent | TableRestoredEvent;
+export type AuditEvent =
+  DnsEvent | GrantEvent | FoldedEvent | LostEvent | ConnectionEvent | TableRestoredEvent | EnforcementEvent;

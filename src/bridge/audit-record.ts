@@ -14,6 +14,8 @@ export const AUDIT_FLAG = {
   Merged: 2,
   /** At least one address was withheld: it lies in a never-granted range. */
   Withheld: 4,
+  /** Answered only because the pod is in audit mode. */
+  WouldDeny: 8,
 } as const;
 
 /** Why a query was not answered with what upstream has; a closed set, also used as a metric label. */

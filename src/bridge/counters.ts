@@ -8,6 +8,7 @@ export const COUNTERS = [
   'queries_refused', // opcode, class or type that is never forwarded
   'queries_unknown_client',
   'queries_denied',
+  'queries_would_deny', // answered only because their pod is in audit mode
   'queries_over_budget', // no free slot, or the pod has too many in flight
   'cache_hits',
   'cache_misses',

@@ -55,6 +55,8 @@ export interface RecalledName {
   readonly leftMs: number;
   /** Indexes into the classes of the snapshot adopted last: what the name's addresses open now. Empty: nothing. */
   readonly classes: readonly number[];
+  /** Index into the rules of that snapshot's policy: the one that opens it, or only lets it be asked; -1: none. */
+  readonly rule: number;
 }
 
 /** Main thread → data plane. `prune` follows a snapshot once the kernel's chains have switched to it; `throw` is for the test that an exception there ends the process. */

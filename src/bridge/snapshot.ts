@@ -11,6 +11,8 @@ export interface SnapshotPod {
   readonly addresses: readonly Uint8Array[];
   /** Index into `programs`, or -1: no policy selects it, so it may ask every name and is granted nothing. */
   readonly program: number;
+  /** In audit mode: a name that no rule allows is answered all the same, and said in the audit. Absent: false. */
+  readonly isAudited?: boolean;
 }
 
 export interface SnapshotProgram {

@@ -6,13 +6,14 @@ import type { Verdict } from './state/programs.ts';
 import { NAME_BYTES } from './state/query-slots.ts';
 
 /** What becomes of a query whose pod is known. */
-export const MATCH = { Allowed: 0, Denied: 1, Refused: 2, NoData: 3 } as const;
+export const MATCH = { Allowed: 0, Denied: 1, Refused: 2, NoData: 3, WouldDeny: 4 } as const;
 
 /** Puts the verdict into plane.verdicts[slot] and answers a code of MATCH. */
 export function match(plane: Plane, slot: number): number {
   const { slots, pods, verdicts } = plane;
   const qtype = slots.qtype[slot]!;
-  const program = pods.programs[slots.pod[slot]!]!;
+  const pod = slots.pod[slot]!;
+  const program = pods.programs[pod]!;
   const verdict: Verdict =
     program < 0
       ? UNSELECTED
@@ -24,10 +25,14 @@ export function match(plane: Plane, slot: number): number {
           slots.hash[slot]! ^ Math.imul(qtype, 0x9e3779b1),
         );
   verdicts[slot] = verdict;
-  if (!verdict.mayAsk) return MATCH.Denied;
+  const wouldDeny = !verdict.mayAsk;
+  if (wouldDeny) {
+    if (pods.isAudited[pod] === 0) return MATCH.Denied;
+    verdicts[slot] = UNSELECTED; // as if no policy selected the pod
+  }
   // RFC 8482: ANY need not be answered. An answer of every type could not be judged record by record.
   if (qtype === TYPE.ANY) return MATCH.Refused;
   // Their address hints would be shown without being granted (I3); with NODATA clients ask for A and AAAA, which they do anyway.
   if (verdict.classes.length > 0 && (qtype === TYPE.HTTPS || qtype === TYPE.SVCB)) return MATCH.NoData;
-  return MATCH.Allowed;
+  return wouldDeny ? MATCH.WouldDeny : MATCH.Allowed;
 }

@@ -25,8 +25,8 @@ function namesOf(plane: Plane, program: number, lookups: readonly Lookup[]): Rec
     const text = formatName(name);
     if (found.has(text) || found.size === NAMES) continue;
     const hash = hashName(name, 0, name.length, plane.seed);
-    const { classes } = plane.programs.judge(program, name, 0, name.length, hash);
-    found.set(text, { name: text, leftMs: expiryMs - plane.nowMs, classes });
+    const { classes, rule } = plane.programs.judge(program, name, 0, name.length, hash);
+    found.set(text, { name: text, leftMs: expiryMs - plane.nowMs, classes, rule });
   }
   return [...found.values()];
 }

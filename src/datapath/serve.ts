@@ -102,6 +102,9 @@ export class Server {
     switch (match(this.#plane, slot)) {
       case MATCH.Allowed:
         return true;
+      case MATCH.WouldDeny:
+        this.#plane.slots.auditFlags[slot]! |= AUDIT_FLAG.WouldDeny;
+        return true;
       case MATCH.Refused:
         this.#refuse(slot, NOT_FORWARDED, REASON['not-forwarded']);
         return false;
@@ -151,6 +154,7 @@ export class Server {
         return this.#finish(slot, NO_RECORDS);
       default:
         if (plane.admittedCount === 0) plane.writer.discard(); // what an answer too big for any batch has left in it
+        if (this.#isAudited(slot)) return this.#pass(slot, answer, REASON.quota);
         return this.#fail(slot, OVER_QUOTA, REASON.quota);
     }
   }
@@ -158,6 +162,8 @@ export class Server {
   #settled(slot: number, isGranted: boolean): void {
     const plane = this.#plane;
     const answer = storedAnswer(plane, slot);
+    if (!isGranted && answer !== NO_ANSWER && this.#isAudited(slot))
+      return this.#pass(slot, answer, REASON['kernel-refused']);
     if (!isGranted || answer === NO_ANSWER) return this.#fail(slot, NOT_GRANTED, REASON['kernel-refused']);
     const verdict = plane.verdicts[slot]!;
     for (let c = 0; c < verdict.classes.length; c++) {
@@ -186,6 +192,7 @@ export class Server {
       return this.#finish(slot);
     }
     const isWithheld = store.withheld(answer) > 0;
+    if (isWithheld && this.#isAudited(slot)) return this.#pass(slot, answer, REASON['protected-address']);
     if (isWithheld) {
       detail.flags = AUDIT_FLAG.Withheld;
       plane.count(COUNT.answers_withheld);
@@ -196,6 +203,26 @@ export class Server {
     }
     replyJudged(plane, slot, answer);
     this.#finish(slot);
+  }
+
+  /** A pod in audit mode gets what upstream said without a grant: its packets pass the filter without one, too. */
+  #pass(slot: number, answer: number, reason: number): void {
+    const plane = this.#plane;
+    const { store } = plane;
+    const detail = plane.detail.reset(AUDIT_KIND.Allowed, store.rcode(answer));
+    detail.flags = AUDIT_FLAG.WouldDeny;
+    detail.reason = reason;
+    detail.rule = plane.verdicts[slot]!.rule;
+    detail.ttlSeconds = store.ttlSeconds(answer);
+    this.#showAddresses(detail, answer);
+    replyPlain(plane, slot, answer);
+    this.#finish(slot);
+  }
+
+  #isAudited(slot: number): boolean {
+    const { slots, pods } = this.#plane;
+    const pod = slots.pod[slot]!;
+    return pod !== NO_POD && pods.isAudited[pod] !== 0 && pods.ids[pod] === slots.podId[slot];
   }
 
   #showAddresses(detail: AuditDetail, answer: number): void {
@@ -244,6 +271,7 @@ export class Server {
         if (isSamePod) pods.inFlight[pod]!--;
       }
       slots.state[slot] = STATE.Judging;
+      slots.auditFlags[slot]! &= ~AUDIT_FLAG.WouldDeny; // is judged again
       slots.nextWaiter[slot] = NO_SLOT;
       if (isSamePod && pods.isPresent[pod] !== 0) this.#try(step, slot);
       else this.#refuse(slot, NOT_A_POD, REASON['unknown-client']);
@@ -279,6 +307,7 @@ export class Server {
     const { detail, slots } = plane;
     if (reply !== undefined) replyWithout(plane, slot, reply);
     detail.flags |= slots.auditFlags[slot]!;
+    if ((detail.flags & AUDIT_FLAG.WouldDeny) !== 0) plane.count(COUNT.queries_would_deny);
     detail.latencyMs = plane.sys.nowMs() - slots.receivedMs[slot]!;
     audit(plane, slot, detail);
     slots.release(slot);

@@ -55,6 +55,12 @@ export function denySets(family: Family): SetDeclaration[] {
       settings: [`size ${SOURCES}`, 'flags dynamic', 'counter'],
     },
     {
+      name: `translated${family}`,
+      type: `${type} . inet_proto . inet_service . ${type} . inet_service`,
+      comment: 'denied: pod . protocol . pod port, and what was asked for before translation',
+      settings: ['size 4096', 'flags dynamic, timeout', 'timeout 10s'],
+    },
+    {
       name: `log_rate${family}`,
       type,
       comment: 'logged packets of each source',
@@ -105,7 +111,16 @@ export function logRules(
 }
 
 const AUDITED = FAMILIES.map((family) => `${ip(family)} saddr @audited${family} jump would_deny`);
-const PER_POD = FAMILIES.map((family) => `update @denied_of${family} { ${ip(family)} saddr counter }`);
+/** Most kernels do not tell with a logged packet what it was before translation (NETFILTER_NETLINK_GLUE_CT): this does. */
+const TRANSLATED = FAMILIES.map((family) => {
+  const key = `${ip(family)} saddr . meta l4proto . th sport`;
+  const original = `ct original ${ip(family)} daddr . ct original proto-dst`;
+  return `ct status dnat meta l4proto { tcp, udp, sctp } update @translated${family} { ${key} . ${original} timeout 10s }`;
+});
+const PER_POD = [
+  ...FAMILIES.map((family) => `update @denied_of${family} { ${ip(family)} saddr counter }`),
+  ...TRANSLATED,
+];
 
 function refusal({ verdict }: DenyOptions): string[] {
   if (verdict === 'drop') return ['drop'];

@@ -15,17 +15,9 @@ export function intervals(ranges: readonly ProtectedRange[], family: Family): st
   return merge(closedIntervals(ranges, family)).map((interval) => intervalText(interval, family));
 }
 
-/**
- * What `cidrs` open of one family: each CIDR that lies in one of the protected ranges as it is, of every other what is left without all of them.
- * Throws CidrError `bad-cidr`.
- */
-export function openIntervals(cidrs: readonly string[], ranges: readonly ProtectedRange[], family: Family): string[] {
-  const own = ofFamily(cidrs, family).map(toInterval);
-  const closed = closedIntervals(ranges, family);
-  const isMeant = (each: Interval): boolean =>
-    closed.some(({ first, last }) => each.first >= first && each.last <= last);
-  const rest = subtract(merge(own.filter((each) => !isMeant(each))), merge(closed));
-  return merge([...own.filter(isMeant), ...rest]).map((interval) => intervalText(interval, family));
+/** The same of these CIDRs alone, not written once more behind NAT64. Throws CidrError `bad-cidr`. */
+export function plainIntervals(cidrs: readonly string[], family: Family): string[] {
+  return merge(ofFamily(cidrs, family).map(toInterval)).map((interval) => intervalText(interval, family));
 }
 
 function closedIntervals(ranges: readonly ProtectedRange[], family: Family): Interval[] {
@@ -36,20 +28,6 @@ function closedIntervals(ranges: readonly ProtectedRange[], family: Family): Int
 
 function ofFamily(cidrs: readonly string[], family: Family): string[] {
   return cidrs.filter((cidr) => isIPv4Cidr(cidr) === (family === 4));
-}
-
-/** Both merged. */
-function subtract(from: readonly Interval[], without: readonly Interval[]): Interval[] {
-  return from.flatMap((interval) => {
-    const left: Interval[] = [];
-    let { first } = interval;
-    for (const hole of without) {
-      if (hole.last < first || hole.first > interval.last) continue;
-      if (hole.first > first) left.push({ first, last: hole.first - 1n });
-      first = hole.last + 1n;
-    }
-    return first <= interval.last ? [...left, { first, last: interval.last }] : left;
-  });
 }
 
 function behindNat64(cidr: string): string {

@@ -1,5 +1,5 @@
 // Static rules as sets and rules: one set for all the destinations that a list of rules gives the same traffic to, so that a new connection
-// costs a look-up for each distinct traffic, whatever the number of rules and addresses. What no name opens, no broad range opens either.
+// costs a look-up for each distinct traffic, whatever the number of rules and addresses.
 import { createHash } from 'node:crypto';
 import type { Family } from '../base/ip.ts';
 import type {
@@ -11,9 +11,8 @@ import type {
   StaticRule,
   Traffic,
 } from '../policy/compiled.ts';
-import { intervals, openIntervals } from './intervals.ts';
+import { intervals, plainIntervals } from './intervals.ts';
 import { KernelError } from './kernel-error.ts';
-import type { ProtectedRange } from './protected.ts';
 
 const FAMILIES = [4, 6] as const;
 const ID_DIGITS = 12;
@@ -36,8 +35,6 @@ export interface StaticRules {
 
 export interface Ranges {
   readonly destinations: readonly Destination[];
-  /** Everything that no name opens. */
-  readonly protectedRanges: readonly ProtectedRange[];
 }
 
 /** The sets of one family that these programs ask; programs with the same rules share them. */
@@ -67,14 +64,11 @@ export function denyRules({ deny }: Segment, { destinations }: Ranges, hook: Hoo
   return join(groups(deny, destinations).map((group) => groupRules(group, 'deny', hook, elements)));
 }
 
-/**
- * The allow rules of a segment. A CIDR that lies in a protected range opens what it says: somebody meant that. Any other opens what is
- * left of it, so that 0.0.0.0/0 opens neither the metadata address nor the cluster. No CIDR means the node itself, as in Cilium.
- */
-export function allowRules({ allow }: Segment, { destinations, protectedRanges }: Ranges, hook: Hook): StaticRules {
+/** The allow rules of a segment: destinations as they are, what is protected and not meant was taken out of them (policy/destinations.ts). No
+ * CIDR means the node itself, as in Cilium. */
+export function allowRules({ allow }: Segment, { destinations }: Ranges, hook: Hook): StaticRules {
   const rules = hook === 'input' ? allow.filter(({ to }) => typeof to !== 'number') : allow;
-  const elements: Elements = (cidrs, family) => openIntervals(cidrs, protectedRanges, family);
-  return join(groups(rules, destinations).map((group) => groupRules(group, 'allow', hook, elements)));
+  return join(groups(rules, destinations).map((group) => groupRules(group, 'allow', hook, plainIntervals)));
 }
 
 type Elements = (cidrs: readonly string[], family: Family) => string[];

@@ -13,7 +13,11 @@ const SET_FLAGS = 3;
 export const ANONYMOUS_SET = 0x1;
 const NFT_SET_MAP = 0x8;
 const ELEMENT_LIST = 3;
-const ELEMENT = { Key: 1, Data: 2, Timeout: 4, Expiration: 5, UserData: 6 } as const;
+const ELEMENT = { Key: 1, Data: 2, Timeout: 4, Expiration: 5, UserData: 6, Expression: 7 } as const;
+const EXPRESSION_DATA = 2;
+const COUNTER_PACKETS = 2;
+const OBJECT_NAME = 2;
+const OBJECT_DATA = 4;
 const KEY_VALUE = 1;
 const DATA_VERDICT = 2;
 const VERDICT_CHAIN = 2;
@@ -86,6 +90,37 @@ export function readElements(reader: TableReader, set: string): DumpedElement[] 
     elements.push({ key: bytes(view, key, valueBytes(view, key)).slice(), comment: commentOf(view, from, to), chain });
   });
   return elements;
+}
+
+/** Packets of each named counter. Throws SysError. */
+export function readCounters(reader: TableReader): ReadonlyMap<string, number> {
+  const counters = new Map<string, number>();
+  reader.list(LIST.Objects).forEach((view, from, to) => {
+    const packets = nested(view, valueAt(view, from, to, OBJECT_DATA), COUNTER_PACKETS);
+    if (packets < 0) return;
+    counters.set(text(view, from, to, OBJECT_NAME), view.getUint32(packets) * 2 ** 32 + view.getUint32(packets + 4)); // be64
+  });
+  return counters;
+}
+
+export interface DumpedCount {
+  /** 16 byte form. */
+  readonly address: Uint8Array;
+  readonly packets: number;
+}
+
+/** Of a set of addresses with a counter each. None without such a set. Throws SysError. */
+export function readCounts(reader: TableReader, set: string): DumpedCount[] {
+  const counts: DumpedCount[] = [];
+  eachElement(reader, set, (view, from, to) => {
+    const key = keyAt(view, from, to);
+    const counter = nested(view, valueAt(view, from, to, ELEMENT.Expression), EXPRESSION_DATA);
+    const packets = nested(view, counter, COUNTER_PACKETS);
+    if (key < 0 || packets < 0) return;
+    const count = view.getUint32(packets) * 2 ** 32 + view.getUint32(packets + 4); // be64
+    counts.push({ address: addressAt(view, key, valueBytes(view, key)), packets: count });
+  });
+  return counts;
 }
 
 /** Of the message about a set. */

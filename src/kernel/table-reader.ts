@@ -1,5 +1,6 @@
-// Lists what nf_tables holds of one `inet` table, by raw dumps over a socket of its own: for 100,000 elements in a tenth of the time of
-// `nft -j`. It never changes anything in the kernel, and never hands out a listing that a transaction may have cut in two.
+// Lists what nf_tables holds of one `inet` table, by raw dumps over a socket of its own, in a fraction of the time of `nft -j`: what is left is
+// the kernel's, which walks a set anew for every 32 KiB. It never changes anything in the kernel, and never hands out a listing that a
+// transaction may have cut in two.
 import { ERRNO, errnoName, SysError } from '../sys/sys.ts';
 import type { Fd, Memory, Sys } from '../sys/sys.ts';
 import { Messages, valueAt } from './messages.ts';
@@ -14,7 +15,14 @@ import {
 } from './netlink.ts';
 
 /** nlmsg_type of the requests (linux/netfilter/nf_tables.h). */
-export const LIST = { Tables: 0xa01, Chains: 0xa04, Rules: 0xa07, Sets: 0xa0a, Elements: 0xa0d } as const;
+export const LIST = {
+  Tables: 0xa01,
+  Chains: 0xa04,
+  Rules: 0xa07,
+  Sets: 0xa0a,
+  Elements: 0xa0d,
+  Objects: 0xa13,
+} as const;
 
 const NLM_F_DUMP = 0x300;
 const NLM_F_DUMP_INTR = 0x10;

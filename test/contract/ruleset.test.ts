@@ -51,7 +51,7 @@ describeKernel('the ruleset in the kernel', () => {
     expect(await tableExists(namespace.run)).toBe(true);
     const { sets, maps, chains } = await listObjects(namespace.run);
     expect(sets).toContain('grants6_any');
-    expect(maps).toEqual(['policy4', 'policy6']);
+    expect(maps).toEqual(['policy4', 'node4', 'policy6', 'node6']);
     expect(chains).toContain('policy_0123456789ab');
   });
 

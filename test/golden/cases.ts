@@ -76,7 +76,7 @@ export const GOLDEN_CASES: Readonly<Record<string, RulesetInput>> = {
   'static-rules': {
     ...TWO_PODS,
     destinations: [
-      { key: 'cidr', cidrs: ['0.0.0.0/0', '::/0'] },
+      { key: 'cidr', cidrs: ['192.0.2.0/24', '192.0.3.0/25', '2001:db8::/32'] },
       { key: 'peers', cidrs: ['10.0.1.9', '10.0.1.10', '2001:db8:1::9'] },
       { key: 'meant', cidrs: ['169.254.169.254/32'] },
       { key: 'closed', cidrs: ['198.51.100.0/24'] },

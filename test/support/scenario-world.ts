@@ -30,6 +30,7 @@ const MAX_TURNS = 1_000;
 /** What the loop does not look at. */
 const NO_INPUTS: Inputs = {
   pods: [],
+  knowsAllPods: true,
   podsAt: 'scenario',
   policies: [],
   dnsServers: [],

@@ -3,7 +3,7 @@
 import { assertNever } from '../../base/errors.ts';
 import { ADDRESS_BYTES, parseAddress } from '../../base/ip.ts';
 import { parseNameText } from '../../dns/name.ts';
-import { RangeMatcher } from '../../kernel/protected.ts';
+import { NEVER_GRANTED, RangeMatcher } from '../../kernel/protected.ts';
 import type { Pod } from '../../pods/pod.ts';
 import { compile } from '../../policy/compile.ts';
 import type { CompiledPolicy, PortClass, StaticRule } from '../../policy/compiled.ts';
@@ -29,7 +29,7 @@ export class PolicyProber implements Prober {
       knowsAllPods: true,
       protectedRanges: ranges.map(({ cidr }) => cidr),
     });
-    this.#neverGranted = new RangeMatcher(ranges);
+    this.#neverGranted = new RangeMatcher(NEVER_GRANTED); // what `any` leaves out in the kernel (kernel/static-sets.ts)
   }
 
   see(source: Source, check: ConnectCheck | AskCheck): Promise<Seen> {

@@ -15,6 +15,8 @@ export class PodTable {
   readonly ids = new Uint32Array(POD_INDEXES);
   /** Index into the snapshot's programs, or -1: no policy selects the pod. */
   readonly programs = new Int32Array(POD_INDEXES).fill(-1);
+  /** 1 for a pod in audit mode. */
+  readonly isAudited = new Uint8Array(POD_INDEXES);
   /** 0 for a pod that is gone and keeps its index because it still holds grants. */
   readonly isPresent = new Uint8Array(POD_INDEXES);
   /** Queries of each pod that wait for an upstream. */
@@ -61,6 +63,7 @@ export class PodTable {
   replace(snapshot: Snapshot, isEmpty: (pod: number) => boolean): void {
     for (const index of this.missingFrom(snapshot)) {
       this.programs[index] = -1;
+      this.isAudited[index] = 0;
       this.isPresent[index] = 0;
       if (!isEmpty(index)) continue;
       this.#indexOfId.delete(this.ids[index]!);
@@ -75,6 +78,7 @@ export class PodTable {
       this.ids[index] = pod.id;
       this.isPresent[index] = 1;
       this.programs[index] = pod.program;
+      this.isAudited[index] = pod.isAudited === true ? 1 : 0;
       this.#addresses4[index] = pod.addresses.filter((address) => familyOf(address) === 4);
       this.#addresses6[index] = pod.addresses.filter((address) => familyOf(address) === 6);
       for (const address of pod.addresses) this.#insert(address, index);

@@ -12,6 +12,8 @@ import { compareText, portClass } from '../ports.ts';
 
 /** Two sets in the kernel each, and 8,000 of them take nft seconds: what one tenant writes must not hold up the others' changes. */
 const MOST_PORT_LISTS = 64;
+const MOST_ADDRESS_SETS = 64;
+const MOST_CIDRS = 4_096;
 const MOST_PROBLEMS = 20;
 
 export interface ClusterPolicies {
@@ -91,9 +93,23 @@ function readObject(object: PolicyObject): Parsed<Policy> {
   const policy = document?.kind === 'map' ? readCiliumPolicy(document, object.kind, reader) : undefined;
   if (policy === undefined || problems.count > 0) return { ok: false, problems: fewOf(problems.sorted(), object) };
   const lists = portListsOf(policy);
+  const addresses = tooManyAddresses(policy);
+  if (addresses !== undefined) {
+    const message = `Use fewer addresses: the policy has ${addresses} are taken; each is in a set in the kernel of every node`;
+    return { ok: false, problems: [{ code: 'too-many-addresses', at: placeOf(object), message }] };
+  }
   if (lists <= MOST_PORT_LISTS) return { ok: true, value: policy };
   const message = `Use fewer port lists: the policy has ${lists} different ones, at most ${MOST_PORT_LISTS} are taken; each is a set in the kernel of every node`;
   return { ok: false, problems: [{ code: 'too-many-port-lists', at: placeOf(object), message }] };
+}
+
+/** Sets of addresses are the node's, too: a tenant may not make any number of them. */
+function tooManyAddresses({ rules }: Policy): string | undefined {
+  const peers = rules.flatMap(({ egress }) => egress.flatMap((each) => (each.kind === 'reach' ? [each.to] : [])));
+  const sets = peers.filter((to) => to.some(({ kind }) => kind === 'cidr' || kind === 'pods')).length;
+  const cidrs = peers.flat().reduce((sum, peer) => sum + (peer.kind === 'cidr' ? 1 + peer.except.length : 0), 0);
+  if (sets > MOST_ADDRESS_SETS) return `${sets} rules by address, at most ${MOST_ADDRESS_SETS}`;
+  return cidrs > MOST_CIDRS ? `${cidrs} CIDRs and exceptions, at most ${MOST_CIDRS}` : undefined;
 }
 
 /** The first problems; a wrong object of a megabyte must not fill the log of every node. */

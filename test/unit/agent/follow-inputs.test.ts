@@ -20,6 +20,7 @@ const podsOf = (...names: readonly string[]): Inputs => {
   }));
   return inputs({ pods });
 };
+const CONFIG = { protect: { ranges: [], cidrs: [] } };
 const PROBLEM = { code: 'bad-pattern', at: 'CiliumNetworkPolicy shop/a: spec', message: 'Mend the pattern' };
 
 beforeEach(() => void vi.useFakeTimers());
@@ -27,7 +28,7 @@ afterEach(() => void vi.useRealTimers());
 
 /** A follower that began with no pods, of a source that answers what `now` holds. */
 function following() {
-  const began = stateOf(inputs(), EMPTY_REGISTRY);
+  const began = stateOf(inputs(), EMPTY_REGISTRY, CONFIG);
   let state: State = began.ok ? began.value : expect.fail('refused');
   const world = {
     now: { ok: true, value: inputs() } as Parsed<Inputs>,
@@ -44,6 +45,7 @@ function following() {
   const health = new Health(() => 0, recorded.log);
   health.clear('starting');
   const follower = new InputFollower({
+    config: CONFIG,
     source: {
       read: () => {
         world.reads++;

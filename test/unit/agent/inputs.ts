@@ -4,6 +4,7 @@ import type { Inputs } from '../../../src/agent/inputs.ts';
 export function inputs(some: Partial<Inputs> = {}): Inputs {
   return {
     pods: [],
+    knowsAllPods: true,
     podsAt: 'pods',
     policies: [],
     dnsServers: ['10.96.0.10'],

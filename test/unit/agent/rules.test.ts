@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { between, extraRanges } from '../../../src/agent/rules.ts';
+import { extraRanges } from '../../../src/agent/inputs.ts';
+import { between } from '../../../src/agent/rules.ts';
 import { stateOf as compiledState, type State } from '../../../src/agent/state.ts';
 import type { Pod } from '../../../src/pods/pod.ts';
 import { EMPTY_REGISTRY } from '../../../src/pods/registry.ts';
@@ -33,7 +34,9 @@ function stateOf(apps: readonly string[], policies: readonly string[], before?: 
     const read = readPolicies(text, 'policies.yaml');
     return read.ok ? read.value : expect.fail(JSON.stringify(read.problems));
   });
-  const state = compiledState(inputs({ pods: apps.map(pod), policies: all }), before?.registry ?? EMPTY_REGISTRY);
+  const state = compiledState(inputs({ pods: apps.map(pod), policies: all }), before?.registry ?? EMPTY_REGISTRY, {
+    protect: { ranges: [], cidrs: [] },
+  });
   return state.ok ? state.value : expect.fail('too many pods');
 }
 

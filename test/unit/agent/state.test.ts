@@ -60,7 +60,9 @@ const write = (name: string, text: string): void => writeFileSync(join(folder, n
 
 async function tryLoad(before?: State): Promise<Parsed<State>> {
   const read = await readFiles(config);
-  return read.ok ? stateOf(read.value, before?.registry ?? EMPTY_REGISTRY) : read;
+  return read.ok
+    ? stateOf(read.value, before?.registry ?? EMPTY_REGISTRY, { protect: { ranges: [], cidrs: [] } })
+    : read;
 }
 
 async function load(before?: State): Promise<State> {

@@ -50,7 +50,7 @@ const ABOUT: DenialContext = {
 
 const explain = (packet: Partial<DeniedPacket>, about: Partial<DenialContext>): string =>
   connectionDenied({ ...PACKET, ...packet }, { ...ABOUT, ...about }).explanation;
-const named = (name: string, leftMs: number, ...classes: number[]) => ({ name, leftMs, classes });
+const named = (name: string, leftMs: number, ...classes: number[]) => ({ name, leftMs, classes, rule: -1 });
 
 describe('a denial', () => {
   test('is one flat object whose keys are stable', () => {
