@@ -6,6 +6,7 @@ import type { Problem } from '../base/errors.ts';
 import { parseAddress } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
 import type { DatapathSettings } from '../datapath/settings.ts';
+import { applyText } from '../kernel/apply.ts';
 import { Conntrack } from '../kernel/conntrack.ts';
 import { endGrants, readFormer } from '../kernel/inherited-grants.ts';
 import { ensureRoutes } from '../kernel/routes.ts';
@@ -14,10 +15,12 @@ import type { RefreshStrategy } from '../kernel/set-writer.ts';
 import { TableReader } from '../kernel/table-reader.ts';
 import { EMPTY_REGISTRY } from '../pods/registry.ts';
 import type { Sys } from '../sys/sys.ts';
+import { AuditMode } from './audit-mode.ts';
 import { Changeover } from './changeover.ts';
 import { DNS_PORT, TABLE } from './config.ts';
 import type { Config } from './config.ts';
 import { ConnectionLog } from './connection-log.ts';
+import { ControlSocket, controlPath } from './control-socket.ts';
 import { DatapathHost } from './datapath-host.ts';
 import { die } from './die.ts';
 import { InputFollower } from './follow-inputs.ts';
@@ -27,9 +30,10 @@ import { FileSource } from './inputs-files.ts';
 import { takeOver } from './inheritance.ts';
 import { extraRanges } from './inputs.ts';
 import type { Inputs, InputSource } from './inputs.ts';
-import { rulesContext } from './links.ts';
+import { Links } from './links.ts';
 import { takeLock } from './lock.ts';
 import { LookupKeeper } from './lookup-keeper.ts';
+import { bootId, machineMs } from './machine-clock.ts';
 import { Memory } from './memory.ts';
 import { letQueriesFirst } from './priority.ts';
 import { ProblemLog } from './problem-log.ts';
@@ -47,6 +51,7 @@ const LOOK_AT_KERNEL_MS = 10_000;
 const AUDIT_PATIENCE_MS = 1_000;
 
 export class Agent {
+  readonly #config: Config;
   readonly #log: Logger;
   readonly #healthSocket: HealthSocket | undefined;
   readonly #healthTimer: NodeJS.Timeout;
@@ -61,8 +66,11 @@ export class Agent {
   readonly #keeper: LookupKeeper | undefined;
   readonly #surroundings: Surroundings;
   readonly #kernelTimer: NodeJS.Timeout;
+  readonly #audit: { readonly auditMode: AuditMode; readonly changeover: Changeover };
+  #control: ControlSocket | undefined;
 
   private constructor(config: Config, log: Logger, state: State, parts: Parts) {
+    this.#config = config;
     const { datapath, health, source, sink, sys, keeper } = parts;
     const memory = new Memory();
     memory.remember(state);
@@ -81,7 +89,8 @@ export class Agent {
       datapath,
       tell: (flow, pod, reason) => this.#connections.tellCut(flow, pod, reason),
     });
-    const changeover = new Changeover(config, log, { ...parts, memory, revocation: this.#revocation }, state);
+    const changeover = new Changeover(log, { ...parts, memory, revocation: this.#revocation }, state);
+    this.#audit = { auditMode: parts.auditMode, changeover };
     const onRestored = (): void =>
       this.#drain.tell({ time: new Date(sys.wallMs()).toISOString(), event: 'table.restored' });
     this.#follower = new InputFollower({ ...parts, config, upstreams: this.#upstreams, changeover, log, onRestored });
@@ -129,11 +138,18 @@ export class Agent {
     if (former.grants.length > 0) {
       log.info({ kept: takeover.kept.length, ended: takeover.ended.length }, 'Took over grants from before the start');
     }
+    const clock = { nowMs: machineMs, wallMs: () => sys.wallMs(), bootId: bootId() };
+    const auditMode = new AuditMode(config.state, { clock, log, apply: applyText });
+    health.warnOf(() => auditMode.warnings());
     const table = new Table(reader);
-    await table.apply(rulesOf(await rulesContext(config, state, health), state));
+    const links = new Links(config, health);
+    await table.apply(rulesOf(await links.contextOf(state), state));
+    await auditMode.put(state);
+    table.settle();
     await ensureRoutes({ mark: config.mark, table: config.routingTable, dnsServers: inputs.dnsServers });
     let unreachable: readonly string[] = [];
-    const first = { snapshot: snapshotOf(state), inheritance: takeover.inheritance };
+    const audited = auditMode.podsOf(state);
+    const first = { snapshot: snapshotOf(state, new Set(), audited), inheritance: takeover.inheritance };
     const datapath = await DatapathHost.start(sys, settingsOf(config, strategy, inputs), first, {
       onKernelDamage: () => {
         health.hold('table deleted');
@@ -148,25 +164,14 @@ export class Agent {
     health.watch(() => datapath.turns());
     letQueriesFirst();
     agent = new Agent(config, log, state, {
-      ...{
-        health,
-        healthSocket,
-        source,
-        problems,
-        connections,
-        reader,
-        table,
-        keeper,
-        datapath,
-        unreachable,
-        sink,
-        sys,
-      },
+      ...{ health, healthSocket, source, problems, connections, reader, links, table, keeper, auditMode, datapath },
+      ...{ unreachable, sink, sys },
     });
     agent.#drain.start();
     // Connections from before the start, of pods that were judged otherwise then, or not at all.
-    const cut = await agent.#revocation.judgeAgain(state, ({ id }) => !takeover.unchanged.has(id));
+    const cut = await agent.#revocation.judgeAgain(state, ({ id }) => !takeover.unchanged.has(id) && !audited.has(id));
     if (cut > 0) log.info({ cut }, 'Cut connections from before the start that policy does not allow');
+    await agent.#startAuditMode();
     if (isChangedEarly) agent.#follower.changed();
     warnOfUnbound(config, state, log);
     await agent.#surroundings.first;
@@ -177,6 +182,21 @@ export class Agent {
     return agent;
   }
 
+  async #startAuditMode(): Promise<void> {
+    const { auditMode, changeover } = this.#audit;
+    await auditMode.start({
+      state: () => changeover.state,
+      tell: (event) => this.#drain.tell(event),
+      changed: () => changeover.takeOrders(),
+    });
+    if (this.#config.state === 'off') return;
+    try {
+      this.#control = await ControlSocket.open(controlPath(this.#config.state), (request) => auditMode.obey(request));
+    } catch (error) {
+      this.#log.warn({ error: String(error) }, 'Cannot take orders: "namewall off" will not work');
+    }
+  }
+
   /** Resolves when only another start can follow a change; it says which. */
   get restartNeeded(): Promise<string> {
     return this.#follower.restartNeeded;
@@ -185,6 +205,8 @@ export class Agent {
   /** Stops answering. What the kernel holds stays: grants live out their time, and nothing new opens (I5). */
   async stop(): Promise<void> {
     this.#source.close();
+    this.#control?.close();
+    this.#audit.auditMode.close();
     clearInterval(this.#kernelTimer);
     await this.#surroundings.stop();
     await this.#follower.stop();
@@ -230,7 +252,9 @@ interface Parts {
   readonly problems: ProblemLog;
   readonly connections: ConnectionLog;
   readonly reader: TableReader;
+  readonly links: Links;
   readonly table: Table;
+  readonly auditMode: AuditMode;
   readonly keeper: LookupKeeper | undefined;
   readonly sys: Sys;
   readonly datapath: DatapathHost;

@@ -22,7 +22,9 @@ export interface OrderNote {
   readonly namespace?: string;
   readonly name?: string;
   readonly since: string;
+  /** Null: until somebody ends it; so is `leftSeconds`. */
   readonly until: string | null;
+  readonly leftSeconds: number | null;
   readonly uid: number;
 }
 

@@ -6,13 +6,36 @@ import type { RulesContext } from './rules.ts';
 import type { State } from './state.ts';
 
 const NO_BRIDGES: ReadonlyMap<string, string> = new Map();
+/** Asking takes a process; interfaces do not change their bridge while policy does. */
+const KEPT_MS = 5_000;
 
-/** The context of rules for `state`. Where a client is behind a bridge its packets are made to pass netfilter, or `health` is told. Throws KernelError. */
-export async function rulesContext(config: Config, state: State, health: Health): Promise<RulesContext> {
-  const links = state.registry.pods.flatMap(({ pod }) => pod.interface ?? []);
-  const bridges = links.length === 0 ? NO_BRIDGES : await bridgePorts();
-  const mend = links.some((link) => bridges.has(link)) ? passBridgedPackets() : undefined;
-  if (mend === undefined) health.clear('packets of bridged clients pass unseen');
-  else health.hold('packets of bridged clients pass unseen', mend);
-  return { config, bridges };
+export class Links {
+  readonly #config: Config;
+  readonly #health: Health;
+  #bridges = NO_BRIDGES;
+  #asked = '';
+  #askedAtMs = 0;
+
+  constructor(config: Config, health: Health) {
+    this.#config = config;
+    this.#health = health;
+  }
+
+  /** The context of rules for `state`. Where a client is behind a bridge its packets are made to pass netfilter, or health is told. Throws KernelError. */
+  async contextOf(state: State): Promise<RulesContext> {
+    const links = state.registry.pods.flatMap(({ pod }) => pod.interface ?? []);
+    const asked = links.toSorted().join();
+    const isKept = asked === this.#asked && performance.now() - this.#askedAtMs < KEPT_MS;
+    if (!isKept) await this.#ask(links);
+    this.#asked = asked;
+    return { config: this.#config, bridges: this.#bridges };
+  }
+
+  async #ask(links: readonly string[]): Promise<void> {
+    this.#bridges = links.length === 0 ? NO_BRIDGES : await bridgePorts();
+    this.#askedAtMs = performance.now();
+    const mend = links.some((link) => this.#bridges.has(link)) ? passBridgedPackets() : undefined;
+    if (mend === undefined) this.#health.clear('packets of bridged clients pass unseen');
+    else this.#health.hold('packets of bridged clients pass unseen', mend);
+  }
 }

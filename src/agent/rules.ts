@@ -66,6 +66,26 @@ export function between(before: State, next: State): State {
   return { ...next, compiled: { ...next.compiled, classes, programs, programOfPod } };
 }
 
+/**
+ * Whether the rules of `before` serve while the data plane changes over: the same pods, and none whose chain would have to ask a set that it
+ * does not ask. So it is where names come or go: what lost its reason is gone from the kernel before any transaction of rules.
+ */
+export function areServed(before: State, next: State): boolean {
+  const asks = ({ compiled }: State, program: Program | undefined): readonly (string | undefined)[] =>
+    (program?.classes ?? []).map((k) => compiled.classes[k]?.id);
+  const old = programsByPod(before);
+  const programs = programsByPod(next);
+  return (
+    old.size === programs.size &&
+    [...programs].every(([id, program]) => {
+      const former = old.get(id);
+      if (!old.has(id) || (program !== undefined && former === undefined)) return false;
+      const asked = new Set(asks(before, former));
+      return asks(next, program).every((each) => asked.has(each));
+    })
+  );
+}
+
 /** For each pod of the state the program that judges it, undefined where no policy selects it. */
 function programsByPod({ registry, compiled }: State): ReadonlyMap<number, Program | undefined> {
   return new Map(registry.pods.map(({ id }, i) => [id, compiled.programs[compiled.programOfPod[i] ?? -1]]));

@@ -46,8 +46,12 @@ export function stateOf(inputs: Inputs, registry: Registry, config: Pick<Config,
   return { ok: true, value: { generation: 1, inputs, registry: next, compiled } };
 }
 
-/** The state for the data plane, pods with an address in `absent` left out. */
-export function snapshotOf(state: State, absent: ReadonlySet<string> = new Set()): Snapshot {
+/** The state for the data plane, pods with an address in `absent` left out; `audited` are ids of pods in audit mode. */
+export function snapshotOf(
+  state: State,
+  absent: ReadonlySet<string> = new Set(),
+  audited: ReadonlySet<number> = new Set(),
+): Snapshot {
   const { compiled, registry } = state;
   const pods = registry.pods.map(({ id, pod }, i) => ({ id, pod, program: compiled.programOfPod[i] ?? -1 }));
   const present = pods.filter(({ pod }) => !pod.addresses.some((address) => absent.has(address)));
@@ -57,6 +61,7 @@ export function snapshotOf(state: State, absent: ReadonlySet<string> = new Set()
       id,
       addresses: pod.addresses.flatMap((address) => parseAddress(address) ?? []),
       program,
+      ...(audited.has(id) ? { isAudited: true } : {}),
     })),
     programs: compiled.programs.map(({ id, names }) => ({ id, names })),
     classIds: compiled.classes.map(({ id }) => id),

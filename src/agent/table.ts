@@ -2,7 +2,7 @@
 // a foreign hand in it is noticed. After a failure, or such a hand, the kernel is asked what is there.
 import { applyText, hasBridgeTable } from '../kernel/apply.ts';
 import { fingerprint } from '../kernel/fingerprint.ts';
-import { rulesetObjects, rulesetText, staleSetsText, withoutStaleSets } from '../kernel/ruleset.ts';
+import { NO_OBJECTS, ruleset, staleSetsText, withoutStaleSets } from '../kernel/ruleset.ts';
 import type { RulesetInput, TableObjects } from '../kernel/ruleset.ts';
 import { readNames } from '../kernel/table-dump.ts';
 import { isGrantsSet } from '../kernel/table-sets.ts';
@@ -13,7 +13,8 @@ export class Table {
   readonly #reader: TableReader;
   #existing: TableObjects | undefined;
   #hasBridgeGuard: boolean | undefined;
-  #fingerprint = '';
+  /** Undefined while it was not taken since the last change. */
+  #fingerprint: string | undefined;
 
   constructor(reader: TableReader) {
     this.#reader = reader;
@@ -21,8 +22,8 @@ export class Table {
 
   /** One transaction. Throws KernelError, and then nothing has changed. */
   async apply(input: Omit<RulesetInput, 'existing'>): Promise<void> {
-    const whole = { ...input, existing: await this.#known() };
-    await this.#run(rulesetText(whole), rulesetObjects(whole));
+    const { text, objects } = ruleset({ ...input, existing: await this.#known() });
+    await this.#run(text, objects);
   }
 
   /** Removes the sets of grants that no class names any more. Throws KernelError. */
@@ -34,7 +35,13 @@ export class Table {
 
   /** Whether the kernel has what was applied last. Not while something is being applied. Throws SysError. */
   isAsApplied(): boolean {
+    this.settle();
     return this.#existing !== undefined && this.#look() === this.#fingerprint;
+  }
+
+  /** Call it when a change is complete: what the kernel has now is what it must have from here on. Throws SysError. */
+  settle(): void {
+    this.#fingerprint ??= this.#look();
   }
 
   /** What is known may be wrong: the kernel is asked before the next change. */
@@ -44,8 +51,8 @@ export class Table {
 
   async #run(text: string, next: TableObjects): Promise<void> {
     this.#existing = undefined;
+    this.#fingerprint = undefined;
     await applyText(text);
-    this.#fingerprint = this.#look();
     this.#existing = next;
     this.#hasBridgeGuard = next.hasBridgeGuard;
   }
@@ -53,7 +60,7 @@ export class Table {
   async #known(): Promise<TableObjects> {
     if (this.#existing !== undefined) return this.#existing;
     this.#hasBridgeGuard ??= await hasBridgeTable();
-    return { ...readNames(this.#reader), elements: new Map(), hasBridgeGuard: this.#hasBridgeGuard };
+    return { ...NO_OBJECTS, ...readNames(this.#reader), hasBridgeGuard: this.#hasBridgeGuard };
   }
 
   /** Elements of grants come and go, those of pods in audit mode by command. */

@@ -25,7 +25,7 @@ export async function listObjects(run: RunProgram = runProgram): Promise<TableOb
     listNames(run, 'chains', 'chain'),
     hasBridgeTable(run),
   ]);
-  return { sets, maps, chains, elements: new Map(), hasBridgeGuard };
+  return { sets, maps, chains, chainTexts: new Map(), elements: new Map(), hasBridgeGuard };
 }
 
 export async function tableExists(run: RunProgram = runProgram, table: string = TABLE): Promise<boolean> {

@@ -14,6 +14,8 @@ import { unknownPodRules } from './unknown-pods.ts';
 const FAMILIES = [4, 6] as const;
 /** Never forwarded with this hop limit (RFC 4861 §6.1, §7.1): a pod must find its neighbours. */
 const NEIGHBOURS = 'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept';
+/** Whoever chooses the way of a packet chooses its destination (RFC 791 §3.1, RFC 5095). */
+const ROUTED = { 4: ['ip option lsrr exists', 'ip option ssrr exists'], 6: ['rt type 0'] } as const;
 const ICMP_ERRORS = [
   'icmp type { destination-unreachable, time-exceeded, parameter-problem } accept',
   'icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept',
@@ -62,6 +64,10 @@ function trackedChains(): NamedText[] {
     // Echo requests, tunnels and the like have no beginning: each packet of a pod is judged, each answer passes.
     chainText('tracked_without_ports', [...cutPeerRules(), 'ct direction reply accept']),
     chainText('tracked', [
+      // Connection tracking knows the address that is written now, not the one that is written behind this hook.
+      ...FAMILIES.flatMap((family) =>
+        ROUTED[family].map((routed) => `${routed} ${ip(family)} saddr @selected${family} jump deny_source_route`),
+      ),
       // A SYN on a tuple that conntrack still calls established opens a new connection. Of one that was cut conntrack knows nothing any more, and
       // learns nothing: what is no SYN never makes an entry, here and below (`stray`).
       `meta l4proto tcp ${NOT_NEW} accept`,
@@ -73,9 +79,17 @@ function trackedChains(): NamedText[] {
     // Packets of connections that conntrack does not know: of those that policy ended both sides are told.
     chainText('stray', [...cutRules(), 'jump deny']),
     chainText('stray_in', [...cutRules(), 'counter name not_syn', 'drop']),
-    // What a helper expects (RFC 959 data connections) is related, too: policy judges it.
-    chainText('related', ICMP_ERRORS),
+    // What a helper expects (RFC 959 data connections) is related, too: policy judges it. So is an error that a pod sends about a connection of
+    // another: whoever knows its ports could reset it, and send to where it leads.
+    chainText('related', [...FAMILIES.map(aboutOthers), ...ICMP_ERRORS]),
   ];
+}
+
+/** Neither end of the connection that the error is about has the sender's address. Fields are compared by a look-up: nft knows no other way. */
+function aboutOthers(family: Family): string {
+  const [saddr, set] = [`${ip(family)} saddr`, `@same${family}`];
+  const ends = ['original', 'reply'].map((direction) => `${saddr} . ct ${direction} ${saddr} != ${set}`);
+  return `${saddr} @selected${family} ${ends.join(' ')} return`;
 }
 
 /**
@@ -112,10 +126,9 @@ function programChains(program: Program, input: RulesetInput): NamedText[] {
 function judgeRules(rules: (segment: Segment, s: number) => string[], { segments }: Program): string[] {
   return [
     'counter name judged',
-    // Whoever chooses the way of a packet chooses its destination.
-    ...['ip option lsrr exists', 'ip option ssrr exists', 'rt type 0'].map(
-      (routed) => `${routed} jump deny_source_route`,
-    ),
+    ...FAMILIES.flatMap((family) => ROUTED[family].map((routed) => `${routed} jump deny_source_route`)),
+    // RFC 8200 §4.5: what still is a fragment here lacks part of its header, and no rule below would see that part.
+    'exthdr frag exists jump deny',
     `${NOT_NEW} jump stray`,
     ...segments.flatMap(rules),
     'jump deny',

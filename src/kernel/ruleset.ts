@@ -1,5 +1,5 @@
-// The ruleset as nft text: pure, one transaction for `nft -f -`. Replaces chains, maps and the small sets whole, changes the sets of static
-// rules by differences, keeps those of grants. The order of rules is the security of the product: intercept.ts and egress.ts say why each
+// The ruleset as nft text: pure, one transaction for `nft -f -`, of what is another than before. What is not known for certain is replaced
+// whole; sets of grants are always kept. The order of rules is the security of the product: intercept.ts and egress.ts say why each
 // stands where it does.
 import type { Destination, PortClass, Program } from '../policy/compiled.ts';
 import { bridgeGuardText } from './bridge-guard.ts';
@@ -7,6 +7,7 @@ import { countersText } from './deny.ts';
 import { egressChains } from './egress.ts';
 import { interceptChains } from './intercept.ts';
 import { TABLE } from './nft-text.ts';
+import type { NamedText } from './nft-text.ts';
 import type { ProtectedRange } from './protected.ts';
 import { SHIELD_REMOVAL } from './shield.ts';
 import { isGrantsSet, tableSets } from './table-sets.ts';
@@ -17,11 +18,22 @@ export interface TableObjects {
   readonly sets: readonly string[];
   readonly maps: readonly string[];
   readonly chains: readonly string[];
-  /** Elements of sets that are changed by differences, as far as they are known for certain. */
+  /** As far as it is known for certain: the text of chains, and the elements of sets and maps that the ruleset fills. */
+  readonly chainTexts: ReadonlyMap<string, string>;
   readonly elements: ReadonlyMap<string, readonly string[]>;
   /** Whether there is a table of ours in the bridge family, too. */
   readonly hasBridgeGuard: boolean;
 }
+
+/** Nothing at all. */
+export const NO_OBJECTS: TableObjects = {
+  sets: [],
+  maps: [],
+  chains: [],
+  chainTexts: new Map(),
+  elements: new Map(),
+  hasBridgeGuard: false,
+};
 
 export interface RulesetPod {
   /** Canonical text, both families. */
@@ -69,35 +81,52 @@ export interface RulesetInput {
 
 const ELEMENTS_PER_LINE = 200;
 
-/** The whole ruleset. Throws KernelError `bad-input` for what cannot be written as nft text. */
-export function rulesetText(input: RulesetInput): string {
+export interface Ruleset {
+  /** What makes the kernel's table that of the input, whatever there is: only the differences, as far as that is known. */
+  readonly text: string;
+  /** What the table has once the text is applied: the next `existing`, without asking the kernel. */
+  readonly objects: TableObjects;
+}
+
+/** Throws KernelError `bad-input` for what cannot be written as nft text. */
+export function ruleset(input: RulesetInput): Ruleset {
   const sets = tableSets(input);
   const chains = [...interceptChains(input), ...egressChains(input)];
-  const written = sets.filter((set) => !hasKnownElements(set, input.existing));
-  const body = [countersText(), ...written.map(({ text }) => text), ...chains.map(({ text }) => text)];
-  const keptChains = chains.map(({ name }) => name);
+  return { text: textOf(input, sets, chains), objects: objectsOf(input, sets, chains) };
+}
+
+function textOf(input: RulesetInput, sets: readonly TableSet[], chains: readonly NamedText[]): string {
+  const { existing } = input;
+  const isKnown = existing.chainTexts.size > 0;
+  const changes = new Map(sets.map((set) => [set.name, differences(set, existing)]));
+  const isNew = (set: TableSet): boolean =>
+    !has(existing, set) || (set.filling !== 'kept' && !hasKnownElements(set, existing));
+  const changed = chains.filter(({ name, text }) => existing.chainTexts.get(name) !== text);
+  const news = sets.filter(isNew).map(({ text }) => text);
+  const body = [...(isKnown ? [] : [countersText()]), ...news, ...changed.map(({ text }) => text)];
   return [
-    SHIELD_REMOVAL,
-    ...clearText(input.existing, sets, keptChains),
-    ...sets.flatMap((set) => differences(set, input.existing)),
-    `table inet ${TABLE} {`,
-    ...body,
-    '}',
+    // Somebody deleted our table, perhaps: what closed the node meanwhile goes as it comes back.
+    ...(isKnown ? [] : [SHIELD_REMOVAL]),
+    `add table inet ${TABLE}`,
+    ...flushText(existing, sets, changed, chains),
+    ...[...changes].flatMap(([name, { removed }]) => elementLines('delete', name, removed)),
+    ...deletionText(existing, sets, chains),
+    ...(body.length === 0 ? [] : [`table inet ${TABLE} {`, ...body, '}']),
+    ...[...changes].flatMap(([name, { added }]) => elementLines('add', name, added)),
     // Where no pod is behind a bridge the kernel need not know that family.
-    hasBridgedPods(input) || input.existing.hasBridgeGuard ? bridgeGuardText(input.pods) : '',
+    hasBridgedPods(input) || existing.hasBridgeGuard ? bridgeGuardText(input.pods) : '',
   ].join('\n');
 }
 
-/** What the table has once rulesetText(input) is applied: the next `existing`, without asking the kernel. */
-export function rulesetObjects(input: RulesetInput): TableObjects {
-  const declared = tableSets(input);
-  const named = (kind: 'set' | 'map'): string[] => declared.flatMap((set) => (set.kind === kind ? [set.name] : []));
-  const followed = declared.filter(({ filling }) => filling === 'differences');
+function objectsOf(input: RulesetInput, sets: readonly TableSet[], chains: readonly NamedText[]): TableObjects {
+  const named = (kind: 'set' | 'map'): string[] => sets.flatMap((set) => (set.kind === kind ? [set.name] : []));
+  const filled = sets.filter(({ filling }) => filling !== 'kept');
   return {
     sets: [...new Set([...named('set'), ...input.existing.sets.filter(isGrantsSet)])],
     maps: named('map'),
-    chains: [...interceptChains(input), ...egressChains(input)].map(({ name }) => name),
-    elements: new Map(followed.map(({ name, elements }) => [name, elements])),
+    chains: chains.map(({ name }) => name),
+    chainTexts: new Map(chains.map(({ name, text }) => [name, text])),
+    elements: new Map(filled.map(({ name, elements }) => [name, elements])),
     hasBridgeGuard: hasBridgedPods(input),
   };
 }
@@ -124,38 +153,68 @@ function staleGrants(existing: TableObjects, classes: readonly PortClass[]): str
   return existing.sets.filter((name) => isGrantsSet(name) && !wanted.has(name));
 }
 
-/** Chains first lose their rules and maps their elements, so that nothing refers to what is then deleted. */
-function clearText(existing: TableObjects, sets: readonly TableSet[], chains: readonly string[]): string[] {
-  const fillingOf = new Map(sets.map((set) => [set.name, set]));
+/** Chains first lose their rules, and maps and sets elements, so that nothing refers to what is then deleted. */
+function flushText(
+  existing: TableObjects,
+  sets: readonly TableSet[],
+  changed: readonly NamedText[],
+  chains: readonly NamedText[],
+): string[] {
+  const wanted = new Map(sets.map((set) => [set.name, set]));
+  const isChanged = new Set(changed.map(({ name }) => name));
+  const isKept = new Set(chains.map(({ name }) => name));
   const isFlushed = (name: string): boolean => {
-    const set = fillingOf.get(name);
+    const set = wanted.get(name);
     return set !== undefined && set.filling !== 'kept' && !hasKnownElements(set, existing);
   };
-  const staleSets = existing.sets.filter((name) => !fillingOf.has(name) && !isGrantsSet(name));
+  const flushed = existing.chains.filter((name) => isChanged.has(name) || !isKept.has(name));
   return [
-    `add table inet ${TABLE}`,
-    ...existing.chains.map((name) => `flush chain inet ${TABLE} ${name}`),
-    ...existing.maps.map((name) => `flush map inet ${TABLE} ${name}`),
+    ...flushed.map((name) => `flush chain inet ${TABLE} ${name}`),
+    ...existing.maps
+      .filter((name) => !wanted.has(name) || isFlushed(name))
+      .map((name) => `flush map inet ${TABLE} ${name}`),
     ...existing.sets.filter(isFlushed).map((name) => `flush set inet ${TABLE} ${name}`),
-    ...existing.chains.filter((name) => !chains.includes(name)).map((name) => `delete chain inet ${TABLE} ${name}`),
-    ...existing.maps.filter((name) => !fillingOf.has(name)).map((name) => `delete map inet ${TABLE} ${name}`),
-    ...staleSets.map((name) => `delete set inet ${TABLE} ${name}`),
   ];
 }
 
-function hasKnownElements({ name, filling }: TableSet, existing: TableObjects): boolean {
-  return filling === 'differences' && existing.sets.includes(name) && existing.elements.has(name);
+function deletionText(existing: TableObjects, sets: readonly TableSet[], chains: readonly NamedText[]): string[] {
+  const kept = new Set([...sets, ...chains].map(({ name }) => name));
+  const isStale = (name: string): boolean => !kept.has(name);
+  return [
+    ...existing.chains.filter(isStale).map((name) => `delete chain inet ${TABLE} ${name}`),
+    ...existing.maps.filter(isStale).map((name) => `delete map inet ${TABLE} ${name}`),
+    ...existing.sets
+      .filter((name) => isStale(name) && !isGrantsSet(name))
+      .map((name) => `delete set inet ${TABLE} ${name}`),
+  ];
 }
 
-/** Out first: an interval must not overlap one that is there. */
-function differences(set: TableSet, existing: TableObjects): string[] {
-  if (!hasKnownElements(set, existing)) return [];
+function has(existing: TableObjects, { name, kind }: TableSet): boolean {
+  return (kind === 'map' ? existing.maps : existing.sets).includes(name);
+}
+
+function hasKnownElements(set: TableSet, existing: TableObjects): boolean {
+  return set.filling !== 'kept' && has(existing, set) && existing.elements.has(set.name);
+}
+
+interface Differences {
+  readonly added: readonly string[];
+  /** Keys alone. */
+  readonly removed: readonly string[];
+}
+
+const NONE: Differences = { added: [], removed: [] };
+
+function differences(set: TableSet, existing: TableObjects): Differences {
+  if (!hasKnownElements(set, existing)) return NONE;
   const before = new Set(existing.elements.get(set.name));
   const after = new Set(set.elements);
-  return [
-    ...elementLines('delete', set.name, [...before.difference(after)]),
-    ...elementLines('add', set.name, [...after.difference(before)]),
-  ];
+  return { added: [...after.difference(before)], removed: [...before.difference(after)].map(keyOf) };
+}
+
+/** Without the comment, and of a map without the verdict. */
+function keyOf(element: string): string {
+  return element.replace(/ (?:comment|:) .*$/, '');
 }
 
 function elementLines(verb: 'add' | 'delete', name: string, elements: readonly string[]): string[] {

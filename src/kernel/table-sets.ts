@@ -10,11 +10,8 @@ import type { RulesetInput, RulesetPod } from './ruleset.ts';
 import { programSets } from './static-sets.ts';
 import { unknownPodSets } from './unknown-pods.ts';
 
-/**
- * `whole`: written anew with each ruleset. `differences`: what static rules name, large perhaps. `kept`: filled by grants, by rules and by
- * commands, whatever the ruleset.
- */
-export type Filling = 'whole' | 'differences' | 'kept';
+/** `ruleset`: by its elements. `kept`: by grants, by rules and by commands, whatever the ruleset. */
+export type Filling = 'ruleset' | 'kept';
 
 export interface TableSet extends NamedText {
   readonly filling: Filling;
@@ -35,7 +32,7 @@ export function isGrantsSet(name: string): boolean {
 
 export function tableSets(input: RulesetInput): TableSet[] {
   return [
-    whole({
+    filled({
       name: 'bound_interfaces',
       type: 'ifname',
       comment: 'interfaces that may send only with the addresses in bound_pairs4, bound_pairs6',
@@ -51,8 +48,8 @@ function familySets(input: RulesetInput, family: Family): TableSet[] {
   return [
     ...interceptSets(input, family),
     ...protectedSets(input, family),
-    ...unknownPodSets(input, family).map((set) => whole(set)),
-    whole({
+    ...unknownPodSets(input, family).map((set) => filled(set)),
+    filled({
       name: `owners${family}`,
       type,
       comment: 'whose grants are kept when namewall starts again',
@@ -63,16 +60,20 @@ function familySets(input: RulesetInput, family: Family): TableSet[] {
         ...addressesOf(input.leftAddresses, family).map((address) => owned(address, NOBODY)),
       ],
     }),
-    whole({
+    filled({
       name: `selected${family}`,
       type,
       comment: 'pods that policy selects',
-      elements: input.pods.flatMap((pod) =>
-        chainOf(pod, 'policy').length > 0 ? addressesOf(pod.addresses, family) : [],
-      ),
+      elements: selectedAddresses(input, family),
+    }),
+    filled({
+      name: `same${family}`,
+      type: `${type} . ${type}`,
+      comment: 'each of them twice: two fields that have it are equal',
+      elements: selectedAddresses(input, family).map((address) => `${address} . ${address}`),
     }),
     ...(['policy', 'node'] as const).map((map) =>
-      whole({
+      filled({
         kind: 'map',
         name: `${map}${family}`,
         type: `${type} : verdict`,
@@ -80,10 +81,9 @@ function familySets(input: RulesetInput, family: Family): TableSet[] {
       }),
     ),
     ...[...cutSets(family), ...denySets(family)].map((set) => kept(set)),
-    ...programSets(input, family).map(({ name, isInterval, elements }) => ({
-      ...whole({ name, type, ...(isInterval ? { settings: ['flags interval'] } : {}), elements }),
-      filling: 'differences' as const,
-    })),
+    ...programSets(input, family).map(({ name, isInterval, elements }) =>
+      filled({ name, type, ...(isInterval ? { settings: ['flags interval'] } : {}), elements }),
+    ),
     ...input.classes.map(({ id }) =>
       kept({
         name: `grants${family}_${id}`,
@@ -99,7 +99,7 @@ function interceptSets(input: RulesetInput, family: Family): TableSet[] {
   const type = `ipv${family}_addr`;
   const bound = boundPods(input);
   return [
-    whole({
+    filled({
       name: `intercepted${family}`,
       type,
       comment: 'addresses whose DNS is intercepted',
@@ -111,13 +111,13 @@ function interceptSets(input: RulesetInput, family: Family): TableSet[] {
       comment: 'DNS queries per second of each address',
       settings: ['size 65536', 'flags dynamic, timeout', 'timeout 10s'],
     }),
-    whole({
+    filled({
       name: `bound${family}`,
       type,
       comment: 'addresses that belong to one interface',
       elements: bound.flatMap((pod) => addressesOf(pod.addresses, family)),
     }),
-    whole({
+    filled({
       name: `bound_pairs${family}`,
       type: `${type} . ifname`,
       comment: 'address and the interface that may send with it',
@@ -132,14 +132,14 @@ function protectedSets(input: RulesetInput, family: Family): TableSet[] {
   const type = `ipv${family}_addr`;
   const settings = ['flags interval'];
   return [
-    whole({
+    filled({
       name: `protected${family}`,
       type,
       comment: 'no name opens these',
       settings,
       elements: intervals(input.protectedRanges, family),
     }),
-    whole({
+    filled({
       name: `never${family}`,
       type,
       comment: 'no rule opens these that does not name them',
@@ -156,6 +156,10 @@ function boundPods(input: RulesetInput): readonly RulesetPod[] {
 /** The interface as the inet hooks see it. */
 function linkOf({ bridge, interface: own = '' }: RulesetPod): string {
   return quotedInterface(bridge ?? own);
+}
+
+function selectedAddresses({ pods }: RulesetInput, family: Family): string[] {
+  return pods.flatMap((pod) => (chainOf(pod, 'policy').length > 0 ? addressesOf(pod.addresses, family) : []));
 }
 
 function programElements({ pods }: RulesetInput, family: Family, map: 'policy' | 'node'): string[] {
@@ -176,11 +180,11 @@ function owned(address: string, owner: string): string {
   return `${address} comment "${owner}"`;
 }
 
-function whole(declaration: SetDeclaration): TableSet {
+function filled(declaration: SetDeclaration): TableSet {
   const { kind = 'set', elements = [] } = declaration;
-  return { ...setText(declaration), kind, elements, filling: 'whole' };
+  return { ...setText(declaration), kind, elements, filling: 'ruleset' };
 }
 
 function kept(declaration: SetDeclaration): TableSet {
-  return { ...whole(declaration), filling: 'kept' };
+  return { ...filled(declaration), filling: 'kept' };
 }

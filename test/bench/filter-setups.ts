@@ -2,7 +2,7 @@
 // allowed by the last rule or class that is asked, and a packet to anywhere else is denied.
 import { CLUSTER_DNS } from '../../src/cli/demo/topology.ts';
 import { protectedRanges } from '../../src/kernel/protected.ts';
-import { rulesetText } from '../../src/kernel/ruleset.ts';
+import { ruleset } from '../../src/kernel/ruleset.ts';
 import type { RulesetInput } from '../../src/kernel/ruleset.ts';
 import type { PortClass, Program } from '../../src/policy/compiled.ts';
 
@@ -45,7 +45,7 @@ export function ours(grants: number, classes: ClassCount): Setup {
   return {
     name: grantsName(grants, classes),
     program: ['nft', '-f', '-'],
-    text: [rulesetText(input), ...lines, ''].join('\n'),
+    text: [ruleset(input).text, ...lines, ''].join('\n'),
   };
 }
 
@@ -104,7 +104,14 @@ function rulesetInput(classCount: ClassCount): RulesetInput {
       cidrs: [...podRanges, '10.96.0.0/16'].map((cidr) => ({ cidr, reason: 'pod-range' })),
     }),
     queriesPerSecondPerPod: 1_000,
-    existing: { sets: [], maps: [], chains: [], elements: new Map(), hasBridgeGuard: false },
+    existing: {
+      sets: [],
+      maps: [],
+      chains: [],
+      chainTexts: new Map(),
+      elements: new Map(),
+      hasBridgeGuard: false,
+    },
   };
 }
 

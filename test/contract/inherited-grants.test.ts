@@ -4,7 +4,7 @@ import { parseAddress } from '../../src/base/ip.ts';
 import { applyText } from '../../src/kernel/apply.ts';
 import { endGrants } from '../../src/kernel/inherited-grants.ts';
 import type { DumpedGrant } from '../../src/kernel/table-dump.ts';
-import { rulesetText } from '../../src/kernel/ruleset.ts';
+import { ruleset } from '../../src/kernel/ruleset.ts';
 import type { RulesetPod } from '../../src/kernel/ruleset.ts';
 import { GOLDEN_CASES } from '../golden/cases.ts';
 import { describeKernel, Namespace } from './support/namespace.ts';
@@ -23,7 +23,7 @@ describeKernel('grants from before a start', () => {
   beforeEach(async () => {
     const base = GOLDEN_CASES['two-pods'];
     if (base === undefined) throw new Error('no such case');
-    await applyText(rulesetText({ ...base, pods: [SHOP, BANK] }), namespace.run);
+    await applyText(ruleset({ ...base, pods: [SHOP, BANK] }).text, namespace.run);
     await grant(SET4, '10.0.1.7 . 192.0.2.1');
     await grant(SET4, '10.0.1.8 . 192.0.2.2');
     await grant(SET6, '2001:db8:1::7 . 2001:db8::1');

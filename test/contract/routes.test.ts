@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { applyText, listObjects } from '../../src/kernel/apply.ts';
 import { cleanup } from '../../src/kernel/cleanup.ts';
-import { rulesetText } from '../../src/kernel/ruleset.ts';
+import { ruleset } from '../../src/kernel/ruleset.ts';
 import { ensureRoutes, removeRoutes } from '../../src/kernel/routes.ts';
 import { GOLDEN_CASES } from '../golden/cases.ts';
 import { describeKernel, Namespace } from './support/namespace.ts';
@@ -46,7 +46,7 @@ describeKernel('what namewall leaves in the kernel', () => {
   const install = async () => {
     const input = GOLDEN_CASES['two-pods'];
     if (input === undefined) throw new Error('the case two-pods is gone');
-    await applyText(rulesetText({ ...input, existing: await listObjects(namespace.run) }), namespace.run);
+    await applyText(ruleset({ ...input, existing: await listObjects(namespace.run) }).text, namespace.run);
     await ensureRoutes(ROUTING, namespace.run);
   };
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { applyText, listObjects, tableExists } from '../../src/kernel/apply.ts';
-import { rulesetObjects, rulesetText, staleSetsText } from '../../src/kernel/ruleset.ts';
+import { ruleset, staleSetsText } from '../../src/kernel/ruleset.ts';
 import type { RulesetInput, TableObjects } from '../../src/kernel/ruleset.ts';
 import { GOLDEN_CASES, goldenText } from '../golden/cases.ts';
 import { Child } from './support/child.ts';
@@ -22,7 +22,7 @@ describeKernel('the ruleset in the kernel', () => {
   });
 
   const apply = async (input: RulesetInput) => {
-    await applyText(rulesetText({ ...input, existing: await listObjects(namespace.run) }), namespace.run);
+    await applyText(ruleset({ ...input, existing: await listObjects(namespace.run) }).text, namespace.run);
   };
   const list = () => namespace.execute('nft', '-s', 'list', 'table', 'inet', 'namewall');
 
@@ -44,6 +44,7 @@ describeKernel('the ruleset in the kernel', () => {
       sets: [],
       maps: [],
       chains: [],
+      chainTexts: new Map(),
       elements: new Map(),
       hasBridgeGuard: false,
     });
@@ -74,8 +75,8 @@ describeKernel('the ruleset in the kernel', () => {
     'what "%s" leaves in the table is known without asking',
     async (_name, input) => {
       await applyText(objectsText(input.existing), namespace.run);
-      await applyText(rulesetText(input), namespace.run);
-      expect(sorted(rulesetObjects(input))).toEqual(sorted(await listObjects(namespace.run)));
+      await applyText(ruleset(input).text, namespace.run);
+      expect(sorted(ruleset(input).objects)).toEqual(sorted(await listObjects(namespace.run)));
     },
   );
 
@@ -90,7 +91,7 @@ describeKernel('the ruleset in the kernel', () => {
   test('a ruleset that the kernel refuses leaves the one before in force and says where it went wrong', async () => {
     await apply(TWO_PODS);
     const before = await list();
-    const wrong = `${rulesetText(TWO_PODS)}add rule inet namewall egress jump nowhere\n`;
+    const wrong = `${ruleset(TWO_PODS).text}add rule inet namewall egress jump nowhere\n`;
     await expect(applyText(wrong, namespace.run)).rejects.toThrow(/Cannot apply the ruleset: .*jump nowhere/);
     expect(await list()).toBe(before);
   });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { applyText, listObjects } from '../../src/kernel/apply.ts';
 import { protectedRanges } from '../../src/kernel/protected.ts';
 import { ensureRoutes } from '../../src/kernel/routes.ts';
-import { rulesetText } from '../../src/kernel/ruleset.ts';
+import { ruleset } from '../../src/kernel/ruleset.ts';
 import type { RulesetInput } from '../../src/kernel/ruleset.ts';
 import { Child } from './support/child.ts';
 import { describeKernel, eventually, Namespace } from './support/namespace.ts';
@@ -32,7 +32,14 @@ const RULESET: RulesetInput = {
   programs: [{ id: '0123456789ab', names: [], classes: [0], segments: [{ deny: [], classes: [0], allow: [] }] }],
   protectedRanges: protectedRanges({ protect: [], cidrs: [] }),
   queriesPerSecondPerPod: 1_000,
-  existing: { sets: [], maps: [], chains: [], elements: new Map(), hasBridgeGuard: false },
+  existing: {
+    sets: [],
+    maps: [],
+    chains: [],
+    chainTexts: new Map(),
+    elements: new Map(),
+    hasBridgeGuard: false,
+  },
 };
 
 /** OTHER's addresses are in the pod ranges: it is known, and no policy selects it; or it is not known. */
@@ -85,7 +92,7 @@ describeKernel('traffic through the ruleset', () => {
   });
 
   const apply = async (input: RulesetInput) => {
-    await applyText(rulesetText({ ...input, existing: await listObjects(node.run) }), node.run);
+    await applyText(ruleset({ ...input, existing: await listObjects(node.run) }).text, node.run);
   };
   const grant = (family: 4 | 6) =>
     node.run(

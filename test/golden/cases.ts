@@ -24,7 +24,7 @@ const NOTHING: RulesetInput = {
   programs: [],
   protectedRanges: protectedRanges({ protect: [], cidrs: [] }),
   queriesPerSecondPerPod: 1_000,
-  existing: { sets: [], maps: [], chains: [], elements: new Map(), hasBridgeGuard: false },
+  existing: { sets: [], maps: [], chains: [], chainTexts: new Map(), elements: new Map(), hasBridgeGuard: false },
 };
 
 const TWO_PODS: RulesetInput = {
@@ -112,7 +112,7 @@ export const GOLDEN_CASES: Readonly<Record<string, RulesetInput>> = {
     existing: {
       sets: ['bound4', 'grants4_tcp443', 'grants6_tcp443', 'grants4_tcp22', 'known4', 'guarded4', 'forgotten'],
       maps: ['policy4', 'policy6', 'old_map'],
-      chains: ['intercept', 'egress', 'deny', 'policy_ffffffffffff'], elements: new Map(), hasBridgeGuard: false },
+      chains: ['intercept', 'egress', 'deny', 'policy_ffffffffffff'], chainTexts: new Map(), elements: new Map(), hasBridgeGuard: false },
   },
 };
 

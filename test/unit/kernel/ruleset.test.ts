@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { rulesetText, staleSetsText } from '../../../src/kernel/ruleset.ts';
+import { ruleset, staleSetsText } from '../../../src/kernel/ruleset.ts';
 import { GOLDEN_CASES, goldenText, writeGolden } from '../../golden/cases.ts';
 
 const TWO_PODS = GOLDEN_CASES['two-pods'];
 if (TWO_PODS === undefined) throw new Error('the case two-pods is gone');
 
 test.each(Object.entries(GOLDEN_CASES))('the ruleset "%s" is the text that was reviewed', (name, input) => {
-  const text = rulesetText(input);
+  const text = ruleset(input).text;
   if (process.env['UPDATE_GOLDEN'] === '1') writeGolden(name, text);
   expect(text).toBe(goldenText(name));
 });
@@ -16,6 +16,7 @@ test('only sets of grants that no class names are removed in the second phase', 
     sets: ['grants4_tcp443', 'grants4_tcp22', 'grants6_tcp22', 'bound4'],
     maps: [],
     chains: [],
+    chainTexts: new Map(),
     elements: new Map(),
     hasBridgeGuard: false,
   };
@@ -23,7 +24,15 @@ test('only sets of grants that no class names are removed in the second phase', 
   expect(staleSetsText(existing, TWO_PODS.classes)).toBe(removal);
   expect(
     staleSetsText(
-      { sets: ['bound4'], maps: [], chains: [], elements: new Map(), hasBridgeGuard: false },
+      {
+        sets: ['bound4'],
+        maps: [],
+        chains: [],
+        chainTexts: new Map(),
+        chainTexts: new Map(),
+        elements: new Map(),
+        hasBridgeGuard: false,
+      },
       TWO_PODS.classes,
     ),
   ).toBe('');
@@ -43,5 +52,5 @@ test.each([
     { programs: [{ id: '0123456789ab', names: [], classes: [9], segments: [{ deny: [], classes: [9], allow: [] }] }] },
   ],
 ])('%s is refused, never written', (_why, wrong) => {
-  expect(() => rulesetText({ ...TWO_PODS, ...wrong })).toThrow(expect.objectContaining({ code: 'bad-input' }));
+  expect(() => ruleset({ ...TWO_PODS, ...wrong }).text).toThrow(expect.objectContaining({ code: 'bad-input' }));
 });
