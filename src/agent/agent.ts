@@ -1,48 +1,38 @@
 // The composition root: builds every part by hand, in start order, and stops them in reverse. The order of a start is what makes it safe:
 // the kernel is closed first (ruleset, routes), then our sockets open, then we say that we are ready (I5).
 import { AuditDrain } from '../audit/drain.ts';
-import { StreamSink } from '../audit/sinks/stream.ts';
+import type { StreamSink } from '../audit/sinks/stream.ts';
 import type { Problem } from '../base/errors.ts';
-import { parseAddress } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
-import type { DatapathSettings } from '../datapath/settings.ts';
-import { applyText } from '../kernel/apply.ts';
 import { Conntrack } from '../kernel/conntrack.ts';
-import { endGrants, readFormer } from '../kernel/inherited-grants.ts';
-import { ensureRoutes } from '../kernel/routes.ts';
 import { chooseStrategy } from '../kernel/self-test.ts';
 import type { RefreshStrategy } from '../kernel/set-writer.ts';
-import { TableReader } from '../kernel/table-reader.ts';
 import { EMPTY_REGISTRY } from '../pods/registry.ts';
 import type { Sys } from '../sys/sys.ts';
-import { AuditMode } from './audit-mode.ts';
+import type { AuditMode } from './audit-mode.ts';
 import { Changeover } from './changeover.ts';
-import { DNS_PORT, TABLE } from './config.ts';
 import type { Config } from './config.ts';
 import { ConnectionLog } from './connection-log.ts';
 import { ControlSocket, controlPath } from './control-socket.ts';
 import { DatapathHost } from './datapath-host.ts';
 import { die } from './die.ts';
+import { applyFirstRules } from './first-rules.ts';
+import type { FirstRules } from './first-rules.ts';
 import { InputFollower } from './follow-inputs.ts';
 import { HealthSocket } from './health-socket.ts';
 import { Health } from './health.ts';
-import { FileSource } from './inputs-files.ts';
-import { takeOver } from './inheritance.ts';
-import { extraRanges } from './inputs.ts';
-import type { Inputs, InputSource } from './inputs.ts';
-import { Links } from './links.ts';
+import type { InputSource } from './inputs.ts';
 import { takeLock } from './lock.ts';
-import { LookupKeeper } from './lookup-keeper.ts';
-import { bootId, machineMs } from './machine-clock.ts';
+import type { LookupKeeper } from './lookup-keeper.ts';
 import { Memory } from './memory.ts';
+import { OldConnections } from './old-connections.ts';
+import { openSink, openSource, settingsOf } from './open-parts.ts';
 import { letQueriesFirst } from './priority.ts';
 import { ProblemLog } from './problem-log.ts';
 import { Revocation } from './revocation.ts';
-import { rulesOf } from './rules.ts';
 import { snapshotOf, stateOf, unboundClients } from './state.ts';
 import type { State } from './state.ts';
 import { Surroundings } from './surroundings.ts';
-import { Table } from './table.ts';
 import { UpstreamKeeper } from './upstream-keeper.ts';
 
 const LOOK_MS = 1_000;
@@ -63,6 +53,7 @@ export class Agent {
   readonly #drain: AuditDrain;
   readonly #connections: ConnectionLog;
   readonly #revocation: Revocation;
+  readonly #old: OldConnections;
   readonly #keeper: LookupKeeper | undefined;
   readonly #surroundings: Surroundings;
   readonly #kernelTimer: NodeJS.Timeout;
@@ -83,9 +74,10 @@ export class Agent {
     this.#sink = sink;
     const now = (): State => changeover.state;
     this.#connections = parts.connections;
-    this.#connections.start({ datapath, drain: this.#drain, state: now, log });
+    this.#connections.start({ reader: parts.reader, datapath, drain: this.#drain, state: now, log });
+    const conntrack = Conntrack.open(sys);
     this.#revocation = new Revocation(config, {
-      conntrack: Conntrack.open(sys),
+      conntrack,
       datapath,
       tell: (flow, pod, reason) => this.#connections.tellCut(flow, pod, reason),
     });
@@ -94,6 +86,8 @@ export class Agent {
     const onRestored = (): void =>
       this.#drain.tell({ time: new Date(sys.wallMs()).toISOString(), event: 'table.restored' });
     this.#follower = new InputFollower({ ...parts, config, upstreams: this.#upstreams, changeover, log, onRestored });
+    const old = { conntrack, revocation: this.#revocation, state: now, nowMs: () => sys.nowMs(), log };
+    this.#old = new OldConnections(config.maxConnectionMs, old);
     this.#keeper = keeper;
     keeper?.start(datapath, now);
     this.#surroundings = new Surroundings(config, { ...parts, log, counters: datapath.counters, state: now });
@@ -129,24 +123,10 @@ export class Agent {
     problems.report(inputs.problems);
     const sink = openSink(config, log);
     const strategy: RefreshStrategy = config.refresh === 'auto' ? await chooseStrategy(sys) : config.refresh;
-    const reader = TableReader.open(sys, TABLE);
-    const connections = ConnectionLog.open(config, sys, reader);
-    const keeper = config.state === 'off' ? undefined : new LookupKeeper(config.state, log);
-    const former = readFormer(reader);
-    const takeover = takeOver(config, state, former, (await keeper?.read(state)) ?? []);
-    await endGrants(takeover.ended, takeover.kept);
-    if (former.grants.length > 0) {
-      log.info({ kept: takeover.kept.length, ended: takeover.ended.length }, 'Took over grants from before the start');
-    }
-    const clock = { nowMs: machineMs, wallMs: () => sys.wallMs(), bootId: bootId() };
-    const auditMode = new AuditMode(config.state, { clock, log, apply: applyText });
+    const connections = ConnectionLog.open(config, sys);
+    const rules = await applyFirstRules(config, sys, { health, log }, state);
+    const { takeover, auditMode } = rules;
     health.warnOf(() => auditMode.warnings());
-    const table = new Table(reader);
-    const links = new Links(config, health);
-    await table.apply(rulesOf(await links.contextOf(state), state));
-    await auditMode.put(state);
-    table.settle();
-    await ensureRoutes({ mark: config.mark, table: config.routingTable, dnsServers: inputs.dnsServers });
     let unreachable: readonly string[] = [];
     const audited = auditMode.podsOf(state);
     const first = { snapshot: snapshotOf(state, new Set(), audited), inheritance: takeover.inheritance };
@@ -164,8 +144,8 @@ export class Agent {
     health.watch(() => datapath.turns());
     letQueriesFirst();
     agent = new Agent(config, log, state, {
-      ...{ health, healthSocket, source, problems, connections, reader, links, table, keeper, auditMode, datapath },
-      ...{ unreachable, sink, sys },
+      ...rules,
+      ...{ health, healthSocket, source, problems, connections, datapath, unreachable, sink, sys },
     });
     agent.#drain.start();
     // Connections from before the start, of pods that were judged otherwise then, or not at all.
@@ -209,6 +189,7 @@ export class Agent {
     this.#audit.auditMode.close();
     clearInterval(this.#kernelTimer);
     await this.#surroundings.stop();
+    await this.#old.stop();
     await this.#follower.stop();
     this.#upstreams.close();
     await this.#connections.stop();
@@ -245,17 +226,12 @@ export class Agent {
 }
 
 /** What is there before the agent is. */
-interface Parts {
+interface Parts extends FirstRules {
   readonly health: Health;
   readonly healthSocket: HealthSocket | undefined;
   readonly source: InputSource;
   readonly problems: ProblemLog;
   readonly connections: ConnectionLog;
-  readonly reader: TableReader;
-  readonly links: Links;
-  readonly table: Table;
-  readonly auditMode: AuditMode;
-  readonly keeper: LookupKeeper | undefined;
   readonly sys: Sys;
   readonly datapath: DatapathHost;
   readonly unreachable: readonly string[];
@@ -272,13 +248,6 @@ export class StartError extends Error {
   }
 }
 
-async function openSource(config: Config, log: Logger, signal: AbortSignal, changed: () => void): Promise<InputSource> {
-  if (config.mode === 'host') return FileSource.open(config, changed, log);
-  // Loaded here only: the client of the API server takes a third of a second and 90 MB, and a host has none.
-  const { ClusterSource } = await import('./inputs-cluster.ts');
-  return ClusterSource.open(config, changed, log, signal);
-}
-
 /** Without its interface the kernel cannot tell a client's packets from those of somebody who uses another address (V9). */
 function warnOfUnbound({ mode }: Config, state: State, log: Logger): void {
   const clients = unboundClients(state);
@@ -286,26 +255,4 @@ function warnOfUnbound({ mode }: Config, state: State, log: Logger): void {
   // A node has hundreds of pods, and the API server knows the interface of none.
   const who = mode === 'node' ? { count: clients.length } : { clients };
   log.warn(who, 'Clients without interface: whoever can send from another address than theirs is not filtered');
-}
-
-function settingsOf(config: Config, strategy: RefreshStrategy, inputs: Inputs): DatapathSettings {
-  return {
-    listen: inputs.dnsServers.flatMap((text) => {
-      const address = parseAddress(text);
-      return address === undefined ? [] : [{ address, port: DNS_PORT }];
-    }),
-    transparent: true,
-    upstreams: inputs.zones,
-    denial: config.denial,
-    lifetimes: config.lifetimes,
-    table: TABLE,
-    strategy,
-    protect: extraRanges(config, inputs),
-  };
-}
-
-function openSink(config: Config, log: Logger): StreamSink {
-  const onError = (error: Error): void =>
-    log.error({ error: error.message, audit: config.audit }, 'Cannot write the audit log: events are lost and counted');
-  return config.audit === 'stdout' ? StreamSink.toStdout(onError) : StreamSink.toFile(config.audit, onError);
 }

@@ -38,6 +38,7 @@ const REMEMBERED = 65_536;
 const COUNT_MS = 10_000;
 
 export interface ConnectionLogParts {
+  readonly reader: TableReader;
   readonly datapath: Pick<DatapathHost, 'recall'>;
   readonly drain: Pick<AuditDrain, 'tell' | 'lost'>;
   readonly state: () => State;
@@ -53,7 +54,6 @@ interface Opened {
 export class ConnectionLog {
   readonly #config: Config;
   readonly #sys: Sys;
-  readonly #reader: TableReader;
   readonly #packets: PacketLog | undefined;
   readonly #events: ConntrackEvents | undefined;
   readonly #counts = new DenialCounts();
@@ -65,18 +65,17 @@ export class ConnectionLog {
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> = Promise.resolve();
 
-  private constructor(config: Config, sys: Sys, reader: TableReader) {
+  private constructor(config: Config, sys: Sys) {
     this.#config = config;
     this.#sys = sys;
-    this.#reader = reader;
     const { logGroup, connections } = config;
     this.#packets = logGroup === 0 ? undefined : PacketLog.open(sys, logGroup, PACKETS_BUFFER_BYTES);
     this.#events = connections === 'all' ? ConntrackEvents.open(sys, EVENTS_BUFFER_BYTES) : undefined;
   }
 
   /** From here on the kernel keeps what happens, until `start` reads it. Throws SysError, and KernelError when another program has the log group. */
-  static open(config: Config, sys: Sys, reader: TableReader): ConnectionLog {
-    return new ConnectionLog(config, sys, reader);
+  static open(config: Config, sys: Sys): ConnectionLog {
+    return new ConnectionLog(config, sys);
   }
 
   start(parts: ConnectionLogParts): void {
@@ -143,7 +142,8 @@ export class ConnectionLog {
 
   async #tellDenied(packets: readonly LoggedPacket[], facts: ConnectionFacts): Promise<void> {
     if (packets.length === 0) return;
-    const translation = this.#packets?.tellsOriginal === false ? readTranslations(this.#reader) : undefined;
+    const reader = this.#packets?.tellsOriginal === false ? this.#parts?.reader : undefined;
+    const translation = reader && readTranslations(reader);
     const about = packets.map((packet) => ({ packet, known: facts.podOf(packet.source) }));
     const names = await this.#names(
       about.map(({ packet, known }) => known && { pod: known.pod.id, address: packet.destination }),
@@ -188,9 +188,10 @@ export class ConnectionLog {
 
   /** The kernel logs a few packets a second of each pod and counts all of them: the rest is told as a number. */
   #tellCounts(facts: ConnectionFacts): void {
-    if (this.#packets === undefined || this.#sys.nowMs() < this.#countAtMs) return;
+    const reader = this.#parts?.reader;
+    if (reader === undefined || this.#packets === undefined || this.#sys.nowMs() < this.#countAtMs) return;
     this.#countAtMs = this.#sys.nowMs() + COUNT_MS;
-    for (const { address, denied } of this.#counts.unlogged(this.#reader)) {
+    for (const { address, denied } of this.#counts.unlogged(reader)) {
       const pod = facts.podOf(address)?.pod.pod;
       const auditPod = pod === undefined ? null : { namespace: pod.namespace, name: pod.name, uid: pod.uid };
       const time = new Date(this.#sys.wallMs()).toISOString();

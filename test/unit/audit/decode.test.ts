@@ -99,6 +99,11 @@ test.each([
   expect(decoded({ flags })).toMatchObject({ cached: false, merged: false, withheld: false, ...want });
 });
 
+test('only what policy alone would have refused says so', () => {
+  expect(decoded()).not.toHaveProperty('wouldDeny');
+  expect(decoded({ flags: AUDIT_FLAG.WouldDeny })).toMatchObject({ event: 'dns.allowed', wouldDeny: true });
+});
+
 test.each<[string, Partial<Written>, object]>([
   ['a pod that nobody knows', { podId: 8 }, { pod: null, client: '192.0.2.7' }],
   ['a client that is no pod', { podId: 0, client: '2001:db8::9' }, { pod: null, client: '2001:db8::9' }],

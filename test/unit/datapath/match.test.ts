@@ -9,7 +9,7 @@ import { parseNameText } from '../../../src/dns/name.ts';
 import type { NameRule } from '../../../src/policy/compiled.ts';
 
 const SEED = 5;
-const OF_POD = { selected: 0, closed: 1, nobodys: 2 } as const;
+const OF_POD = { selected: 0, closed: 1, nobodys: 2, audited: 3 } as const;
 
 const rule = (text: string, classes: readonly number[], number: number): NameRule => ({
   match: text.includes('*') ? 'pattern' : 'name',
@@ -20,14 +20,14 @@ const rule = (text: string, classes: readonly number[], number: number): NameRul
   rule: number,
 });
 
-/** Pods: one whose program grants api.example.org and lets *.example.net be asked, one that may nothing, one that no policy selects. */
+/** Pods: one whose program grants api.example.org and lets *.example.net be asked, one that may nothing, one that no policy selects; and the first again, in audit mode. */
 function setUp() {
   const slots = new QuerySlots(4);
   const programs = new Programs([
     { id: 'open', names: [rule('api.example.org', [3], 0), rule('*.example.net', [], 1)] },
     { id: 'closed', names: [] },
   ]);
-  const pods = { programs: Int32Array.of(0, 1, -1) };
+  const pods = { programs: Int32Array.of(0, 1, -1, 0), isAudited: Uint8Array.of(0, 0, 0, 1) };
   const verdicts: Verdict[] = [];
   const plane = { slots, programs, pods, verdicts } as unknown as Plane; // no more is asked for
   const ask = (pod: number, name: string, qtype: number = TYPE.A, slot = 1): { code: number; verdict: unknown } => {
@@ -68,6 +68,10 @@ test.each([
   ['HTTPS for a name that may only be asked', OF_POD.selected, 'a.example.net', TYPE.HTTPS, MATCH.Allowed, ASKED],
   ['HTTPS when no policy selects the pod', OF_POD.nobodys, 'a.example.net', TYPE.HTTPS, MATCH.Allowed, UNSELECTED],
   ['HTTPS for a denied name', OF_POD.closed, 'api.example.org', TYPE.HTTPS, MATCH.Denied, DENIED],
+  ['in audit mode, a name that is granted', OF_POD.audited, 'api.example.org', TYPE.A, MATCH.Allowed, GRANTED],
+  ['in audit mode, a name that is denied', OF_POD.audited, 'api.example.com', TYPE.A, MATCH.WouldDeny, UNSELECTED],
+  ['in audit mode, HTTPS for a denied name', OF_POD.audited, 'a.example.com', TYPE.HTTPS, MATCH.WouldDeny, UNSELECTED],
+  ['in audit mode, ANY for a denied name', OF_POD.audited, 'a.example.com', TYPE.ANY, MATCH.Refused, UNSELECTED],
 ])('%s', (_why, pod, name, qtype, code, verdict) => {
   expect(setUp().ask(pod, name, qtype)).toEqual({ code, verdict });
 });

@@ -34,6 +34,16 @@ test('an address belongs to its pod, in both families, and others to nobody', ()
   expect(table.programs[table.indexOfId(1)]).toBe(4);
 });
 
+test('audit mode is that of the last snapshot, and none of a pod that is gone', () => {
+  const table = tableOf({ ...pod(1, ['192.0.2.1']), isAudited: true }, pod(2, ['192.0.2.2']));
+  const [first, second] = [table.indexOfId(1), table.indexOfId(2)];
+  expect([table.isAudited[first], table.isAudited[second]]).toEqual([1, 0]);
+  table.replace(snapshot(pod(1, ['192.0.2.1']), { ...pod(2, ['192.0.2.2']), isAudited: true }), never);
+  expect([table.isAudited[first], table.isAudited[second]]).toEqual([0, 1]);
+  table.replace(snapshot(), never);
+  expect(table.isAudited[second]).toBe(0);
+});
+
 test('an empty table knows nobody', () => {
   expect(ownerOf(new PodTable(), '192.0.2.1')).toBe(0);
   expect(ownerOf(tableOf(), '::')).toBe(0);
