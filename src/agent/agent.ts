@@ -145,7 +145,15 @@ export class Agent {
     letQueriesFirst();
     agent = new Agent(config, log, state, {
       ...rules,
-      ...{ health, healthSocket, source, problems, connections, datapath, unreachable, sink, sys },
+      health,
+      healthSocket,
+      source,
+      problems,
+      connections,
+      datapath,
+      unreachable,
+      sink,
+      sys,
     });
     agent.#drain.start();
     // Connections from before the start, of pods that were judged otherwise then, or not at all.

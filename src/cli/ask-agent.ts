@@ -52,7 +52,9 @@ export async function order(request: Request, folder: string, output: string, io
     reply = await ask(path, request);
   } catch (error) {
     io.err(`no answer from ${path}: ${error instanceof Error ? error.message : String(error)}\n`);
-    io.err(`is the agent's "state" another folder? Then give it with --state. Where the agent is dead, this opens the\n`);
+    io.err(
+      `is the agent's "state" another folder? Then give it with --state. Where the agent is dead, this opens the\n`,
+    );
     io.err(`node, DNS included, until an agent starts again:\n  ${OPEN_NODE}\n`);
     return 1;
   }
@@ -69,7 +71,8 @@ function renderOff(off: readonly OrderNote[]): string {
   if (off.length === 0) return 'nothing is off: what policy does not allow is refused\n';
   return off
     .map(({ scope, namespace = '', name = '', since, until, leftSeconds, uid }) => {
-      const whom = scope === 'node' ? 'the whole node' : scope === 'pod' ? `pod ${namespace}/${name}` : `${scope} ${namespace}`;
+      const whom =
+        scope === 'node' ? 'the whole node' : scope === 'pod' ? `pod ${namespace}/${name}` : `${scope} ${namespace}`;
       const end = leftSeconds === null ? 'until "namewall on"' : `for ${durationText(leftSeconds)}, until ${until}`;
       return `off: ${whom} ${end} (since ${since}, by uid ${uid})\n`;
     })

@@ -65,7 +65,10 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
   }
   const forMs = options.for === undefined ? null : durationMs(options.for);
   if (forMs !== null && !(forMs >= SHORTEST_MS && forMs <= LONGEST_MS)) {
-    return misused(io, `--for is a time such as 500ms, 5s, 10m or 1h, from ${SHORTEST_MS}ms to ${LONGEST_MS / 3_600_000}h`);
+    return misused(
+      io,
+      `--for is a time such as 500ms, 5s, 10m or 1h, from ${SHORTEST_MS}ms to ${LONGEST_MS / 3_600_000}h`,
+    );
   }
   return order({ kind: 'off', scope, forMs, uid: callerUid() }, state, output, io);
 }

@@ -1,13 +1,15 @@
 // Stage 5: an upstream's message → what may be answered and what may be granted. Only addresses at the end of an unbroken CNAME chain
 // from the question count (I2); only they, and that chain, are shown for names that a rule grants (I3).
 import { familyOf } from '../base/ip.ts';
-import { ROLE, SECTION } from '../dns/answer.ts';
+import { ANSWER, parseAnswer, ROLE, SECTION } from '../dns/answer.ts';
 import { CHAIN, followChain } from '../dns/chain.ts';
 import { FLAG, RCODE, TYPE } from '../dns/codes.ts';
 import { readUint32 } from '../dns/header.ts';
 import type { Plane } from './plane.ts';
 import type { DraftBody } from './state/answer-draft.ts';
-import { QUESTION_BYTES } from './state/query-slots.ts';
+import { ANY_CLASS } from './state/answer-ranges.ts';
+import type { Opening } from './state/answer-ranges.ts';
+import { NAME_BYTES, QUESTION_BYTES } from './state/query-slots.ts';
 
 const ADDRESS_BYTES = 16;
 const FOR_EVER = 0xffff_ffff;
@@ -17,11 +19,30 @@ const FOR_EVER = 0xffff_ffff;
  * long or contradicts itself, which makes the whole message unusable.
  */
 export function extract(plane: Plane, slot: number, bytes: Uint8Array): boolean {
-  const { answer, chain, draft } = plane;
+  return judge(plane, slot, bytes, undefined);
+}
+
+/**
+ * The same of what upstream said in a stored answer, with the addresses that the slot's verdict opens and most do not: what is cached is what
+ * every pod may be granted, and the few that may be granted more read it again (3 µs). False when that cannot be done.
+ */
+export function extractOpened(plane: Plane, slot: number, stored: number): boolean {
+  const { store, draft } = plane;
+  const start = store.bodyAt(stored, false);
+  const end = start + store.bodyBytes(stored, false);
+  if (parseAnswer(store.bytes, start, end, plane.answer) !== ANSWER.Ok) return false;
+  if (!judge(plane, slot, store.bytes, plane.verdicts[slot]!.opens)) return false;
+  draft.storedMs = store.storedMs(stored);
+  return true;
+}
+
+function judge(plane: Plane, slot: number, bytes: Uint8Array, opens: readonly Opening[] | undefined): boolean {
+  const { answer, chain, draft, slots } = plane;
   if (followChain(bytes, answer, chain) !== CHAIN.Ok) return false;
   const isAnswer = answer.rcode === RCODE.NoError;
   draft.rcode = answer.rcode;
-  draft.addressCount = chain.addresses === 0 ? 0 : copyAdmissible(plane, bytes);
+  plane.ranges.about(slots.folded, slot * NAME_BYTES, slots.qnameLength[slot]!);
+  draft.addressCount = chain.addresses === 0 ? 0 : copyAdmissible(plane, bytes, opens);
   draft.withheld = isAnswer ? chain.addresses - draft.addressCount : 0;
   const maxTtl = plane.settings.lifetimes.maxTtlMs / 1000;
   draft.ttlSeconds = isPositive(plane) ? Math.min(chain.minTtl, maxTtl) : 0;
@@ -46,8 +67,8 @@ function isPositive({ chain }: Plane): boolean {
 }
 
 /** Copies the addresses that may be granted to plane.draft and strikes the others from the answer; how many there are. */
-function copyAdmissible(plane: Plane, bytes: Uint8Array): number {
-  const { answer, neverGranted } = plane;
+function copyAdmissible(plane: Plane, bytes: Uint8Array, opens: readonly Opening[] | undefined): number {
+  const { answer, ranges } = plane;
   const { addresses: found } = plane.draft;
   const isAnswer = answer.rcode === RCODE.NoError;
   let at = 0;
@@ -60,7 +81,7 @@ function copyAdmissible(plane: Plane, bytes: Uint8Array): number {
     for (let b = 0; b < length; b++) found[at + ADDRESS_BYTES - length + b] = bytes[rdata + b]!;
     // ::ffff:a.b.c.d leaves the pod as IPv4 (V10): in an AAAA record it is never honest.
     const isMapped = isV6 && familyOf(found, at) === 4;
-    if (!isAnswer || isMapped || neverGranted.includes(found, at)) answer.role[i] = ROLE.Foreign;
+    if (!isAnswer || isMapped || !ranges.mayGrant(opens, ANY_CLASS, found, at)) answer.role[i] = ROLE.Foreign;
     else at += ADDRESS_BYTES;
   }
   return at / ADDRESS_BYTES;

@@ -8,7 +8,6 @@ import { Query } from '../dns/query.ts';
 import { familyOf } from '../base/ip.ts';
 import { COMMIT, NetlinkSetWriter } from '../kernel/set-writer.ts';
 import type { Carrier } from '../kernel/set-writer.ts';
-import { RangeMatcher, protectedRanges } from '../kernel/protected.ts';
 import { PacketBatch } from '../sys/packet-batch.ts';
 import type { Fd, Sys } from '../sys/sys.ts';
 import { AuditDetail, AuditSubject } from './audit.ts';
@@ -16,6 +15,7 @@ import type { DatapathSettings } from './settings.ts';
 import { AnswerStore, NO_ANSWER } from './state/answer-store.ts';
 import { newDraft } from './state/answer-draft.ts';
 import type { AnswerKey } from './state/answer-draft.ts';
+import { AnswerRanges } from './state/answer-ranges.ts';
 import { AuditBudget } from './state/audit-budget.ts';
 import { Deadlines } from './state/deadlines.ts';
 import { Grants } from './state/grants.ts';
@@ -128,7 +128,7 @@ export class Plane {
   readonly upstreams: Upstreams;
   readonly listeners: readonly Listener[];
   readonly writer: NetlinkSetWriter;
-  readonly neverGranted: RangeMatcher;
+  readonly ranges: AnswerRanges;
   /** Secret seed of every hash over names. */
   readonly seed: number;
   /** Slots that wait for one answer, by the hash of their question: the first of them asked upstream. */
@@ -173,7 +173,7 @@ export class Plane {
     this.storedSerial = new Int32Array(this.slots.capacity);
     this.key = { hash: 0, name: this.slots.folded, nameAt: 0, nameBytes: 0, qtype: 0, flags: 0 };
     this.verdicts = Array.from({ length: this.slots.capacity }, () => UNSELECTED);
-    this.neverGranted = new RangeMatcher(protectedRanges(settings.protect));
+    this.ranges = new AnswerRanges(settings.protect, settings.internalZones);
     this.queries = new PacketBatch(sys, BATCH, QUERY_BYTES);
     this.answers = new PacketBatch(sys, BATCH, ANSWER_BYTES);
     this.outgoing = new PacketBatch(sys, BATCH, QUERY_BYTES);

@@ -21,6 +21,14 @@ export interface UpstreamZone {
   readonly servers: readonly Endpoint[];
 }
 
+/** Names that may be granted addresses of some ranges although `protect` closes them. */
+export interface InternalZone {
+  /** Canonical text; the name itself and everything below it is meant. */
+  readonly zone: string;
+  /** CIDRs, none of which touches what is closed everywhere. */
+  readonly ranges: readonly string[];
+}
+
 export interface DatapathSettings {
   /** Addresses that pods ask, always with their port. */
   readonly listen: readonly Endpoint[];
@@ -34,4 +42,6 @@ export interface DatapathSettings {
   readonly strategy: RefreshStrategy;
   /** What is never granted besides the built-in ranges. */
   readonly protect: ExtraRanges;
+  /** Absent: none. */
+  readonly internalZones?: readonly InternalZone[];
 }

@@ -47,10 +47,13 @@ export type PrivateRange = keyof typeof PRIVATE_RANGES;
 /** The well-known prefix of RFC 6052; the IPv4 address is the last four bytes. */
 export const NAT64_PREFIX = '64:ff9b::';
 
+/** Reason of a CIDR that `protect:` lists: of these, and of PRIVATE_RANGES, some names may be granted addresses all the same. */
+export const CONFIGURED = 'configured';
+
 /** What the configuration closes beside NEVER_GRANTED. */
 export interface ExtraRanges {
   readonly protect: readonly PrivateRange[];
-  /** Service range, node addresses and pod range of the cluster, and whatever else is listed. */
+  /** What is listed, with the reason CONFIGURED; with another one Service range, node addresses and pod range of the cluster. */
   readonly cidrs: readonly ProtectedRange[];
 }
 
@@ -58,14 +61,27 @@ export interface ExtraRanges {
 export function extraRanges(protect: readonly string[]): ExtraRanges {
   return {
     protect: protect.filter(isPrivateRange),
-    cidrs: protect.filter((text) => !isPrivateRange(text)).map((cidr) => ({ cidr, reason: 'configured' })),
+    cidrs: protect.filter((text) => !isPrivateRange(text)).map((cidr) => ({ cidr, reason: CONFIGURED })),
   };
 }
 
 /** Everything that is closed. */
 export function protectedRanges(extra: ExtraRanges): readonly ProtectedRange[] {
-  const named = extra.protect.flatMap((name) => PRIVATE_RANGES[name].map((cidr) => ({ cidr, reason: name })));
-  return [...NEVER_GRANTED, ...named, ...extra.cidrs];
+  return [...NEVER_GRANTED, ...named(extra), ...extra.cidrs];
+}
+
+/** What is closed for every name: NEVER_GRANTED and the cluster's own ranges. */
+export function fixedRanges({ cidrs }: ExtraRanges): readonly ProtectedRange[] {
+  return [...NEVER_GRANTED, ...cidrs.filter(({ reason }) => reason !== CONFIGURED)];
+}
+
+/** What `protect:` closes, and what some names may be granted all the same (opened-ranges.ts). */
+export function openableRanges(extra: ExtraRanges): readonly ProtectedRange[] {
+  return [...named(extra), ...extra.cidrs.filter(({ reason }) => reason === CONFIGURED)];
+}
+
+function named({ protect }: ExtraRanges): readonly ProtectedRange[] {
+  return protect.flatMap((name) => PRIVATE_RANGES[name].map((cidr) => ({ cidr, reason: name })));
 }
 
 /** First and last address of a CIDR, 16 byte form. An address alone is a range of one. */
@@ -153,7 +169,7 @@ export class RangeMatcher {
   }
 }
 
-function isPrivateRange(text: string): text is PrivateRange {
+export function isPrivateRange(text: string): text is PrivateRange {
   return Object.hasOwn(PRIVATE_RANGES, text);
 }
 

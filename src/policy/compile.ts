@@ -60,7 +60,15 @@ export function compile(
     programOfId.set(program.id, index);
     return index;
   });
-  return { classes, destinations: destinations.all, rules, programs, programOfPod };
+  const answerRanges = collectAnswerRanges(used);
+  return {
+    classes,
+    destinations: destinations.all,
+    rules,
+    programs,
+    programOfPod,
+    ...(answerRanges.length === 0 ? {} : { answerRanges }),
+  };
 }
 
 /** One rule of a policy, ready for any program that includes it. */
@@ -83,6 +91,15 @@ function collectClasses(used: ReadonlySet<PolicyRule>): PortClass[] {
     }
   }
   return [...classes.values()].toSorted((a, b) => compareText(a.id, b.id));
+}
+
+function collectAnswerRanges(used: ReadonlySet<PolicyRule>): string[] {
+  const opened = [...used].flatMap(({ egress }) => egress).flatMap(answerRangesOf);
+  return [...new Set(opened)].toSorted(compareText);
+}
+
+function answerRangesOf(rule: EgressRule): readonly string[] {
+  return (rule.kind === 'connect' ? rule.answerRanges : undefined) ?? [];
 }
 
 function lowerRules(
@@ -122,7 +139,12 @@ function effectOf(egress: Exclude<EgressRule, ReachRule>, classIndex: ReadonlyMa
       return { askUdp: egress.overUdp, askTcp: egress.overTcp, classes: [] };
     case 'connect':
       // A name that may be connected to may be asked: without that the rule could never take effect.
-      return { askUdp: true, askTcp: true, classes: [classIndex.get(portClass(egress.ports).id) ?? -1] };
+      return {
+        askUdp: true,
+        askTcp: true,
+        classes: [classIndex.get(portClass(egress.ports).id) ?? -1],
+        ...(egress.answerRanges === undefined ? {} : { answerRanges: egress.answerRanges }),
+      };
     default:
       return assertNever(egress);
   }
@@ -166,8 +188,8 @@ function contentId(names: readonly NameRule[], segment: Segment, { rules, classe
     const owner = rules[index];
     return [owner?.kind, owner?.namespace, owner?.name];
   };
-  for (const { match, text, askUdp, askTcp, classes: opened, rule } of names) {
-    const opens = opened.map((index) => classes[index]?.id);
+  for (const { match, text, askUdp, askTcp, classes: opened, rule, answerRanges = [] } of names) {
+    const opens = [...opened.map((index) => classes[index]?.id), ...answerRanges];
     hash.update(JSON.stringify([...ownerOf(rule), match, text, askUdp, askTcp, opens]));
   }
   for (const verdict of ['deny', 'allow'] as const) {

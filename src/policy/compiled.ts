@@ -80,6 +80,8 @@ export interface NameRule {
   readonly classes: readonly number[];
   /** Index into CompiledPolicy.rules. */
   readonly rule: number;
+  /** CIDRs: what of the protected ranges addresses of this name may lie in all the same. Absent: none. */
+  readonly answerRanges?: readonly string[];
 }
 
 /** Everything that holds for one pod. Pods whose policies are equal share one program. */
@@ -100,4 +102,6 @@ export interface CompiledPolicy {
   readonly programs: readonly Program[];
   /** For each pod of the input, in its order: index into programs, or -1 when no policy selects it. */
   readonly programOfPod: readonly number[];
+  /** Every answerRanges of the rules in use, sorted. Absent: there are none. */
+  readonly answerRanges?: readonly string[];
 }

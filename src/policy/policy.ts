@@ -69,7 +69,13 @@ export interface ReachRule {
 
 export type EgressRule =
   /** The names may be asked and the addresses they resolve to may be connected to. */
-  | { readonly kind: 'connect'; readonly names: readonly NameSelector[]; readonly ports: readonly PortRange[] | 'all' }
+  | {
+      readonly kind: 'connect';
+      readonly names: readonly NameSelector[];
+      readonly ports: readonly PortRange[] | 'all';
+      /** CIDRs: what of the protected ranges these addresses may lie in all the same. */
+      readonly answerRanges?: readonly string[];
+    }
   /** The names may be asked of the configured DNS servers; that alone opens no address. */
   | {
       readonly kind: 'ask';

@@ -6,6 +6,8 @@ import { equalNames } from '../../dns/name.ts';
 import { compileNameRule, matchesShaped, nameShape } from '../../policy/names.ts';
 import type { CompiledName } from '../../policy/names.ts';
 import type { NameRule } from '../../policy/compiled.ts';
+import { matcherOf } from './answer-ranges.ts';
+import type { Opening } from './answer-ranges.ts';
 
 export interface Verdict {
   readonly mayAsk: boolean;
@@ -13,6 +15,8 @@ export interface Verdict {
   readonly classes: readonly number[];
   /** The first rule that gave a class, else the first that allows the question; -1: none. */
   readonly rule: number;
+  /** What its rules open of the protected ranges; absent: nothing, as nearly always. */
+  readonly opens?: readonly Opening[];
 }
 
 interface JudgedName {
@@ -46,11 +50,7 @@ export class Programs {
 
   constructor(programs: readonly SnapshotProgram[]) {
     this.#programs = programs.map((program) =>
-      program.names.map((rule) => ({
-        name: compileNameRule(rule),
-        rule,
-        verdict: { mayAsk: true, classes: rule.classes, rule: rule.rule },
-      })),
+      program.names.map((rule) => ({ name: compileNameRule(rule), rule, verdict: verdictOf(rule) })),
     );
   }
 
@@ -84,11 +84,19 @@ export class Programs {
   }
 }
 
+function verdictOf({ classes, rule, answerRanges = [] }: NameRule): Verdict {
+  if (answerRanges.length === 0) return { mayAsk: true, classes, rule };
+  const ranges = matcherOf(answerRanges);
+  return { mayAsk: true, classes, rule, opens: classes.map((classIndex) => ({ classIndex, ranges })) };
+}
+
 /** Both may be asked; the classes of both are opened. The rule is the first that opens one, else the first. */
 function join(a: Verdict, b: Verdict): Verdict {
   const classes = b.classes.filter((classIndex) => !a.classes.includes(classIndex));
-  if (classes.length === 0) return a;
-  return { mayAsk: true, classes: [...a.classes, ...classes], rule: a.classes.length > 0 ? a.rule : b.rule };
+  if (classes.length === 0 && b.opens === undefined) return a;
+  const both = { mayAsk: true, classes: [...a.classes, ...classes], rule: a.classes.length > 0 ? a.rule : b.rule };
+  if (a.opens === undefined && b.opens === undefined) return both;
+  return { ...both, opens: [...(a.opens ?? []), ...(b.opens ?? [])] };
 }
 
 function isName(known: Uint8Array, names: Uint8Array, offset: number, length: number): boolean {

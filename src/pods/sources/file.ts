@@ -83,7 +83,11 @@ class ClientsReading {
     const uid = givenUid ?? `${namespace}/${name}`;
     if (isNew) this.#once('uid', uid, map.entries.get('uid')?.value ?? nameEntry.value);
     return {
-      ...{ uid, namespace, name, labels, addresses },
+      uid,
+      namespace,
+      name,
+      labels,
+      addresses,
       ...(link === undefined ? {} : { interface: link }),
       ...(mac === undefined ? {} : { mac: mac.toLowerCase() }),
     };

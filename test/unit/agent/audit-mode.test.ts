@@ -111,15 +111,10 @@ test('it ends by itself, at its time', async () => {
   await vi.advanceTimersByTimeAsync(2);
   expect(names()).toEqual([]);
   expect(world.texts.at(-1)).not.toContain('add');
+  const about = { scope: 'namespace', namespace: 'shop', until: '2026-11-22T12:00:02Z' };
   expect(world.events).toEqual([
-    {
-      ...{ time: '2026-11-22T12:00:00.000Z', event: 'enforcement.off', scope: 'namespace', namespace: 'shop' },
-      ...{ until: '2026-11-22T12:00:02Z', uid: 7 },
-    },
-    {
-      ...{ time: '2026-11-22T12:00:02.000Z', event: 'enforcement.on', scope: 'namespace', namespace: 'shop' },
-      ...{ until: '2026-11-22T12:00:02Z', uid: null },
-    },
+    { time: '2026-11-22T12:00:00.000Z', event: 'enforcement.off', ...about, uid: 7 },
+    { time: '2026-11-22T12:00:02.000Z', event: 'enforcement.on', ...about, uid: null },
   ]);
   expect(lines).toEqual(['warn Audit mode begins: nothing is refused', 'warn Audit mode has ended']);
 });

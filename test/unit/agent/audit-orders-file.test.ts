@@ -50,7 +50,11 @@ test.each([
   ['of another version', JSON.stringify({ ...WHOLE, version: 2 }), 'it is of another version'],
   ['without a list', JSON.stringify({ ...WHOLE, orders: {} }), 'it holds no list of orders'],
   ['with a wrong order among good ones', JSON.stringify({ ...WHOLE, orders: [{}] }), 'it holds what is no order'],
-  ['with too many', JSON.stringify({ ...WHOLE, orders: Array(257).fill({}) }), 'it holds no list of orders'],
+  [
+    'with too many',
+    JSON.stringify({ ...WHOLE, orders: Array.from({ length: 257 }, () => ({})) }),
+    'it holds no list of orders',
+  ],
   ['too long', ' '.repeat(256 * 1024 + 1), 'it has 262145 bytes, and 262144 are the most'],
 ])('nothing is off by a file that is %s', (_why, text, problem) => {
   writeFileSync(path, text, { mode: 0o600 });

@@ -93,7 +93,11 @@ test('what policy allows is granted as ever', () => {
   const { ask, upstream, reply, records, granted } = setUp();
   ask(AUDITED, GRANTED_NAME);
   upstream(GRANTED_NAME, PUBLIC);
-  expect([reply(), records(), granted()]).toEqual(['NoError 1', ['Grant none', 'Allowed none'], [`${AUDITED} 192.0.2.1`]]);
+  expect([reply(), records(), granted()]).toEqual([
+    'NoError 1',
+    ['Grant none', 'Allowed none'],
+    [`${AUDITED} 192.0.2.1`],
+  ]);
 });
 
 test('a denied name is remembered, so that a policy which allows it finds what was looked up', () => {

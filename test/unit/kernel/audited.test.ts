@@ -28,7 +28,9 @@ test.each([
 
 test('a node full of pods is written in lines of a bearable length', () => {
   const addresses = Array.from({ length: 250 }, (_, i) => ({ address: `10.0.1.${i}`, leftMs: Infinity }));
-  const lines = auditedText(addresses).split('\n').filter((line) => line.startsWith('add'));
+  const lines = auditedText(addresses)
+    .split('\n')
+    .filter((line) => line.startsWith('add'));
   expect(lines.map((line) => line.split(',').length)).toEqual([200, 50]);
 });
 

@@ -10,7 +10,13 @@ const pod = (id: number, addresses: readonly string[], program = -1): SnapshotPo
   addresses: addresses.map(bytesOf),
   program,
 });
-const snapshot = (...pods: SnapshotPod[]): Snapshot => ({ generation: 1, pods, programs: [], classIds: [], shield: '' });
+const snapshot = (...pods: SnapshotPod[]): Snapshot => ({
+  generation: 1,
+  pods,
+  programs: [],
+  classIds: [],
+  shield: '',
+});
 const always = (): boolean => true;
 const never = (): boolean => false;
 const ownerOf = (table: PodTable, address: string): number => {
