@@ -25,11 +25,12 @@ const ELSEWHERE: readonly { readonly command: string; readonly reason: string; c
   },
   { command: 'npx namewall run --cleanup', reason: 'needs root and takes away real rules: test/netns' },
   {
-    command: 'npm run demo -- --audit audit.jsonl > /dev/null; grep -m1 dns.denied audit.jsonl',
+    command:
+      "npm run demo -- --audit audit.jsonl > /dev/null; grep -m1 'connection.denied.*api.example.org opens' audit.jsonl",
     reason: 'needs root; that the line it shows is one that the code writes is checked here',
     check: (shown) => {
       const event = JSON.parse(shown) as Record<string, unknown>;
-      expect(event).toMatchObject({ event: 'dns.denied', reason: 'no-rule' });
+      expect(event).toMatchObject({ event: 'connection.denied', names: ['api.example.org'] });
       const source = readFileSync(`${ROOT}src/audit/event.ts`, 'utf8');
       for (const key of Object.keys(event)) expect(source).toMatch(new RegExp(`readonly ${key}\\??: |'${key}'`));
     },
