@@ -3,6 +3,7 @@
 import type { Logger } from '../base/log.ts';
 import { applyText } from '../kernel/apply.ts';
 import { endGrants, readFormer } from '../kernel/inherited-grants.ts';
+import { NFPROTO_BRIDGE } from '../kernel/netlink.ts';
 import { ensureRoutes } from '../kernel/routes.ts';
 import { TableReader } from '../kernel/table-reader.ts';
 import type { Sys } from '../sys/sys.ts';
@@ -46,7 +47,7 @@ export async function applyFirstRules(
   }
   const clock = { nowMs: machineMs, wallMs: () => sys.wallMs(), bootId: bootId() };
   const auditMode = new AuditMode(config.state, { clock, log, apply: applyText });
-  const table = new Table(reader);
+  const table = new Table(reader, () => TableReader.open(sys, TABLE, NFPROTO_BRIDGE));
   const links = new Links(config, health);
   await table.apply(rulesOf(await links.contextOf(state), state));
   await auditMode.put(state);

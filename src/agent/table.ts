@@ -11,13 +11,17 @@ import type { PortClass } from '../policy/compiled.ts';
 
 export class Table {
   readonly #reader: TableReader;
+  readonly #openBridgeReader: () => TableReader;
+  #bridgeReader: TableReader | undefined;
   #existing: TableObjects | undefined;
   #hasBridgeGuard: boolean | undefined;
   /** Undefined while it was not taken since the last change. */
   #fingerprint: string | undefined;
 
-  constructor(reader: TableReader) {
+  /** `openBridgeReader` is called where some client is behind a bridge. */
+  constructor(reader: TableReader, openBridgeReader: () => TableReader) {
     this.#reader = reader;
+    this.#openBridgeReader = openBridgeReader;
   }
 
   /** One transaction. Throws KernelError, and then nothing has changed. */
@@ -65,6 +69,9 @@ export class Table {
 
   /** Elements of grants come and go, those of pods in audit mode by command. */
   #look(): string {
-    return fingerprint(this.#reader, (set) => isGrantsSet(set) || set.startsWith('audited'));
+    const judging = fingerprint(this.#reader, (set) => isGrantsSet(set) || set.startsWith('audited'));
+    if (this.#hasBridgeGuard !== true) return judging;
+    this.#bridgeReader ??= this.#openBridgeReader();
+    return `${judging} ${fingerprint(this.#bridgeReader, () => false)}`;
   }
 }

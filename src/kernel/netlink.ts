@@ -9,6 +9,7 @@ export const NLMSG_ERROR = 2;
 export const HEADER_BYTES = 16;
 export const NFGENMSG_BYTES = 4;
 export const NFPROTO_INET = 1;
+export const NFPROTO_BRIDGE = 7;
 const NFNL_SUBSYS_NFTABLES = 10;
 export const NLA_F_NESTED = 0x8000;
 export const ATTRIBUTE_BYTES = 4;

@@ -1,4 +1,4 @@
-// Lists what nf_tables holds of one `inet` table, by raw dumps over a socket of its own, in a fraction of the time of `nft -j`: what is left is
+// Lists what nf_tables holds of one table, by raw dumps over a socket of its own, in a fraction of the time of `nft -j`: what is left is
 // the kernel's, which walks a set anew for every 32 KiB. It never changes anything in the kernel, and never hands out a listing that a
 // transaction may have cut in two.
 import { ERRNO, errnoName, SysError } from '../sys/sys.ts';
@@ -39,14 +39,16 @@ const MAX_TRIES = 32;
 export class TableReader {
   readonly #sys: Sys;
   readonly #table: Buffer;
+  readonly #family: number;
   readonly #memory: Memory;
   readonly #view: DataView;
   readonly #request: MessageBuffer;
   #fd: Fd | undefined;
   #sequence = 0;
 
-  private constructor(sys: Sys, table: string) {
+  private constructor(sys: Sys, table: string, family: number) {
     this.#sys = sys;
+    this.#family = family;
     this.#table = Buffer.from(`${table}\0`, 'latin1');
     this.#memory = sys.allocate(REPLY_BYTES + REQUEST_BYTES);
     this.#view = new DataView(this.#memory.bytes.buffer, this.#memory.bytes.byteOffset, this.#memory.bytes.byteLength);
@@ -55,8 +57,8 @@ export class TableReader {
   }
 
   /** Its memory lives as long as the process: open one and keep it. Throws SysError. */
-  static open(sys: Sys, table: string): TableReader {
-    return new TableReader(sys, table);
+  static open(sys: Sys, table: string, family = NFPROTO_INET): TableReader {
+    return new TableReader(sys, table, family);
   }
 
   close(): void {
@@ -99,7 +101,7 @@ export class TableReader {
     out.clear();
     this.#sequence = (this.#sequence + 1) >>> 0;
     const start = out.openMessage(request, NLM_F_REQUEST | NLM_F_DUMP, this.#sequence);
-    out.familyHeader(NFPROTO_INET, 0);
+    out.familyHeader(this.#family, 0);
     writeName(out, TABLE_NAME, this.#table);
     if (set !== '') writeName(out, SET_NAME, Buffer.from(`${set}\0`, 'latin1'));
     out.closeMessage(start);
