@@ -12,6 +12,8 @@ Commands:
   check   check policy and client files
   match   say whether names match a rule
   probe   ask a running agent whether it lives or is ready
+  off     refuse nothing for a while, and log what would be
+  on      end that
   test    run netassert tests from inside the pods, or against the policies alone
   doctor  look for what keeps it from enforcing here, and how to mend it
   demo    see it allow, deny and explain, in network namespaces
@@ -39,6 +41,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   check: () => import('./cli/check.ts'),
   match: () => import('./cli/match.ts'),
   probe: () => import('./cli/probe.ts'),
+  off: () => import('./cli/off.ts'),
+  on: () => import('./cli/on.ts'),
   test: () => import('./cli/test.ts'),
   doctor: () => import('./cli/doctor.ts'),
   demo: () => import('./cli/demo.ts'),

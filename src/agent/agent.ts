@@ -79,6 +79,7 @@ export class Agent {
     this.#revocation = new Revocation(config, {
       conntrack,
       datapath,
+      auditMode: parts.auditMode,
       tell: (flow, pod, reason) => this.#connections.tellCut(flow, pod, reason),
     });
     const changeover = new Changeover(log, { ...parts, memory, revocation: this.#revocation }, state);
@@ -97,7 +98,7 @@ export class Agent {
 
   /**
    * Resolves when it enforces and answers; on a node only once the API server has told of everything, and `signal` gives that up. Rejects
-   * with StartError for wrong files, and with KernelError, SysError, DatapathError, SinkError, WatchError, HealthError or KubernetesError
+   * with StartError for wrong files, and with KernelError, SysError, DatapathError, SinkError, WatchError, SocketError or KubernetesError
    * when the system does not allow it.
    */
   static async start(config: Config, sys: Sys, log: Logger, signal: AbortSignal): Promise<Agent> {

@@ -1,11 +1,12 @@
 // Keeps what pods looked up in a file, for the case that policy is another one when namewall starts again: the kernel has the grants, but not
 // the names that they were given for. Written every few seconds while there is something new, and at the end; losing it closes, never opens.
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../base/log.ts';
 import type { KeptLookup } from '../bridge/protocol.ts';
 import type { DatapathHost } from './datapath-host.ts';
 import { readLookups, writeLookups } from './grants-file.ts';
+import { bootId, machineMs } from './machine-clock.ts';
 import { owners } from './state.ts';
 import type { State } from './state.ts';
 
@@ -106,13 +107,4 @@ export class LookupKeeper {
       'Cannot keep what clients looked up: after a restart with another policy they have to look names up again';
     this.#log.warn({ file: this.#path, error: String(error) }, message);
   }
-}
-
-function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-}
-
-/** CLOCK_MONOTONIC of the machine (node:process, hrtime): the same in every process until it boots again. */
-function machineMs(): number {
-  return Number(process.hrtime.bigint() / 1_000n) / 1_000;
 }

@@ -8,6 +8,7 @@ import type { Flow } from '../kernel/conntrack-flow.ts';
 import { cutText, uncutText } from '../kernel/cut.ts';
 import type { CutFlow } from '../kernel/cut.ts';
 import type { RegisteredPod } from '../pods/registry.ts';
+import type { AuditMode } from './audit-mode.ts';
 import type { Config } from './config.ts';
 import type { DatapathHost } from './datapath-host.ts';
 import { FlowJudge } from './judge-flow.ts';
@@ -19,6 +20,8 @@ const REMEMBERED = 65_536;
 export interface RevocationParts {
   readonly conntrack: Pick<Conntrack, 'flows' | 'delete'>;
   readonly datapath: Pick<DatapathHost, 'recall'>;
+  /** Its pods lose no connection, and what was cut before is let go. */
+  readonly auditMode: Pick<AuditMode, 'isAudited'>;
   /** For the audit. */
   readonly tell: (flow: Flow, pod: RegisteredPod, reason: string) => void;
 }
@@ -26,7 +29,7 @@ export interface RevocationParts {
 interface OpenFlow {
   readonly flow: Flow;
   readonly pod: RegisteredPod;
-  /** Index of the pod's program in the state that judges; -1: no policy selects it any more. */
+  /** Index of the pod's program in the state that judges; -1: no policy selects it any more, or it is in audit mode. */
   readonly program: number;
 }
 
@@ -42,7 +45,7 @@ export class Revocation {
 
   /** `state` is in force, chains and grants; `isChanged` says whose connections are judged. How many were cut. Throws KernelError. */
   async judgeAgain(state: State, isChanged: (pod: RegisteredPod, i: number) => boolean): Promise<number> {
-    const pods = podsByAddress(state, isChanged);
+    const pods = this.#podsByAddress(state, isChanged);
     if (pods.size === 0) return 0;
     const isOpen = ({ source }: Flow): boolean => pods.has(formatAddress(source));
     const open = this.#config.onRevoke === 'cut' ? this.#parts.conntrack.flows(isOpen) : [];
@@ -54,8 +57,17 @@ export class Revocation {
 
   /** Cuts connections for a reason of their own. Throws KernelError. */
   async cut(flows: readonly Flow[], state: State, reason: string): Promise<void> {
-    const pods = podsByAddress(state, () => true);
+    const pods = this.#podsByAddress(state, ({ pod }) => !this.#parts.auditMode.isAudited(pod));
     await this.#cutAll(ofPods(flows, pods), reason);
+  }
+
+  #podsByAddress({ registry, compiled }: State, isMeant: (pod: RegisteredPod, i: number) => boolean): PodsByAddress {
+    const found = registry.pods.flatMap((pod, i): [string, { pod: RegisteredPod; program: number }][] => {
+      if (!isMeant(pod, i)) return [];
+      const program = this.#parts.auditMode.isAudited(pod.pod) ? -1 : (compiled.programOfPod[i] ?? -1);
+      return pod.pod.addresses.map((address) => [address, { pod, program }]);
+    });
+    return new Map(found);
   }
 
   async #denied(state: State, flows: readonly OpenFlow[]): Promise<OpenFlow[]> {
@@ -101,18 +113,6 @@ function ofPods(flows: readonly Flow[], pods: PodsByAddress): OpenFlow[] {
 export function changedBetween(before: State, after: State): (pod: RegisteredPod, i: number) => boolean {
   const former = new Map(before.registry.pods.map(({ id }, i) => [id, meaningOf(before, i)]));
   return ({ id }, i) => former.get(id) !== meaningOf(after, i);
-}
-
-function podsByAddress(
-  { registry, compiled }: State,
-  isMeant: (pod: RegisteredPod, i: number) => boolean,
-): PodsByAddress {
-  const found = registry.pods.flatMap((pod, i): [string, { pod: RegisteredPod; program: number }][] => {
-    if (!isMeant(pod, i)) return [];
-    const program = compiled.programOfPod[i] ?? -1;
-    return pod.pod.addresses.map((address) => [address, { pod, program }]);
-  });
-  return new Map(found);
 }
 
 /** Equal for programs that allow the same. */
