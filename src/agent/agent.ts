@@ -80,7 +80,7 @@ export class Agent {
       conntrack,
       datapath,
       auditMode: parts.auditMode,
-      tell: (flow, pod, reason) => this.#connections.tellCut(flow, pod, reason),
+      tell: (...told) => this.#connections.tellCut(...told),
     });
     const changeover = new Changeover(log, { ...parts, memory, revocation: this.#revocation }, state);
     this.#audit = { auditMode: parts.auditMode, changeover };

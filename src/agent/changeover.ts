@@ -121,6 +121,10 @@ export class Changeover {
     await this.#auditMode.put(this.#state);
     this.#table.settle();
     await this.#datapath.refill();
+    // What slipped through meanwhile, and was answered, is a connection now that the chains would let pass.
+    const cut = await this.#revocation.judgeAgain(this.#state, () => true);
+    if (cut > 0)
+      this.#log.warn({ cut }, 'Cut connections that policy does not allow, found after our table was put back');
     return true;
   }
 

@@ -84,9 +84,11 @@ export class ConnectionLog {
   }
 
   /** A connection that a change of policy, or its age, has ended. */
-  tellCut(flow: Flow, pod: RegisteredPod, reason: string): void {
+  tellCut(flow: Flow, pod: RegisteredPod, reason: string, recalled: readonly RecalledName[] = []): void {
     const opened = this.#opened.get(keyOf(flow));
-    this.#parts?.drain.tell(connectionCut(flow, this.#about(pod, opened?.names ?? [], opened?.policy), reason));
+    // Of one that is older than the policy, or than this process, its beginning is not known.
+    const names = opened === undefined || opened.names.length === 0 ? recalled : opened.names;
+    this.#parts?.drain.tell(connectionCut(flow, this.#about(pod, names, opened?.policy), reason));
   }
 
   /** Reads what is left. */

@@ -1,5 +1,5 @@
 // How clients' interfaces hang together with bridges, and whether what passes those bridges is seen at all.
-import { bridgePorts, passBridgedPackets } from '../kernel/bridges.ts';
+import { bridgePorts, linkLocalAddresses, passBridgedPackets } from '../kernel/bridges.ts';
 import type { Config } from './config.ts';
 import type { Health } from './health.ts';
 import type { RulesContext } from './rules.ts';
@@ -13,6 +13,7 @@ export class Links {
   readonly #config: Config;
   readonly #health: Health;
   #bridges = NO_BRIDGES;
+  #gateways: readonly string[] = [];
   #asked = '';
   #askedAtMs = 0;
 
@@ -28,13 +29,15 @@ export class Links {
     const isKept = asked === this.#asked && performance.now() - this.#askedAtMs < KEPT_MS;
     if (!isKept) await this.#ask(links);
     this.#asked = asked;
-    return { config: this.#config, bridges: this.#bridges };
+    return { config: this.#config, bridges: this.#bridges, gateways: this.#gateways };
   }
 
   async #ask(links: readonly string[]): Promise<void> {
     this.#bridges = links.length === 0 ? NO_BRIDGES : await bridgePorts();
     this.#askedAtMs = performance.now();
-    const mend = links.some((link) => this.#bridges.has(link)) ? passBridgedPackets() : undefined;
+    const own = new Set(links.flatMap((link) => this.#bridges.get(link) ?? []));
+    this.#gateways = own.size === 0 ? [] : await linkLocalAddresses(own);
+    const mend = own.size === 0 ? undefined : passBridgedPackets();
     if (mend === undefined) this.#health.clear('packets of bridged clients pass unseen');
     else this.#health.hold('packets of bridged clients pass unseen', mend);
   }

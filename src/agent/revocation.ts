@@ -2,6 +2,7 @@
 // them. First nothing opens any more (the grants are gone and the chains are switched), then their packets are refused in both directions, then
 // conntrack forgets them: in any other order the far end's next packet would make it believe again.
 import { formatAddress } from '../base/ip.ts';
+import type { RecalledName } from '../bridge/protocol.ts';
 import { applyText } from '../kernel/apply.ts';
 import type { Conntrack } from '../kernel/conntrack.ts';
 import type { Flow } from '../kernel/conntrack-flow.ts';
@@ -23,7 +24,7 @@ export interface RevocationParts {
   /** Its pods lose no connection, and what was cut before is let go. */
   readonly auditMode: Pick<AuditMode, 'isAudited'>;
   /** For the audit. */
-  readonly tell: (flow: Flow, pod: RegisteredPod, reason: string) => void;
+  readonly tell: (flow: Flow, pod: RegisteredPod, reason: string, names: readonly RecalledName[]) => void;
 }
 
 interface OpenFlow {
@@ -31,6 +32,8 @@ interface OpenFlow {
   readonly pod: RegisteredPod;
   /** Index of the pod's program in the state that judges; -1: no policy selects it any more, or it is in audit mode. */
   readonly program: number;
+  /** What its pod saw resolve to its destination. */
+  readonly names?: readonly RecalledName[];
 }
 
 export class Revocation {
@@ -74,15 +77,17 @@ export class Revocation {
     const judge = new FlowJudge(this.#config, state);
     const questions = flows.map(({ flow, pod }) => ({ pod: pod.id, address: flow.replySource }));
     const names = await this.#parts.datapath.recall(questions);
-    return flows.filter(({ flow, program }, i) => program >= 0 && !judge.isAllowed(program, flow, names[i] ?? []));
+    return flows
+      .map((open, i) => ({ ...open, names: names[i] ?? [] }))
+      .filter(({ flow, program, names: known }) => program >= 0 && !judge.isAllowed(program, flow, known));
   }
 
   async #cutAll(flows: readonly OpenFlow[], reason: string): Promise<void> {
     await applyText(cutText(flows.map(({ flow }) => cutFlowOf(flow))));
-    for (const { flow, pod } of flows) {
+    for (const { flow, pod, names = [] } of flows) {
       this.#parts.conntrack.delete(flow);
       this.#cut.set(keyOf(flow), flow);
-      this.#parts.tell(flow, pod, reason);
+      this.#parts.tell(flow, pod, reason, names);
     }
     for (const key of this.#cut.keys()) {
       if (this.#cut.size <= REMEMBERED) break;

@@ -1,9 +1,8 @@
 // State → the kernel's rules, and the rules between two states.
-import { protectedRanges } from '../kernel/protected.ts';
 import type { RulesetInput } from '../kernel/ruleset.ts';
 import type { Program } from '../policy/compiled.ts';
 import type { Config } from './config.ts';
-import { extraRanges } from './inputs.ts';
+import { closedInKernel } from './inputs.ts';
 import { interceptedAddresses, owners, rulesetPods } from './state.ts';
 import type { State } from './state.ts';
 
@@ -12,6 +11,8 @@ export interface RulesContext {
   readonly config: Config;
   /** Interface → the bridge that it is a port of. */
   readonly bridges: ReadonlyMap<string, string>;
+  /** Link-local addresses of those bridges. */
+  readonly gateways: readonly string[];
 }
 
 /**
@@ -19,7 +20,7 @@ export interface RulesContext {
  * their grants.
  */
 export function rulesOf(
-  { config, bridges }: RulesContext,
+  { config, bridges, gateways }: RulesContext,
   state: State,
   closed: ReadonlySet<string> = new Set(),
   left: ReadonlySet<string> = new Set(),
@@ -33,12 +34,13 @@ export function rulesOf(
     logGroup: config.logGroup,
     interceptedAddresses: interceptedAddresses(state, config.intercept),
     pods: rulesetPods(state, closed, bridges),
+    gateways,
     leftAddresses: [...left.difference(new Set(owners(state).keys()))],
     guardedRanges: state.inputs.guardedRanges,
     classes: state.compiled.classes,
     destinations: state.compiled.destinations,
     programs: state.compiled.programs,
-    protectedRanges: protectedRanges(extraRanges(config, state.inputs)),
+    protectedRanges: closedInKernel(config, state.inputs, state.compiled.answerRanges),
     queriesPerSecondPerPod: config.queriesPerSecond,
   };
 }
@@ -63,7 +65,8 @@ export function between(before: State, next: State): State {
     const segments = program.segments.map((segment) => ({ ...segment, classes: kept(segment.classes) }));
     return { ...program, classes: kept(program.classes), segments };
   });
-  return { ...next, compiled: { ...next.compiled, classes, programs, programOfPod } };
+  const answerRanges = [...new Set([...opened(before), ...opened(next)])];
+  return { ...next, compiled: { ...next.compiled, classes, programs, programOfPod, answerRanges } };
 }
 
 /**
@@ -75,8 +78,10 @@ export function areServed(before: State, next: State): boolean {
     (program?.classes ?? []).map((k) => compiled.classes[k]?.id);
   const old = programsByPod(before);
   const programs = programsByPod(next);
+  const open = new Set(opened(before));
   return (
     old.size === programs.size &&
+    opened(next).every((range) => open.has(range)) &&
     [...programs].every(([id, program]) => {
       const former = old.get(id);
       if (!old.has(id) || (program !== undefined && former === undefined)) return false;
@@ -84,6 +89,11 @@ export function areServed(before: State, next: State): boolean {
       return asks(next, program).every((each) => asked.has(each));
     })
   );
+}
+
+/** Protected ranges that some rule opens. */
+function opened({ compiled }: State): readonly string[] {
+  return compiled.answerRanges ?? [];
 }
 
 /** For each pod of the state the program that judges it, undefined where no policy selects it. */

@@ -7,7 +7,9 @@ import type { RulesetInput, TableObjects } from '../kernel/ruleset.ts';
 import { readNames } from '../kernel/table-dump.ts';
 import { isGrantsSet } from '../kernel/table-sets.ts';
 import type { TableReader } from '../kernel/table-reader.ts';
+import { standingShieldChange, standingShieldText } from '../kernel/shield.ts';
 import type { PortClass } from '../policy/compiled.ts';
+import { Libnftables } from '../sys/libnftables.ts';
 
 export class Table {
   readonly #reader: TableReader;
@@ -17,6 +19,7 @@ export class Table {
   #hasBridgeGuard: boolean | undefined;
   /** Undefined while it was not taken since the last change. */
   #fingerprint: string | undefined;
+  readonly #standing = new StandingShield();
 
   /** `openBridgeReader` is called where some client is behind a bridge. */
   constructor(reader: TableReader, openBridgeReader: () => TableReader) {
@@ -28,6 +31,7 @@ export class Table {
   async apply(input: Omit<RulesetInput, 'existing'>): Promise<void> {
     const { text, objects } = ruleset({ ...input, existing: await this.#known() });
     await this.#run(text, objects);
+    this.#standing.follow(input);
   }
 
   /** Removes the sets of grants that no class names any more. Throws KernelError. */
@@ -73,5 +77,24 @@ export class Table {
     if (this.#hasBridgeGuard !== true) return judging;
     this.#bridgeReader ??= this.#openBridgeReader();
     return `${judging} ${fingerprint(this.#bridgeReader, () => false)}`;
+  }
+}
+
+/** The shield that is there before it is needed (kernel/shield.ts); it lives as long as this thread's socket, not where the system has no such. */
+class StandingShield {
+  #nft = Libnftables.open();
+  #isThere = false;
+  #last = '';
+
+  /** After the ruleset: in the other order what it closes would be closed in between. */
+  follow({ pods, guardedRanges, mark }: Omit<RulesetInput, 'existing'>): void {
+    const addresses = pods.flatMap((pod) => (pod.programId === undefined ? [] : pod.addresses));
+    const change = standingShieldChange({ addresses, guardedRanges });
+    if (this.#nft === undefined || change === this.#last) return;
+    const complaint = this.#nft.run(this.#isThere ? change : standingShieldText({ addresses, guardedRanges }, mark));
+    // Refused at the first time: an older kernel or library. Later: tried again with the next ruleset.
+    if (complaint !== undefined && !this.#isThere) this.#nft = undefined;
+    this.#isThere ||= complaint === undefined;
+    this.#last = complaint === undefined ? change : '';
   }
 }

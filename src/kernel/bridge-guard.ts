@@ -9,8 +9,8 @@ import type { RulesetPod } from './ruleset.ts';
 /** Before the bridge looks a frame's destination up, so that a forged source is not learned by anybody behind it. */
 const PRIORITY = -300;
 
-/** The table, replaced whole; only its removal without bridged pods. Throws KernelError `bad-input`. */
-export function bridgeGuardText(pods: readonly RulesetPod[]): string {
+/** The table, replaced whole; only its removal without bridged pods. `gateways`: link-local addresses of the bridges themselves. Throws KernelError `bad-input`. */
+export function bridgeGuardText(pods: readonly RulesetPod[], gateways: readonly string[]): string {
   const byPort = Map.groupBy(
     pods.filter(({ bridge }) => bridge !== undefined),
     (pod) => quotedInterface(pod.interface ?? ''),
@@ -23,7 +23,7 @@ export function bridgeGuardText(pods: readonly RulesetPod[]): string {
     `${removal}table bridge ${TABLE} {`,
     block('counter', 'spoofed', ['comment "frames dropped for their source"']),
     chainText('spoofed', ['counter name spoofed', 'drop']).text,
-    ...ports.map(({ chain, own }) => chainText(chain, portRules(own)).text),
+    ...ports.map(({ chain, own }) => chainText(chain, portRules(own, gateways)).text),
     setText({ kind: 'map', name: 'ports', type: 'ifname : verdict', elements }).text,
     chainText('guard', [`type filter hook prerouting priority ${PRIORITY}; policy accept;`, 'iifname vmap @ports'])
       .text,
@@ -31,7 +31,7 @@ export function bridgeGuardText(pods: readonly RulesetPod[]): string {
   ].join('\n');
 }
 
-function portRules(pods: readonly RulesetPod[]): string[] {
+function portRules(pods: readonly RulesetPod[], gateways: readonly string[]): string[] {
   const addresses = pods.flatMap((pod) => pod.addresses);
   const macs = pods.flatMap(({ mac }) => (mac === undefined ? [] : [checkedMac(mac)]));
   const ethers = macs.length === pods.length ? `{ ${macs.join(', ')} }` : undefined;
@@ -39,7 +39,7 @@ function portRules(pods: readonly RulesetPod[]): string[] {
     ...(ethers === undefined ? [] : [`ether saddr != ${ethers} jump spoofed`]),
     ...arpRules(addressesOf(addresses, 4), ethers),
     ...ipv4Rules(addressesOf(addresses, 4)),
-    ...ipv6Rules(addressesOf(addresses, 6)),
+    ...ipv6Rules(addressesOf(addresses, 6), addressesOf(gateways, 6)),
     'jump spoofed comment "a foreign source; neither IP nor ARP; behind a VLAN tag"',
   ];
 }
@@ -61,10 +61,13 @@ function ipv4Rules(addresses: readonly string[]): string[] {
 }
 
 /** The target of an advertisement is the 16 bytes behind the first 8 of the message (RFC 4861 §4.4). */
-function ipv6Rules(addresses: readonly string[]): string[] {
+function ipv6Rules(addresses: readonly string[], gateways: readonly string[]): string[] {
   const targets = addresses.map((address) => `@th,64,128 != ${hex(address)} `).join('');
   return [
     'icmpv6 type { nd-router-advert, nd-redirect } jump spoofed',
+    // Which link-local address is a pod's nobody knows; which are the gateway's is known.
+    ...(gateways.length === 0 ? [] : [`ip6 saddr ${oneOf(gateways)} jump spoofed`]),
+    ...gateways.map((address) => `icmpv6 type nd-neighbor-advert @th,64,128 ${hex(address)} jump spoofed`),
     `icmpv6 type nd-neighbor-advert @th,64,10 != 0x3fa ${targets}jump spoofed comment "an address of somebody else"`,
     ...(addresses.length === 0 ? [] : [`ether type ip6 ip6 saddr ${oneOf(addresses)} accept`]),
     ...LINK_LOCAL.map((rule) => `ether type ip6 ${rule} accept`),

@@ -17,6 +17,18 @@ export async function bridgePorts(run: RunProgram = runProgram): Promise<Readonl
   return new Map(ports);
 }
 
+/** Link-local addresses of the node itself on these interfaces: nobody behind them may claim one. Throws KernelError. */
+export async function linkLocalAddresses(
+  interfaces: ReadonlySet<string>,
+  run: RunProgram = runProgram,
+): Promise<string[]> {
+  const listing: unknown = JSON.parse((await run('ip', ['-j', '-6', 'addr', 'show', 'scope', 'link'])) || '[]');
+  return (Array.isArray(listing) ? listing : []).flatMap((link: unknown) => {
+    if (!isRecord(link) || !interfaces.has(String(link['ifname'])) || !Array.isArray(link['addr_info'])) return [];
+    return link['addr_info'].flatMap((each: unknown) => (isRecord(each) ? [String(each['local'])] : []));
+  });
+}
+
 /**
  * Makes bridged packets pass netfilter, where that is allowed. Undefined when they do; else the command that an administrator must run.
  * The settings are this network namespace's own (since Linux 5.3).

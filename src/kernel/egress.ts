@@ -23,6 +23,9 @@ const ICMP_ERRORS = [
 
 /** Before the chains that jump to them stand those that they jump to: nft reads top down. */
 export function egressChains(input: RulesetInput): NamedText[] {
+  const mark = `0x${hex(input.mark)}`;
+  // Tells shield.ts, whose chains stand behind ours, that ours are there: by our bit of the mark, taken off again behind both.
+  const seen = `meta mark set meta mark | ${mark}`;
   return [
     ...cutChains(input),
     ...denyChains(input),
@@ -30,21 +33,27 @@ export function egressChains(input: RulesetInput): NamedText[] {
     ...input.programs.flatMap((program) => programChains(program, input)),
     chainText('egress', [
       'type filter hook forward priority filter; policy accept;',
+      seen,
       // Before established: a pod that was deleted, or has ended, loses its connections, too.
       ...FAMILIES.flatMap((family) => unknownPodRules(input, family)),
       ...judgement(input, 'policy'),
       // What the far end goes on with in a connection that conntrack forgot would be taken for its own, and the pod's packets for answers.
-      ...FAMILIES.map(
-        (family) => `${NOT_NEW} ct state new ${ip(family)} daddr @selected${family} counter name not_syn drop`,
-      ),
+      ...FAMILIES.map((family) => `ct state new ${ip(family)} daddr @selected${family} jump stray_in`),
     ]),
     chainText('to_node', [
       'type filter hook input priority filter; policy accept;',
       'iifname "lo" accept',
-      `meta mark & 0x${hex(input.mark)} == 0x${hex(input.mark)} meta l4proto { tcp, udp } th dport 53 accept comment "intercepted"`,
+      `meta mark & ${mark} == ${mark} meta l4proto { tcp, udp } th dport 53 accept comment "intercepted"`,
+      seen,
       ...FAMILIES.flatMap((family) => unknownPodRules(input, family)),
       ...judgement(input, 'node'),
     ]),
+    ...(['forward', 'input'] as const).map((hook) =>
+      chainText(`unmark_${hook}`, [
+        `type filter hook ${hook} priority filter + 2; policy accept;`,
+        `meta mark & ${mark} != 0 meta mark set meta mark & 0x${hex(~input.mark >>> 0)}`,
+      ]),
+    ),
   ];
 }
 
@@ -78,7 +87,12 @@ function trackedChains(): NamedText[] {
     ]),
     // Packets of connections that conntrack does not know: of those that policy ended both sides are told.
     chainText('stray', [...cutRules(), 'jump deny']),
-    chainText('stray_in', [...cutRules(), 'counter name not_syn', 'drop']),
+    // A connection that somebody opens to a pod is not ours to judge. Over UDP what goes on in one that was cut looks like that.
+    chainText('stray_in', [
+      'tcp flags & (fin | syn | rst | ack) == syn return',
+      ...cutRules(),
+      'meta l4proto tcp counter name not_syn drop',
+    ]),
     // What a helper expects (RFC 959 data connections) is related, too: policy judges it. So is an error that a pod sends about a connection of
     // another: whoever knows its ports could reset it, and send to where it leads.
     chainText('related', [...FAMILIES.map(aboutOthers), ...ICMP_ERRORS]),

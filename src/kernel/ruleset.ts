@@ -66,6 +66,8 @@ export interface RulesetInput {
   readonly logGroup: number;
   readonly interceptedAddresses: readonly string[];
   readonly pods: readonly RulesetPod[];
+  /** Link-local addresses that the node has on bridges of pods. */
+  readonly gateways: readonly string[];
   /** Addresses of no pod that may still have grants of a former one: nobody's, should this process end before they are gone. */
   readonly leftAddresses: readonly string[];
   /** CIDRs in which this node's pods have their addresses: what comes from one that no pod of `pods` has is dropped. May be empty. */
@@ -114,7 +116,7 @@ function textOf(input: RulesetInput, sets: readonly TableSet[], chains: readonly
     ...(body.length === 0 ? [] : [`table inet ${TABLE} {`, ...body, '}']),
     ...[...changes].flatMap(([name, { added }]) => elementLines('add', name, added)),
     // Where no pod is behind a bridge the kernel need not know that family.
-    hasBridgedPods(input) || existing.hasBridgeGuard ? bridgeGuardText(input.pods) : '',
+    hasBridgedPods(input) || existing.hasBridgeGuard ? bridgeGuardText(input.pods, input.gateways) : '',
   ].join('\n');
 }
 

@@ -94,6 +94,7 @@ function rulesetInput(classCount: ClassCount): RulesetInput {
     logGroup: 5310,
     interceptedAddresses: pods.flatMap(({ addresses }) => addresses),
     pods,
+    gateways: [],
     leftAddresses: [],
     guardedRanges: podRanges,
     destinations: [],

@@ -26,6 +26,7 @@ const RULESET: RulesetInput = {
   destinations: [],
   interceptedAddresses: [POD[4], POD[6]],
   pods: [{ addresses: [POD[4], POD[6]], owner: 'a1', interface: 'to-pod', programId: '0123456789ab' }],
+  gateways: [],
   leftAddresses: [],
   guardedRanges: [],
   classes: [{ id: 'tcp443', ports: [{ protocol: 'tcp', first: WEB, last: WEB }] }],

@@ -17,6 +17,7 @@ const NOTHING: RulesetInput = {
   logGroup: 5310,
   interceptedAddresses: [],
   pods: [],
+  gateways: [],
   leftAddresses: [],
   guardedRanges: [],
   destinations: [],
@@ -67,6 +68,7 @@ export const GOLDEN_CASES: Readonly<Record<string, RulesetInput>> = {
   },
   bridged: {
     ...TWO_PODS,
+    gateways: ['fe80::1'],
     pods: [
       { addresses: ['10.0.1.7', '2001:db8:1::7'], owner: 'a7', interface: 'tap7', bridge: 'br0', mac: '02:00:00:00:00:07' },
       { addresses: ['10.0.1.8'], owner: 'a8', interface: 'tap8', bridge: 'br0', programId: '0123456789ab' },

@@ -59,7 +59,7 @@ describe.skipIf(!canUseKernel)('connections in the audit log', () => {
         protocol: 'tcp',
         names: [NAME],
       });
-    });
+    }, 5_000);
   });
 
   test('a port that the name does not open, and an address that no name gave', async () => {
@@ -75,7 +75,7 @@ describe.skipIf(!canUseKernel)('connections in the audit log', () => {
         expect.stringContaining('never resolved by this pod'),
         expect.stringContaining('in a range that no name opens (link-local)'),
       ]);
-    });
+    }, 5_000);
   });
 
   test('what a Service translated says what was asked for', async () => {
@@ -98,7 +98,7 @@ describe.skipIf(!canUseKernel)('connections in the audit log', () => {
         translatedFrom: '10.96.0.20:80',
         explanation: expect.stringContaining('translated by Service 10.96.0.20:80'),
       });
-    });
+    }, 5_000);
   });
 
   test('an allowed connection is told when it opens and when it ends, with the rule and the name', async () => {
@@ -115,7 +115,7 @@ describe.skipIf(!canUseKernel)('connections in the audit log', () => {
         names: [NAME],
         policy: { kind: 'CiliumNetworkPolicy', name: 'load' },
       });
-    });
+    }, 5_000);
     await cart.close(made.connection);
     await eventually(() => {
       const [closed] = events('connection.closed');

@@ -10,7 +10,7 @@ import type { Finding } from '../../src/agent/doctor/finding.ts';
 import { Lab } from '../../src/cli/demo/lab.ts';
 import { applyText, listObjects } from '../../src/kernel/apply.ts';
 import { ensureRoutes } from '../../src/kernel/routes.ts';
-import { rulesetText } from '../../src/kernel/ruleset.ts';
+import { ruleset } from '../../src/kernel/ruleset.ts';
 import { describeKernel, Namespace } from '../contract/support/namespace.ts';
 import { GOLDEN_CASES } from '../golden/cases.ts';
 import { eventually } from '../support/eventually.ts';
@@ -181,7 +181,7 @@ describeKernel('namewall doctor', () => {
     if (input === undefined) throw new Error('the case two-pods is gone');
     const existing = await listObjects(namespace.run);
     await applyText(
-      rulesetText({ ...input, mark: MARK, dnsServers: [SERVER], interceptedAddresses: [address], existing }),
+      ruleset({ ...input, mark: MARK, dnsServers: [SERVER], interceptedAddresses: [address], existing }).text,
       namespace.run,
     );
     await ensureRoutes({ mark: MARK, table: TABLE, dnsServers: [SERVER] }, namespace.run);
