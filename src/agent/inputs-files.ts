@@ -2,15 +2,19 @@
 // the rest alone might open what the wrong part was meant to close.
 import type { Parsed } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { Pod } from '../pods/pod.ts';
 import { loadClients } from '../pods/sources/file.ts';
 import { loadPolicies } from '../policy/sources/files.ts';
+import { ParsedFiles } from '../policy/sources/parsed-files.ts';
 import { watchFiles } from '../policy/sources/watch.ts';
 import type { FileWatch } from '../policy/sources/watch.ts';
+import type { Policy } from '../policy/policy.ts';
 import type { HostConfig } from './config.ts';
 import type { Inputs, InputSource } from './inputs.ts';
 
 export class FileSource implements InputSource {
   readonly #config: HostConfig;
+  readonly #parsed = new ParsedInputs();
   #watches: readonly FileWatch[] = [];
 
   private constructor(config: HostConfig) {
@@ -30,7 +34,7 @@ export class FileSource implements InputSource {
   }
 
   read(): Promise<Parsed<Inputs>> {
-    return readFiles(this.#config);
+    return readFiles(this.#config, this.#parsed);
   }
 
   warnings(): readonly string[] {
@@ -42,9 +46,18 @@ export class FileSource implements InputSource {
   }
 }
 
+/** What the files meant at the last reading: one that has changed does not cost the parsing of all. */
+class ParsedInputs {
+  readonly clients = new ParsedFiles<readonly Pod[]>();
+  readonly policies = new ParsedFiles<readonly Policy[]>();
+}
+
 /** All problems of clients and policies are reported together. */
-export async function readFiles(config: HostConfig): Promise<Parsed<Inputs>> {
-  const [clients, policies] = await Promise.all([loadClients(config.clients), loadPolicies(config.policies)]);
+export async function readFiles(config: HostConfig, parsed = new ParsedInputs()): Promise<Parsed<Inputs>> {
+  const [clients, policies] = await Promise.all([
+    loadClients(config.clients, parsed.clients),
+    loadPolicies(config.policies, parsed.policies),
+  ]);
   if (!clients.ok || !policies.ok) {
     return {
       ok: false,

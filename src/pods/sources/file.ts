@@ -6,15 +6,21 @@ import { ProblemList, readDocuments, type MapNode, type Node } from '../../polic
 import { FieldReader } from '../../policy/dialects/fields.ts';
 import { isDnsLabel, isDnsSubdomain, isLabelKey, isLabelValue } from '../../policy/dialects/kubernetes-names.ts';
 import { readTextFile } from '../../policy/sources/files.ts';
+import { ParsedFiles } from '../../policy/sources/parsed-files.ts';
 import type { Pod } from '../pod.ts';
 
 const MAX_INTERFACE = 15; // IFNAMSIZ less the final NUL
 const MAX_UID = 253;
 const CLIENT = { what: 'a client', known: ['namespace', 'name', 'labels', 'addresses', 'interface', 'mac', 'uid'] };
 
-export async function loadClients(path: string): Promise<Parsed<readonly Pod[]>> {
+/** `parsed` remembers what is the same at the next call. */
+export async function loadClients(
+  path: string,
+  parsed = new ParsedFiles<readonly Pod[]>(),
+): Promise<Parsed<readonly Pod[]>> {
   const text = await readTextFile(path);
-  return text.ok ? readClients(text.value, path) : text;
+  const [read] = parsed.parse(new Map([[path, text]]), (content) => readClients(content, path));
+  return read ?? { ok: true, value: [] };
 }
 
 /** All problems of the file at once, in the order of its lines. `file` is only used in messages. */

@@ -4,14 +4,18 @@ import { readFile } from 'node:fs/promises';
 import type { Parsed, Problem } from '../../base/errors.ts';
 import { readPolicies } from '../dialects/read-policies.ts';
 import type { Policy } from '../policy.ts';
+import { ParsedFiles } from './parsed-files.ts';
 import { expandPaths, pathProblem, reasonOf } from './paths.ts';
 
-/** `paths`: files, folders (not searched below), globs. */
-export async function loadPolicies(paths: readonly string[]): Promise<Parsed<readonly Policy[]>> {
+/** `paths`: files, folders (not searched below), globs. `parsed` remembers what is the same at the next call. */
+export async function loadPolicies(
+  paths: readonly string[],
+  parsed = new ParsedFiles<readonly Policy[]>(),
+): Promise<Parsed<readonly Policy[]>> {
   const { files, problems } = await expandPaths(paths);
   const texts = await Promise.all(files.map(readTextFile));
-  const read = texts.map((text, i) => (text.ok ? readPolicies(text.value, files[i] ?? '') : text));
-  const found = collectPolicies(read);
+  const textOf = new Map(texts.map((text, i) => [files[i] ?? '', text]));
+  const found = collectPolicies(parsed.parse(textOf, (text, path) => readPolicies(text, path)));
   if (problems.length === 0) return found;
   return { ok: false, problems: [...problems, ...(found.ok ? [] : found.problems)] };
 }

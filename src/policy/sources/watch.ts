@@ -6,7 +6,7 @@ import { dirname, parse } from 'node:path';
 import { CodedError } from '../../base/errors.ts';
 import { expandPaths } from './paths.ts';
 
-const QUIET_MS = 20; // an editor writes, renames and changes the mode within a few milliseconds: one change
+const QUIET_MS = 10; // an editor writes, renames and changes the mode within a few milliseconds: one change
 const MAX_WAIT_MS = 1000; // a folder that never rests (a log beside the policies) must not put a change off for ever
 
 class WatchError extends CodedError<'watch-failed'> {}
