@@ -36,6 +36,12 @@ export class Fields {
     return this.#entries.has(key);
   }
 
+  /** The keys of a mapping that may have any; none of what is no mapping. */
+  keysOf(key: string): string[] {
+    const node = this.#entries.get(key)?.value;
+    return node?.kind === 'map' ? [...node.entries.keys()] : [];
+  }
+
   /** Whether the value is this word, alone. */
   isWord(key: string, word: string): boolean {
     const node = this.#entries.get(key)?.value;

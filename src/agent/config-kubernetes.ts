@@ -1,6 +1,7 @@
 // The part of namewall.yaml that says which cluster, which node and which DNS Service: every key of `kubernetes`, its default and its check.
 import { isDnsLabel, isDnsSubdomain } from '../policy/dialects/kubernetes-names.ts';
 import type { Fields } from './config-fields.ts';
+import { canonicalZone } from './config-values.ts';
 import { resolve } from 'node:path';
 
 export interface KubernetesConfig {
@@ -69,6 +70,7 @@ function readDnsService(fields: Fields): KubernetesConfig['dnsService'] {
 
 function readClusterZones(fields: Fields): readonly string[] {
   if (!fields.has('clusterZones')) return DEFAULT_CLUSTER_ZONES;
+  // Not `.`: what that is asked of, `dns.upstreams` says.
   const zones = fields.values('clusterZones', canonicalZone, 'is not a zone such as cluster.local');
   if (zones.length > MAX_CLUSTER_ZONES) {
     fields.problem(
@@ -78,10 +80,4 @@ function readClusterZones(fields: Fields): readonly string[] {
     );
   }
   return [...new Set(zones)];
-}
-
-/** Not `.`: what that is asked of, `dns.upstreams` says. */
-function canonicalZone(text: string): string | undefined {
-  const zone = text.toLowerCase().replace(/\.$/, '');
-  return isDnsSubdomain(zone) ? zone : undefined;
 }

@@ -1,6 +1,7 @@
 // How single values of the configuration are written: endpoints, ranges, durations. Says only what a text means, never where it stands.
 import { isIP } from 'node:net';
 import { parseAddress } from '../base/ip.ts';
+import { isDnsSubdomain } from '../policy/dialects/kubernetes-names.ts';
 import type { Endpoint } from '../sys/sys.ts';
 
 const DURATION_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
@@ -24,4 +25,10 @@ export function isCidr(text: string): boolean {
   const [address = '', length = '', more] = text.split('/');
   const family = address.includes('%') ? 0 : isIP(address); // isIP takes a zone; a range has none
   return family > 0 && more === undefined && /^\d{1,3}$/.test(length) && Number(length) <= (family === 4 ? 32 : 128);
+}
+
+/** A zone in lower case, without the final dot; undefined for what is none, and for `.`. */
+export function canonicalZone(text: string): string | undefined {
+  const zone = text.toLowerCase().replace(/\.$/, '');
+  return isDnsSubdomain(zone) ? zone : undefined;
 }

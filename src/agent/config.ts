@@ -4,13 +4,14 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Parsed } from '../base/errors.ts';
 import { formatAddress } from '../base/ip.ts';
-import type { Denial, Lifetimes } from '../datapath/settings.ts';
+import type { Denial, InternalZone, Lifetimes } from '../datapath/settings.ts';
 import { ProblemList, readDocuments } from '../policy/dialects/document.ts';
 import type { PrivateRange } from '../kernel/protected.ts';
 import type { Endpoint } from '../sys/sys.ts';
 import { Fields } from './config-fields.ts';
 import { KUBERNETES_KEYS, readKubernetes } from './config-kubernetes.ts';
 import type { KubernetesConfig } from './config-kubernetes.ts';
+import { readInternalZones } from './config-zones.ts';
 import { HEALTH_SOCKET } from './health.ts';
 
 /** What both modes have. */
@@ -21,6 +22,8 @@ interface CommonConfig {
   readonly intercept: 'selected' | 'namespaces' | 'all';
   readonly lifetimes: Lifetimes;
   readonly protect: { readonly ranges: readonly PrivateRange[]; readonly cidrs: readonly string[] };
+  /** Names that may be granted some of what `protect` closes. */
+  readonly internalZones: readonly InternalZone[];
   readonly verdict: 'reject' | 'drop';
   readonly mark: number;
   readonly routingTable: number;
@@ -81,6 +84,7 @@ const MAIN_KEYS = [
   'intercept',
   'lifetimes',
   'protect',
+  'internalZones',
   'verdict',
   'mark',
   'routingTable',
@@ -181,6 +185,7 @@ function readCommon(fields: Fields, dns: Fields, folder: string, mode: Config['m
       graceMs: lifetimes.durationMs('grace', 60_000, 100, 3_600_000),
     },
     protect: fields.protections('protect'),
+    internalZones: readInternalZones(fields),
     verdict: fields.choice('verdict', ['reject', 'drop']),
     mark: fields.singleBit('mark', DEFAULT_MARK),
     routingTable: fields.routingTable('routingTable', DEFAULT_ROUTING_TABLE),

@@ -3,12 +3,12 @@
 import { formatAddress } from '../base/ip.ts';
 import type { Inheritance, InheritedGrant, KeptLookup } from '../bridge/protocol.ts';
 import type { Former } from '../kernel/inherited-grants.ts';
-import { protectedRanges, RangeMatcher } from '../kernel/protected.ts';
+import { openableRanges, RangeMatcher } from '../kernel/protected.ts';
 import type { DumpedGrant } from '../kernel/table-dump.ts';
 import type { RegisteredPod } from '../pods/registry.ts';
-import { decide } from '../policy/match.ts';
+import { ruleMatches } from '../policy/match.ts';
 import type { Config } from './config.ts';
-import { extraRanges } from './inputs.ts';
+import { closedInKernel, extraRanges } from './inputs.ts';
 import { owners } from './state.ts';
 import type { State } from './state.ts';
 
@@ -38,8 +38,10 @@ export function takeOver(config: Config, state: State, former: Former, saved: re
   const isKnown = ({ pod }: RegisteredPod): boolean => pod.addresses.every(isSamePod);
   const known: ReadonlySet<number> = new Set(state.registry.pods.filter(isKnown).map(({ id }) => id));
   const lookups = saved.filter(({ pod }) => known.has(pod));
-  const earned = earnings(state, lookups);
-  const closed = new RangeMatcher(protectedRanges(extraRanges(config, state.inputs)));
+  const earned = earnings(config, state, lookups);
+  const closed = new RangeMatcher(closedInKernel(config, state.inputs, state.compiled.answerRanges));
+  // Opened to some names only: who has such an address must have seen one of these resolve to it.
+  const openable = new RangeMatcher(openableRanges(extraRanges(config, state.inputs)));
   const grants: InheritedGrant[] = [];
   const kept: DumpedGrant[] = [];
   const ended: DumpedGrant[] = [];
@@ -49,7 +51,8 @@ export function takeOver(config: Config, state: State, former: Former, saved: re
     const classIndex = state.compiled.classes.findIndex((each) => each.id === grant.classId);
     // A lifetime without an end is not ours (V1).
     const isOurs = id !== undefined && isSamePod(address) && classIndex >= 0 && Number.isFinite(grant.leftMs);
-    const hasReason = isOurs && (unchanged.has(id) || earned.has(keyOf(id, classIndex, grant.destination)));
+    const isJudgedAlike = isOurs && unchanged.has(id) && !openable.includes(grant.destination, 0);
+    const hasReason = isOurs && (isJudgedAlike || earned.has(keyOf(id, classIndex, grant.destination)));
     if (!hasReason || closed.includes(grant.destination, 0)) ended.push(grant);
     else {
       kept.push(grant);
@@ -61,13 +64,30 @@ export function takeOver(config: Config, state: State, former: Former, saved: re
 }
 
 /** What the lookups would be granted now, as keys. */
-function earnings({ registry, compiled }: State, lookups: readonly KeptLookup[]): ReadonlySet<string> {
+function earnings(config: Config, { inputs, registry, compiled }: State, lookups: readonly KeptLookup[]): Set<string> {
   const programs = new Map<number, number>(registry.pods.map(({ id }, i) => [id, compiled.programOfPod[i] ?? -1]));
+  const openable = new RangeMatcher(openableRanges(extraRanges(config, inputs)));
   const keys = lookups.flatMap(({ pod, name, addresses }) => {
-    const { classes } = decide(compiled, programs.get(pod) ?? -1, labelsOf(name));
-    return addressesIn(addresses).flatMap((address) => classes.map((classIndex) => keyOf(pod, classIndex, address)));
+    const labels = labelsOf(name);
+    const rules = (compiled.programs[programs.get(pod) ?? -1]?.names ?? []).filter((rule) => ruleMatches(rule, labels));
+    const zones = config.internalZones.filter(({ zone }) => isInZone(labels, zone)).flatMap(({ ranges }) => ranges);
+    return addressesIn(addresses).flatMap((address) => {
+      const isOpen = !openable.includes(address, 0) || isIn(zones, address);
+      const granting = isOpen ? rules : rules.filter(({ answerRanges = [] }) => isIn(answerRanges, address));
+      return granting.flatMap(({ classes }) => classes.map((classIndex) => keyOf(pod, classIndex, address)));
+    });
   });
   return new Set(keys);
+}
+
+function isInZone(labels: readonly string[], zone: string): boolean {
+  const wanted = zone.split('.');
+  const start = labels.length - wanted.length;
+  return start >= 0 && wanted.every((label, i) => label === labels[start + i]);
+}
+
+function isIn(cidrs: readonly string[], address: Uint8Array): boolean {
+  return new RangeMatcher(cidrs.map((cidr) => ({ cidr, reason: 'opened' }))).includes(address, 0);
 }
 
 function addressesIn(bytes: Uint8Array): Uint8Array[] {

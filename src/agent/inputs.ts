@@ -1,6 +1,8 @@
 // What the agent enforces, wherever it comes from: files on a host, the API server on a node. From here on nobody asks which it is.
 import type { Parsed, Problem } from '../base/errors.ts';
 import type { UpstreamZone } from '../datapath/settings.ts';
+import { kernelRanges } from '../kernel/opened-ranges.ts';
+import { CONFIGURED } from '../kernel/protected.ts';
 import type { ExtraRanges, ProtectedRange } from '../kernel/protected.ts';
 import type { Pod } from '../pods/pod.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -45,6 +47,16 @@ export function fixedOf({ dnsServers, protectedRanges }: Inputs): string {
 
 /** What the configuration closes, and what the cluster is known to have. */
 export function extraRanges({ protect }: Pick<Config, 'protect'>, { protectedRanges: ofCluster }: Inputs): ExtraRanges {
-  const configured = protect.cidrs.map((cidr) => ({ cidr, reason: 'configured' }));
+  const configured = protect.cidrs.map((cidr) => ({ cidr, reason: CONFIGURED }));
   return { protect: protect.ranges, cidrs: [...configured, ...ofCluster] };
+}
+
+/** What no grant opens in the kernel: all of that, but for what internal zones and rules (`answerRanges`) open for some names. */
+export function closedInKernel(
+  config: Pick<Config, 'protect' | 'internalZones'>,
+  inputs: Inputs,
+  answerRanges: readonly string[] = [],
+): readonly ProtectedRange[] {
+  const opened = [...config.internalZones.flatMap(({ ranges }) => ranges), ...answerRanges];
+  return kernelRanges(extraRanges(config, inputs), opened);
 }

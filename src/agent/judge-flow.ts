@@ -4,12 +4,12 @@ import { networkInterfaces } from 'node:os';
 import { canonicalAddress, formatAddress } from '../base/ip.ts';
 import type { RecalledName } from '../bridge/protocol.ts';
 import type { Flow } from '../kernel/conntrack-flow.ts';
-import { NEVER_GRANTED, protectedRanges, RangeMatcher } from '../kernel/protected.ts';
+import { NEVER_GRANTED, RangeMatcher } from '../kernel/protected.ts';
 import type { CompiledPolicy, PortClass } from '../policy/compiled.ts';
 import { allowRuleOf, denyRuleOf } from '../policy/static-match.ts';
 import type { StaticPacket } from '../policy/static-match.ts';
 import type { Config } from './config.ts';
-import { extraRanges } from './inputs.ts';
+import { closedInKernel } from './inputs.ts';
 import type { State } from './state.ts';
 
 const PROTOCOLS: Readonly<Record<number, StaticPacket['protocol']>> = {
@@ -28,11 +28,11 @@ export class FlowJudge {
 
   constructor(config: Config, { compiled, inputs }: State, own = ownAddresses()) {
     this.#policy = compiled;
-    this.#protected = new RangeMatcher(protectedRanges(extraRanges(config, inputs)));
+    this.#protected = new RangeMatcher(closedInKernel(config, inputs, compiled.answerRanges));
     this.#own = own;
   }
 
-  /** `names`: what the flow's pod saw resolve to its real destination, with the classes of this state. */
+  /** `names`: what the flow's pod saw resolve to its real destination, with the classes of this state that open it. */
   isAllowed(program: number, flow: Flow, names: readonly RecalledName[]): boolean {
     // What was asked of a Service is judged as what answers.
     const packet = packetOf(flow.replySource, flow.protocol, flow.replySourcePort, this.#own);

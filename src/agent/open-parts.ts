@@ -43,5 +43,6 @@ export function settingsOf(config: Config, strategy: RefreshStrategy, inputs: In
     table: TABLE,
     strategy,
     protect: extraRanges(config, inputs),
+    internalZones: config.internalZones,
   };
 }

@@ -49,12 +49,13 @@ export function decode(view: DataView, bytes: Uint8Array, offset: number, names:
   const policy = policyOf(names.rule(generation, view.getInt32(offset + AUDIT_FIELD.rule, true)));
   const seconds = view.getUint32(offset + AUDIT_FIELD.ttlSeconds, true);
   const micros = view.getUint32(offset + AUDIT_FIELD.latencyMicros, true);
+  const flags = view.getUint8(offset + AUDIT_FIELD.flags);
+  const isPrivate = (flags & AUDIT_FLAG.Private) === 0 ? {} : { private: true as const };
   if (kind === AUDIT_KIND.Grant) {
     const ports = names.portClass(generation, view.getInt16(offset + AUDIT_FIELD.classIndex, true))?.id ?? '';
-    const grant = { addresses, ports, lifetimeSeconds: seconds, policy, commitMicros: micros };
+    const grant = { addresses, ...isPrivate, ports, lifetimeSeconds: seconds, policy, commitMicros: micros };
     return { time, event: 'grant', ...asker, ...grant };
   }
-  const flags = view.getUint8(offset + AUDIT_FIELD.flags);
   const rcode = view.getUint16(offset + AUDIT_FIELD.rcode, true);
   const reason = AUDIT_REASON[view.getUint8(offset + AUDIT_FIELD.reason)] ?? 'none';
   return {
@@ -69,6 +70,7 @@ export function decode(view: DataView, bytes: Uint8Array, offset: number, names:
     cached: (flags & AUDIT_FLAG.Cached) !== 0,
     merged: (flags & AUDIT_FLAG.Merged) !== 0,
     withheld: (flags & AUDIT_FLAG.Withheld) !== 0,
+    ...isPrivate,
     ...((flags & AUDIT_FLAG.WouldDeny) === 0 ? {} : { wouldDeny: true }),
     policy,
     latencyMicros: micros,

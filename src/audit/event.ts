@@ -37,6 +37,8 @@ export interface DnsEvent extends EventHead {
   readonly merged: boolean;
   /** An address was left out of the answer: it lies in a range that is never granted. */
   readonly withheld: boolean;
+  /** The name was granted an address in RFC 1918, ULA or CGNAT, also behind NAT64 (`private-address`; `protect:` closes them). */
+  readonly private?: true;
   /** Only in audit mode: policy alone would have refused it. */
   readonly wouldDeny?: true;
   readonly policy: AuditPolicy | null;
@@ -46,6 +48,8 @@ export interface DnsEvent extends EventHead {
 export interface GrantEvent extends EventHead {
   readonly event: 'grant';
   readonly addresses: readonly string[];
+  /** One of them at least is in RFC 1918, ULA or CGNAT. */
+  readonly private?: true;
   /** Ports that the addresses were opened for: the id of the class. */
   readonly ports: string;
   readonly lifetimeSeconds: number;

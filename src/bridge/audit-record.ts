@@ -16,6 +16,8 @@ export const AUDIT_FLAG = {
   Withheld: 4,
   /** Answered only because the pod is in audit mode. */
   WouldDeny: 8,
+  /** At least one granted address is private: RFC 1918, ULA or CGNAT. */
+  Private: 16,
 } as const;
 
 /** Why a query was not answered with what upstream has; a closed set, also used as a metric label. */

@@ -21,6 +21,7 @@ export const COUNTERS = [
   'upstream_errors',
   'answers_withheld', // at least one address was in a never-granted range
   'grants_added',
+  'grants_private', // of these, the ones of an address in RFC 1918, ULA or CGNAT
   'grants_refused', // a pod's quota or the table is full
   'grants_removed',
   'commits',

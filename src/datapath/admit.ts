@@ -12,6 +12,8 @@ import { TYPE } from '../dns/codes.ts';
 import { COMMIT } from '../kernel/set-writer.ts';
 import { ERRNO } from '../sys/sys.ts';
 import type { Plane } from './plane.ts';
+import { isPrivate } from './state/answer-ranges.ts';
+import type { Opening } from './state/answer-ranges.ts';
 import { NO_ANSWER, remainingMs } from './state/answer-store.ts';
 import { NO_POD } from './state/pod-table.ts';
 import { STATE } from './state/query-slots.ts';
@@ -128,12 +130,38 @@ export function grantLifetimeMs(plane: Plane, answer: number): number {
   return Math.min(Math.max(remainingMs(plane.store, answer, plane.nowMs), minTtlMs), maxTtlMs) + graceMs;
 }
 
-function isGranted({ slots, verdicts, store, grants }: Plane, slot: number, answer: number, untilMs: number): boolean {
+/** Puts into plane.detail the addresses of the answer that its class was granted; they stand in the draft, where nothing else does by now. */
+export function showGranted(plane: Plane, slot: number, answer: number): void {
+  const { detail, store, draft, ranges } = plane;
+  const opens = openingsOf(plane, slot, answer);
+  const count = store.addressCount(answer);
+  let found = 0;
+  for (let i = 0, at = store.addressesAt(answer); i < count; i++, at += ADDRESS_BYTES) {
+    if (opens !== undefined && !ranges.mayGrant(opens, detail.classIndex, store.bytes, at)) continue;
+    for (let b = 0; b < ADDRESS_BYTES; b++) draft.addresses[found * ADDRESS_BYTES + b] = store.bytes[at + b]!;
+    found++;
+  }
+  detail.addresses = draft.addresses;
+  detail.addressesAt = 0;
+  detail.addressCount = found;
+}
+
+/** Where one of the verdict's rules opens protected ranges, each class has to be asked for; else each gets every address of the answer. */
+function openingsOf({ verdicts, ranges, store }: Plane, slot: number, answer: number): readonly Opening[] | undefined {
+  const { opens } = verdicts[slot]!;
+  if (opens !== undefined) ranges.about(store.bytes, store.nameAt(answer), store.nameBytes(answer));
+  return opens;
+}
+
+function isGranted(plane: Plane, slot: number, answer: number, untilMs: number): boolean {
+  const { slots, verdicts, store, grants, ranges } = plane;
   const pod = slots.pod[slot]!;
   const { classes } = verdicts[slot]!;
+  const opens = openingsOf(plane, slot, answer);
   const count = store.addressCount(answer);
   for (let i = 0, at = store.addressesAt(answer); i < count; i++, at += ADDRESS_BYTES) {
     for (let c = 0; c < classes.length; c++) {
+      if (opens !== undefined && !ranges.mayGrant(opens, classes[c]!, store.bytes, at)) continue;
       if (grants.expiryMs(classes[c]!, pod, store.bytes, at) < untilMs) return false;
     }
   }
@@ -159,8 +187,9 @@ function enqueue(plane: Plane, slot: number, answer: number): number {
 
 /** Writes the slot's grants into the netlink batch. False when they do not fit into what is left of it. */
 function put(plane: Plane, slot: number, answer: number, batch: number): boolean {
-  const { slots, pods, writer, grants, store, nowMs } = plane;
+  const { slots, pods, writer, grants, store, ranges, nowMs } = plane;
   const { classes } = plane.verdicts[slot]!;
+  const opens = openingsOf(plane, slot, answer);
   const count = store.addressCount(answer);
   const pod = slots.pod[slot]!;
   const sources = pods.addresses(pod, slots.qtype[slot] === TYPE.AAAA ? 6 : 4);
@@ -168,6 +197,7 @@ function put(plane: Plane, slot: number, answer: number, batch: number): boolean
   // Classes outside: neighbours in the batch then belong to one set and share a message.
   for (let c = 0; c < classes.length; c++) {
     for (let i = 0, at = store.addressesAt(answer); i < count; i++, at += ADDRESS_BYTES) {
+      if (opens !== undefined && !ranges.mayGrant(opens, classes[c]!, store.bytes, at)) continue;
       // Asked before the mirror is told: an expiry that did not fit into this batch must not be proven by its acknowledgement.
       if (!writer.hasRoomFor(classes[c]!, sources.length)) return false;
       const untilMs = grants.reserve(classes[c]!, pod, store.bytes, at, expiryMs, batch);
@@ -199,16 +229,19 @@ function finish(plane: Plane, slot: number, isDone: boolean, tell: (slot: number
 
 /** The kernel has it: now the mirror may rely on it. */
 function learn(plane: Plane, slot: number): void {
-  const { slots, grants, store } = plane;
+  const { slots, grants, store, ranges } = plane;
   const pod = slots.pod[slot]!;
   const answer = storedAnswer(plane, slot);
   if (pod === NO_POD || answer === NO_ANSWER) return;
   const { classes } = plane.verdicts[slot]!;
+  const opens = openingsOf(plane, slot, answer);
   const count = store.addressCount(answer);
   for (let c = 0; c < classes.length; c++) {
     for (let i = 0, at = store.addressesAt(answer); i < count; i++, at += ADDRESS_BYTES) {
+      if (opens !== undefined && !ranges.mayGrant(opens, classes[c]!, store.bytes, at)) continue;
       grants.confirm(classes[c]!, pod, store.bytes, at, plane.batch);
       plane.count(COUNT.grants_added);
+      if (isPrivate(store.bytes, at)) plane.count(COUNT.grants_private);
     }
   }
   note(plane, slot, answer);

@@ -7,6 +7,7 @@ import { familyOf } from '../base/ip.ts';
 import { hashName } from '../dns/name-hash.ts';
 import { COMMIT } from '../kernel/set-writer.ts';
 import type { Plane } from './plane.ts';
+import { isPrivate } from './state/answer-ranges.ts';
 import type { Grant } from './state/grants.ts';
 import type { Lookup } from './state/lookups.ts';
 import { Programs } from './state/programs.ts';
@@ -101,8 +102,12 @@ function earned(plane: Plane, pod: number, program: number): Map<string, Wanted>
   for (const lookup of plane.lookups.of(pod, plane.nowMs)) {
     const { name } = lookup;
     const hash = hashName(name, 0, name.length, plane.seed);
-    const { classes } = plane.programs.judge(program, name, 0, name.length, hash);
-    for (const classIndex of classes) want(wanted, { pod, classIndex }, lookup);
+    const { classes, opens } = plane.programs.judge(program, name, 0, name.length, hash);
+    plane.ranges.about(name, 0, name.length);
+    for (const classIndex of classes) {
+      // A rule that is gone may have opened some of it.
+      want(wanted, { pod, classIndex }, lookup, (at) => plane.ranges.mayGrant(opens, classIndex, lookup.addresses, at));
+    }
   }
   return wanted;
 }
@@ -111,8 +116,10 @@ function want(
   wanted: Map<string, Wanted>,
   { pod, classIndex }: { readonly pod: number; readonly classIndex: number },
   { addresses, expiryMs }: Lookup,
+  mayGrant: (at: number) => boolean,
 ): void {
   for (let at = 0; at < addresses.length; at += ADDRESS_BYTES) {
+    if (!mayGrant(at)) continue;
     const address = addresses.slice(at, at + ADDRESS_BYTES);
     const key = keyOf(classIndex, address);
     const known = wanted.get(key);
@@ -159,6 +166,7 @@ function addGrants(plane: Plane, pod: number, wanted: readonly Wanted[]): boolea
     learn: ({ classIndex, address }) => {
       grants.confirm(classIndex, pod, address, 0);
       plane.count(COUNT.grants_added);
+      if (isPrivate(address, 0)) plane.count(COUNT.grants_private);
     },
   });
 }

@@ -24,14 +24,16 @@ export function extract(plane: Plane, slot: number, bytes: Uint8Array): boolean 
 
 /**
  * The same of what upstream said in a stored answer, with the addresses that the slot's verdict opens and most do not: what is cached is what
- * every pod may be granted, and the few that may be granted more read it again (3 µs). False when that cannot be done.
+ * every pod may be granted, and the few that may be granted more read it again. False when there are none.
  */
 export function extractOpened(plane: Plane, slot: number, stored: number): boolean {
   const { store, draft } = plane;
+  const { opens } = plane.verdicts[slot]!;
+  if (opens === undefined || store.withheld(stored) === 0) return false;
   const start = store.bodyAt(stored, false);
   const end = start + store.bodyBytes(stored, false);
   if (parseAnswer(store.bytes, start, end, plane.answer) !== ANSWER.Ok) return false;
-  if (!judge(plane, slot, store.bytes, plane.verdicts[slot]!.opens)) return false;
+  if (!judge(plane, slot, store.bytes, opens)) return false;
   draft.storedMs = store.storedMs(stored);
   return true;
 }

@@ -15,18 +15,21 @@ export function recall(plane: Plane, questions: readonly RecallQuestion[]): Reca
   return questions.map(({ pod: id, address }) => {
     const pod = plane.pods.indexOfId(id);
     if (pod < 0) return [];
-    return namesOf(plane, plane.pods.programs[pod]!, plane.lookups.withAddress(pod, address, LOOKUPS));
+    return namesOf(plane, plane.pods.programs[pod]!, address, plane.lookups.withAddress(pod, address, LOOKUPS));
   });
 }
 
-function namesOf(plane: Plane, program: number, lookups: readonly Lookup[]): RecalledName[] {
+/** Each with the classes that would be granted this address by it. */
+function namesOf(plane: Plane, program: number, address: Uint8Array, lookups: readonly Lookup[]): RecalledName[] {
   const found = new Map<string, RecalledName>();
   for (const { name, expiryMs } of lookups) {
     const text = formatName(name);
     if (found.has(text) || found.size === NAMES) continue;
     const hash = hashName(name, 0, name.length, plane.seed);
-    const { classes, rule } = plane.programs.judge(program, name, 0, name.length, hash);
-    found.set(text, { name: text, leftMs: expiryMs - plane.nowMs, classes, rule });
+    const { classes, opens, rule } = plane.programs.judge(program, name, 0, name.length, hash);
+    plane.ranges.about(name, 0, name.length);
+    const granted = classes.filter((classIndex) => plane.ranges.mayGrant(opens, classIndex, address, 0));
+    found.set(text, { name: text, leftMs: expiryMs - plane.nowMs, classes: granted, rule });
   }
   return [...found.values()];
 }

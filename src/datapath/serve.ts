@@ -5,7 +5,7 @@ import { COUNT } from '../bridge/counters.ts';
 import { ANSWER, parseAnswer } from '../dns/answer.ts';
 import type { Denial as Reply } from '../dns/build-reply.ts';
 import { RCODE } from '../dns/codes.ts';
-import { ADMIT, admit, grantLifetimeMs, settle, storedAnswer, submit } from './admit.ts';
+import { ADMIT, admit, grantLifetimeMs, settle, showGranted, storedAnswer, submit } from './admit.ts';
 import { audit } from './audit.ts';
 import type { AuditDetail } from './audit.ts';
 import { answerFromCache, cacheKey, keyOf } from './cache.ts';
@@ -21,12 +21,13 @@ import {
   OVER_QUOTA,
   PROTECTED,
 } from './denials.ts';
-import { extract, isCacheable } from './extract.ts';
+import { extract, extractOpened, isCacheable } from './extract.ts';
 import { FORWARD, forward, hasOtherServer, retry, stopAsking, trust } from './forward.ts';
 import { identify } from './identify.ts';
 import { MATCH, match } from './match.ts';
 import type { Plane } from './plane.ts';
 import { fits, replyJudged, replyPlain, replyTruncated, replyWithout } from './reply.ts';
+import { arePrivate } from './state/answer-ranges.ts';
 import { NO_ANSWER } from './state/answer-store.ts';
 import { NO_POD } from './state/pod-table.ts';
 import { ATTEMPTS, NO_SLOT, STATE } from './state/query-slots.ts';
@@ -74,6 +75,7 @@ export class Server {
     const key = keyOf(plane, slot);
     this.#stored = isCacheable(plane) ? store.keep(key, draft) : store.pass(key, draft);
     if (this.#stored === NO_ANSWER) return this.#unusable(slot);
+    this.#storedSerial = store.serial(this.#stored);
     this.#forEachWaiter(slot, this.#answerStored);
   }
 
@@ -134,8 +136,9 @@ export class Server {
     plane.count(COUNT.merged);
   }
 
-  #admitThenReply(slot: number, answer: number): void {
+  #admitThenReply(slot: number, stored: number): void {
     const plane = this.#plane;
+    const answer = this.#openedFor(slot, stored);
     // What the client cannot be shown it is not granted either: it would have to ask again over TCP.
     if (plane.verdicts[slot]!.classes.length > 0 && !fits(plane, slot, plane.store.bodyBytes(answer, true)))
       return this.#answerTruncated(slot);
@@ -159,6 +162,14 @@ export class Server {
     }
   }
 
+  /** `stored` as this slot's verdict opens it: with addresses that are withheld from most. They are the slot's own, and never cached. */
+  #openedFor(slot: number, stored: number): number {
+    const plane = this.#plane;
+    if (!extractOpened(plane, slot, stored)) return stored;
+    const opened = plane.store.pass(keyOf(plane, slot), plane.draft);
+    return opened === NO_ANSWER ? stored : opened;
+  }
+
   #settled(slot: number, isGranted: boolean): void {
     const plane = this.#plane;
     const answer = storedAnswer(plane, slot);
@@ -171,7 +182,9 @@ export class Server {
       detail.classIndex = verdict.classes[c]!;
       detail.rule = verdict.rule;
       detail.ttlSeconds = Math.round(grantLifetimeMs(plane, answer) / 1000);
-      this.#showAddresses(detail, answer);
+      if (verdict.opens === undefined) this.#showAddresses(detail, answer);
+      else showGranted(plane, slot, answer);
+      if (arePrivate(detail)) detail.flags = AUDIT_FLAG.Private;
       detail.latencyMs = plane.sys.nowMs() - plane.submittedMs;
       audit(plane, slot, detail);
     }
@@ -191,10 +204,11 @@ export class Server {
       replyPlain(plane, slot, answer);
       return this.#finish(slot);
     }
+    if (arePrivate(detail)) detail.flags = AUDIT_FLAG.Private;
     const isWithheld = store.withheld(answer) > 0;
     if (isWithheld && this.#isAudited(slot)) return this.#pass(slot, answer, REASON['protected-address']);
     if (isWithheld) {
-      detail.flags = AUDIT_FLAG.Withheld;
+      detail.flags |= AUDIT_FLAG.Withheld;
       plane.count(COUNT.answers_withheld);
     }
     if (isWithheld && store.addressCount(answer) === 0) {
@@ -242,8 +256,12 @@ export class Server {
 
   // What forEachWaiter is to do with each slot; the answer itself is passed beside, so that no closure is made per answer.
   #stored = NO_ANSWER;
+  #storedSerial = 0;
   readonly #answerStored = (slot: number): void => {
-    if (this.#mayAsk(slot)) this.#admitThenReply(slot, this.#stored);
+    if (!this.#mayAsk(slot)) return;
+    // What each waiter was opened for itself is put into the same memory: many of them may have overwritten it.
+    if (this.#plane.store.serial(this.#stored) !== this.#storedSerial) return this.#answerFailed(slot);
+    this.#admitThenReply(slot, this.#stored);
   };
   readonly #answerTruncated = (slot: number): void => {
     if (!this.#mayAsk(slot)) return;

@@ -15,7 +15,11 @@ const FAMILIES = [4, 6] as const;
 /** Never forwarded with this hop limit (RFC 4861 §6.1, §7.1): a pod must find its neighbours. */
 const NEIGHBOURS = 'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept';
 /** Whoever chooses the way of a packet chooses its destination (RFC 791 §3.1, RFC 5095). */
-const ROUTED = { 4: ['ip option lsrr exists', 'ip option ssrr exists'], 6: ['rt type 0'] } as const;
+/** Seldom: an IPv4 header longer than it must be, an IPv6 header followed by something else than a transport. */
+const UNUSUAL = [
+  'ip hdrlength > 5 jump with_options',
+  'ip6 nexthdr != { tcp, udp, icmpv6, sctp } jump with_extensions',
+];
 const ICMP_ERRORS = [
   'icmp type { destination-unreachable, time-exceeded, parameter-problem } accept',
   'icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept',
@@ -24,7 +28,7 @@ const ICMP_ERRORS = [
 /** Before the chains that jump to them stand those that they jump to: nft reads top down. */
 export function egressChains(input: RulesetInput): NamedText[] {
   const mark = `0x${hex(input.mark)}`;
-  // Tells shield.ts, whose chains stand behind ours, that ours are there: by our bit of the mark, taken off again behind both.
+  // Tells shield.ts, whose chains stand behind ours, that ours are there. The bit stays: behind both nobody asks for it, and the way is chosen.
   const seen = `meta mark set meta mark | ${mark}`;
   return [
     ...cutChains(input),
@@ -48,12 +52,6 @@ export function egressChains(input: RulesetInput): NamedText[] {
       ...FAMILIES.flatMap((family) => unknownPodRules(input, family)),
       ...judgement(input, 'node'),
     ]),
-    ...(['forward', 'input'] as const).map((hook) =>
-      chainText(`unmark_${hook}`, [
-        `type filter hook ${hook} priority filter + 2; policy accept;`,
-        `meta mark & ${mark} != 0 meta mark set meta mark & 0x${hex(~input.mark >>> 0)}`,
-      ]),
-    ),
   ];
 }
 
@@ -70,13 +68,21 @@ function judgement(input: RulesetInput, map: 'policy' | 'node'): string[] {
 /** What belongs to a connection passes, unless policy ended it; what returns from here is judged as if it were new. */
 function trackedChains(): NamedText[] {
   return [
+    // Whoever chooses the way of a packet chooses its destination: connection tracking, and all of our rules, know the address that is written
+    // in it now, not the one that is written behind this hook.
+    chainText('with_options', [
+      'ip option lsrr exists ip saddr @selected4 jump deny_source_route',
+      'ip option ssrr exists ip saddr @selected4 jump deny_source_route',
+    ]),
+    chainText('with_extensions', [
+      'rt type 0 ip6 saddr @selected6 jump deny_source_route',
+      // RFC 8200 §4.5: what still is a fragment here lacks part of its header, and no rule would see that part.
+      'exthdr frag exists ip6 saddr @selected6 jump deny',
+    ]),
     // Echo requests, tunnels and the like have no beginning: each packet of a pod is judged, each answer passes.
     chainText('tracked_without_ports', [...cutPeerRules(), 'ct direction reply accept']),
     chainText('tracked', [
-      // Connection tracking knows the address that is written now, not the one that is written behind this hook.
-      ...FAMILIES.flatMap((family) =>
-        ROUTED[family].map((routed) => `${routed} ${ip(family)} saddr @selected${family} jump deny_source_route`),
-      ),
+      ...UNUSUAL,
       // A SYN on a tuple that conntrack still calls established opens a new connection. Of one that was cut conntrack knows nothing any more, and
       // learns nothing: what is no SYN never makes an entry, here and below (`stray`).
       `meta l4proto tcp ${NOT_NEW} accept`,
@@ -138,15 +144,7 @@ function programChains(program: Program, input: RulesetInput): NamedText[] {
 }
 
 function judgeRules(rules: (segment: Segment, s: number) => string[], { segments }: Program): string[] {
-  return [
-    'counter name judged',
-    ...FAMILIES.flatMap((family) => ROUTED[family].map((routed) => `${routed} jump deny_source_route`)),
-    // RFC 8200 §4.5: what still is a fragment here lacks part of its header, and no rule below would see that part.
-    'exthdr frag exists jump deny',
-    `${NOT_NEW} jump stray`,
-    ...segments.flatMap(rules),
-    'jump deny',
-  ];
+  return ['counter name judged', ...UNUSUAL, `${NOT_NEW} jump stray`, ...segments.flatMap(rules), 'jump deny'];
 }
 
 function segmentRules(program: Program, segment: Segment, s: number, input: RulesetInput): string[] {

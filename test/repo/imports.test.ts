@@ -78,13 +78,16 @@ const DEVIATIONS: Readonly<Record<string, string>> = {
   'main.ts → package.json': 'the version that it prints is written down once',
   'datapath/state/programs.ts → policy/names.ts': 'one name matcher for the hot path, the command line and the tests',
   'datapath/committer.ts → kernel/netlink-socket.ts': 'the thread of that socket',
-  'datapath/plane.ts → kernel/protected.ts': 'one list of ranges for the ruleset and for the answers',
+  'datapath/state/answer-ranges.ts → kernel/protected.ts': 'one list of ranges for the ruleset and for the answers',
   'datapath/settings.ts → kernel/protected.ts': 'the type of what the configuration adds to that list',
+  'policy/dialects/cilium/annotations.ts → kernel/opened-ranges.ts':
+    'a range that nothing opens is refused with its place, by that one list',
   'policy/sources/kubernetes.ts → kubernetes/objects.ts': 'the shape of the objects: types alone',
   'pods/sources/file.ts → policy/dialects/document.ts': 'one strict YAML reader with places',
   'pods/sources/file.ts → policy/dialects/fields.ts': 'the same',
   'pods/sources/file.ts → policy/dialects/kubernetes-names.ts': 'labels of clients are what policies select',
   'pods/sources/file.ts → policy/sources/files.ts': 'reads a file with its problems as values',
+  'pods/sources/file.ts → policy/sources/parsed-files.ts': 'and remembers what the same text meant',
   'pods/sources/kubernetes.ts → kubernetes/objects.ts': 'the shape of the objects: types alone',
 };
 

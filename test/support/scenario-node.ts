@@ -1,6 +1,7 @@
 // The node of a scenario: what its statements say about settings, policies and pods, and the world that comes of it.
 import { parseAddress } from '../../src/base/ip.ts';
-import type { Denial, UpstreamZone } from '../../src/datapath/settings.ts';
+import type { Denial, InternalZone, UpstreamZone } from '../../src/datapath/settings.ts';
+import { readOpenedRange } from '../../src/kernel/opened-ranges.ts';
 import { extraRanges } from '../../src/kernel/protected.ts';
 import type { RefreshStrategy } from '../../src/kernel/set-writer.ts';
 import type { Pod } from '../../src/pods/pod.ts';
@@ -24,6 +25,7 @@ export class Node {
     denial: 'nxdomain' as Denial,
     lifetimes: { minTtlMs: 5_000, maxTtlMs: 3_600_000, graceMs: 60_000 },
     protect: [] as string[],
+    internalZones: [] as InternalZone[],
   };
   #policies: readonly Policy[] = [];
   #pods: readonly Pod[] = [];
@@ -56,6 +58,7 @@ export class Node {
       case 'lifetimes':
       case 'servers':
       case 'protect':
+      case 'internal-zone':
         if (this.#world !== undefined) throw new Error('Settings come before everything that happens');
         this.#set(verb, words.rest());
         return true;
@@ -105,13 +108,14 @@ export class Node {
   }
 
   #start(): World {
-    const { listen, lifetimes, denial, protect } = this.#settings;
+    const { listen, lifetimes, denial, protect, internalZones } = this.#settings;
     this.#areZonesChanged = false; // they are among the settings
     const world = new World({
       settings: {
         listen: endpoints(listen),
         upstreams: this.#tellWitness(),
         protect: extraRanges(protect),
+        internalZones,
         lifetimes,
         denial,
       },
@@ -138,10 +142,11 @@ export class Node {
     return [...this.#zones].map(([zone, servers]) => ({ zone, servers: endpoints(servers) }));
   }
 
-  #set(verb: 'denied' | 'lifetimes' | 'servers' | 'protect', values: readonly string[]): void {
+  #set(verb: 'denied' | 'lifetimes' | 'servers' | 'protect' | 'internal-zone', values: readonly string[]): void {
     const settings = this.#settings;
     if (verb === 'servers') settings.listen = [...values];
     else if (verb === 'protect') settings.protect = [...values];
+    else if (verb === 'internal-zone') settings.internalZones.push(internalZone(values));
     else if (verb === 'denied') {
       const denial = DENIALS.find((each) => each === values[0]);
       if (denial === undefined) throw new Error(`Write one of ${DENIALS.join(', ')}`);
@@ -167,6 +172,15 @@ export function endpoint(text: string, port: number): Endpoint {
   const address = parseAddress(text);
   if (address === undefined) throw new Error(`"${text}" is no address`);
   return { address, port };
+}
+
+/** ZONE RANGE … */
+function internalZone([zone = '', ...ranges]: readonly string[]): InternalZone {
+  const cidrs = ranges.map(readOpenedRange).map((range) => {
+    if (!range.ok) throw new Error(`A range of ${zone} ${range.why}`);
+    return range.cidrs;
+  });
+  return { zone, ranges: cidrs.flat() };
 }
 
 function endpoints(texts: readonly string[]): Endpoint[] {

@@ -1,7 +1,9 @@
 // Writes down what leaves the process and what the kernel applied, in order, and holds each reply against what namewall promises always,
 // whatever the scenario says (design §5, I1–I4).
-import { formatAddress } from '../../src/base/ip.ts';
-import { decide } from '../../src/policy/match.ts';
+import { formatAddress, parseAddress } from '../../src/base/ip.ts';
+import { RangeMatcher } from '../../src/kernel/protected.ts';
+import type { CompiledPolicy } from '../../src/policy/compiled.ts';
+import { decide, ruleMatches } from '../../src/policy/match.ts';
 import type { ElementChange } from '../../src/sys/simulated-nftables.ts';
 import type { SentDatagram } from '../../src/sys/simulated-udp.ts';
 import type { Endpoint } from '../../src/sys/sys.ts';
@@ -154,10 +156,12 @@ export class Witness {
     const program = compiled.programOfPod[index] ?? -1;
     if (index < 0) return complain('shows addresses to a client that is no pod');
     if (program < 0) return;
-    const { mayAskUdp, classes } = decide(compiled, program, reply.question.labels);
+    const { labels } = reply.question;
+    const { mayAskUdp, classes } = decide(compiled, program, labels);
     if (!mayAskUdp) return complain('shows addresses of a name that the pod may not ask');
     for (const { rdata, ttl } of shown) {
-      for (const id of classes.map((each) => compiled.classes[each]?.id)) {
+      const opened = openedFor(compiled, program, labels, rdata);
+      for (const id of (opened.length > 0 ? opened : classes).map((each) => compiled.classes[each]?.id)) {
         const family = rdata.includes(':') || rdata === 'mapped' ? 6 : 4;
         const sources = (registry.pods[index]?.pod.addresses ?? []).filter(
           (each) => each.includes(':') === (family === 6),
@@ -188,6 +192,16 @@ export class Witness {
     if (state === undefined || index < 0) return false;
     return program < 0 || decide(state.compiled, program, ask.message?.question?.labels ?? []).mayAskUdp;
   }
+}
+
+/** The classes of rules that open the address's range, if any does: others need not be granted it. */
+function openedFor(compiled: CompiledPolicy, program: number, labels: readonly string[], address: string): number[] {
+  const bytes = parseAddress(address);
+  const rules = (compiled.programs[program]?.names ?? []).filter(({ answerRanges = [], ...rule }) => {
+    const ranges = new RangeMatcher(answerRanges.map((cidr) => ({ cidr, reason: 'opened' })));
+    return bytes !== undefined && ranges.includes(bytes, 0) && ruleMatches(rule, labels);
+  });
+  return rules.flatMap(({ classes }) => classes);
 }
 
 function isSameQuestion(a: Message | undefined, b: Message): boolean {

@@ -1,6 +1,6 @@
 // Which addresses of an answer a name may be granted: what is closed for every name, what `protect:` closes, and for which names some of that is
 // open all the same (internal zones; rules whose policy says so). Asked of on the hot path: it must never allocate.
-import { familyOf } from '../../base/ip.ts';
+import { ADDRESS_BYTES, familyOf } from '../../base/ip.ts';
 import { equalNames, foldName, parseNameText } from '../../dns/name.ts';
 import { fixedRanges, openableRanges, RangeMatcher } from '../../kernel/protected.ts';
 import type { ExtraRanges } from '../../kernel/protected.ts';
@@ -22,6 +22,13 @@ export interface Opening {
 
 /** In the place of a class: one of them, whichever. */
 export const ANY_CLASS = -1;
+
+/** 16 bytes each, from `addressesAt`. */
+interface Addresses {
+  readonly addresses: Uint8Array;
+  readonly addressesAt: number;
+  readonly addressCount: number;
+}
 
 interface Zone {
   /** Folded wire name. */
@@ -66,12 +73,7 @@ export class AnswerRanges {
   }
 
   /** Whether a rule with these openings grants the address to the class. `about` was told of the name. */
-  mayGrant(
-    opens: readonly Opening[] | undefined,
-    classIndex: number,
-    addresses: Uint8Array,
-    at: number,
-  ): boolean {
+  mayGrant(opens: readonly Opening[] | undefined, classIndex: number, addresses: Uint8Array, at: number): boolean {
     const range = this.judge(addresses, at);
     if (range !== RANGE.Closed || opens === undefined) return range === RANGE.Open;
     for (let i = 0; i < opens.length; i++) {
@@ -101,6 +103,14 @@ export function isPrivate(addresses: Uint8Array, at: number): boolean {
     (first === 192 && second === 168) ||
     (first === 100 && (second & 0xc0) === 64)
   );
+}
+
+/** Whether one of these is. */
+export function arePrivate({ addresses, addressesAt, addressCount }: Addresses): boolean {
+  for (let i = 0, at = addressesAt; i < addressCount; i++, at += ADDRESS_BYTES) {
+    if (isPrivate(addresses, at)) return true;
+  }
+  return false;
 }
 
 /** The zone itself, and every name below it; a zone begins with a label, never inside one. */

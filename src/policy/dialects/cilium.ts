@@ -4,6 +4,7 @@ import type { EgressRule, Policy, PolicyRule } from '../policy.ts';
 import type { Entry, MapNode, Node, Place } from './document.ts';
 import type { FieldReader } from './fields.ts';
 import { isDnsLabel, isDnsSubdomain } from './kubernetes-names.ts';
+import { readAnnotations } from './cilium/annotations.ts';
 import { readEgress, readEgressDeny } from './cilium/egress.ts';
 import { readEndpointSelector } from './cilium/selectors.ts';
 
@@ -11,7 +12,6 @@ export const CILIUM_API_VERSION = 'cilium.io/v2';
 const CLUSTERWIDE = 'CiliumClusterwideNetworkPolicy';
 export const CILIUM_KINDS: readonly string[] = ['CiliumNetworkPolicy', CLUSTERWIDE];
 
-const ANNOTATION_PREFIX = 'namewall.io/';
 /** Written by the API server and by kubectl; they restrict nothing. */
 const SERVER_FIELDS = [
   'creationTimestamp',
@@ -46,7 +46,20 @@ export function readCiliumPolicy(document: MapNode, kind: string, reader: FieldR
   const namespace = metadata?.namespace ?? 'default';
   const rules = readSpecs(document, isClusterwide ? undefined : namespace, reader);
   if (metadata?.name === undefined) return undefined;
-  return { kind, namespace: isClusterwide ? '' : namespace, name: metadata.name, at: document.place.at, rules };
+  const { name, answerRanges } = metadata;
+  return {
+    kind,
+    namespace: isClusterwide ? '' : namespace,
+    name,
+    at: document.place.at,
+    rules: answerRanges === undefined ? rules : rules.map((rule) => opening(rule, answerRanges)),
+  };
+}
+
+/** An annotation is about every name of its policy. */
+function opening(rule: PolicyRule, answerRanges: readonly string[]): PolicyRule {
+  const egress = rule.egress.map((each) => (each.kind === 'connect' ? { ...each, answerRanges } : each));
+  return { ...rule, egress };
 }
 
 function readMetadata(document: MapNode, isClusterwide: boolean, reader: FieldReader) {
@@ -55,8 +68,8 @@ function readMetadata(document: MapNode, isClusterwide: boolean, reader: FieldRe
   if (map === undefined) return undefined;
   const labels = map.entries.get('labels');
   if (labels !== undefined) reader.texts(labels.value, 'label');
-  readAnnotations(map.entries.get('annotations'), reader);
-  return { namespace: readNamespace(map, isClusterwide, reader), name: readName(map, reader) };
+  const answerRanges = readAnnotations(map.entries.get('annotations'), reader);
+  return { namespace: readNamespace(map, isClusterwide, reader), name: readName(map, reader), answerRanges };
 }
 
 function readName(metadata: MapNode, reader: FieldReader): string | undefined {
@@ -77,15 +90,6 @@ function readNamespace(metadata: MapNode, isClusterwide: boolean, reader: FieldR
   if (namespace === undefined || isDnsLabel(namespace)) return namespace;
   const rule = 'lower case letters, digits and "-", at most 63, beginning and ending with a letter or digit';
   return reader.fail(entry.value.place, 'bad-value', `Cannot use ${JSON.stringify(namespace)} as a namespace: ${rule}`);
-}
-
-/** Annotations of other programs are theirs; one that is addressed to namewall and not understood must not be ignored. */
-function readAnnotations(entry: Entry | undefined, reader: FieldReader): void {
-  const texts = entry && reader.texts(entry.value, 'annotation');
-  for (const [key, { place }] of texts ?? []) {
-    if (!key.startsWith(ANNOTATION_PREFIX)) continue;
-    reader.fail(place, 'unknown-field', `Remove annotation "${key}": namewall knows no such annotation`);
-  }
 }
 
 function readSpecs(document: MapNode, namespace: string | undefined, reader: FieldReader): PolicyRule[] {

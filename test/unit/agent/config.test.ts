@@ -56,6 +56,7 @@ test('the smallest configuration: three keys, and a default for every other', ()
     intercept: 'namespaces',
     lifetimes: { minTtlMs: 5_000, maxTtlMs: 3_600_000, graceMs: 60_000 },
     protect: { ranges: [], cidrs: [] },
+    internalZones: [],
     verdict: 'reject',
     mark: 0x100000,
     routingTable: 5310,
@@ -86,6 +87,7 @@ onRevoke: finish
 logGroup: 7
 state: kept
 protect: [rfc1918, 192.0.2.0/24, "2001:db8::/32", cgnat]
+internalZones: {Corp.example.: [10.20.0.0/16, cgnat], svc.corp.example: rfc1918}
 verdict: drop
 mark: 0x200000
 routingTable: 77
@@ -112,6 +114,10 @@ mode: host
     intercept: 'all',
     lifetimes: { minTtlMs: 500, maxTtlMs: 600_000, graceMs: 2_000 },
     protect: { ranges: ['rfc1918', 'cgnat'], cidrs: ['192.0.2.0/24', '2001:db8::/32'] },
+    internalZones: [
+      { zone: 'corp.example', ranges: ['10.20.0.0/16', '100.64.0.0/10'] },
+      { zone: 'svc.corp.example', ranges: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'] },
+    ],
     verdict: 'drop',
     mark: 0x200000,
     routingTable: 77,
@@ -275,6 +281,34 @@ test.each([
     'protect: an address with a zone',
     'protect: ["fe80::1%eth0/64"]',
     '6:11 bad-value protect: "fe80::1%eth0/64" is neither',
+  ],
+  ['internalZones: a list', 'internalZones: [corp.example]', '6:1 bad-type internalZones must be a mapping of zones'],
+  [
+    'internalZones: no zone',
+    'internalZones: {"*.example": rfc1918}',
+    '6:17 bad-value internalZones: "*.example" is not',
+  ],
+  ['internalZones: the root', 'internalZones: {.: rfc1918}', '6:17 bad-value internalZones: "." is not a zone'],
+  ['internalZones: no range', 'internalZones: {a.example: []}', '6:28 bad-value internalZones.a.example is a list'],
+  [
+    'internalZones: an address alone',
+    'internalZones: {a.example: [rfc1918, 10.0.0.1]}',
+    '6:38 bad-value internalZones.a.example: "10.0.0.1" is neither rfc1918, ula, cgnat nor a CIDR',
+  ],
+  [
+    'internalZones: a range with a metadata address',
+    'internalZones: {a.example: [10.0.0.0/8, 169.254.169.254/32]}',
+    '6:41 bad-value internalZones.a.example: "169.254.169.254/32" touches 169.254.0.0/16 (link-local), which no name opens',
+  ],
+  [
+    'internalZones: every address',
+    'internalZones: {a.example: 0.0.0.0/0}',
+    '6:28 bad-value internalZones.a.example: "0.0.0.0/0" touches',
+  ],
+  [
+    'internalZones: IPv4 behind NAT64',
+    'internalZones: {a.example: "64:ff9b::a14:0/112"}',
+    '6:28 bad-value internalZones.a.example: "64:ff9b::a14:0/112" touches 64:ff9b::/96: write the IPv4 range',
   ],
   ['protect: an empty list', 'protect: []', '6:10 bad-value protect is a list: it must not be empty'],
   ['audit: nothing', 'audit:', '6:7 bad-value audit is null: it must be one of stdout'],

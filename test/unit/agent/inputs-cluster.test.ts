@@ -23,6 +23,7 @@ const CONFIG: NodeConfig = {
   intercept: 'namespaces',
   lifetimes: { minTtlMs: 5_000, maxTtlMs: 3_600_000, graceMs: 60_000 },
   protect: { ranges: [], cidrs: [] },
+  internalZones: [],
   verdict: 'reject',
   mark: 0x100000,
   routingTable: 5310,

@@ -1,7 +1,10 @@
-import { expect, test } from 'vitest';
-import { extraRanges } from '../../../src/agent/inputs.ts';
-import { between } from '../../../src/agent/rules.ts';
+import { describe, expect, test } from 'vitest';
+import { closedInKernel, extraRanges } from '../../../src/agent/inputs.ts';
+import { areServed, between } from '../../../src/agent/rules.ts';
 import { stateOf as compiledState, type State } from '../../../src/agent/state.ts';
+import { parseAddress } from '../../../src/base/ip.ts';
+import { RangeMatcher } from '../../../src/kernel/protected.ts';
+import type { ProtectedRange } from '../../../src/kernel/protected.ts';
 import type { Pod } from '../../../src/pods/pod.ts';
 import { EMPTY_REGISTRY } from '../../../src/pods/registry.ts';
 import { readPolicies } from '../../../src/policy/dialects/read-policies.ts';
@@ -149,5 +152,44 @@ test('what the cluster is known to have is protected beside what the configurati
   expect(extraRanges({ protect }, inputs({ protectedRanges: ofCluster }))).toEqual({
     protect: ['ula'],
     cidrs: [{ cidr: '198.51.100.0/24', reason: 'configured' }, ...ofCluster],
+  });
+});
+
+describe('what some names may be granted although it is protected', () => {
+  const opening = (ranges: string) =>
+    policyOf('web', { 'a.example.org': 80 }).replace(
+      'name: web,',
+      `name: web, annotations: {namewall.io/allow-answer-ranges: "${ranges}"},`,
+    );
+  const isClosed = (ranges: readonly ProtectedRange[], address: string): boolean =>
+    new RangeMatcher(ranges).includes(parseAddress(address) ?? expect.fail(address), 0);
+
+  test('the kernel leaves out what internal zones and rules open, and nothing of the cluster', () => {
+    const config = {
+      protect: { ranges: ['rfc1918' as const], cidrs: [] },
+      internalZones: [{ zone: 'corp.example', ranges: ['10.20.0.0/16', '10.244.0.0/16'] }],
+    };
+    const state = inputs({ protectedRanges: [{ cidr: '10.244.1.0/24', reason: 'pod-range' }] });
+    const closed = closedInKernel(config, state, ['192.168.7.0/24']);
+    const addresses = ['10.20.0.1', '10.21.0.1', '192.168.7.1', '192.168.8.1', '10.244.1.1', '10.244.2.1'];
+    expect(addresses.filter((address) => isClosed(closed, address))).toEqual([
+      '10.21.0.1',
+      '192.168.8.1',
+      '10.244.1.1',
+    ]);
+  });
+
+  test('it is open in the kernel before the data plane grants it, and as long as it still may', () => {
+    const { old, next, middle } = change([['web'], [opening('10.20.0.0/16')]], [['web'], [opening('10.21.0.0/16')]]);
+    expect(middle.compiled.answerRanges).toEqual(['10.20.0.0/16', '10.21.0.0/16']);
+    expect([areServed(old, next), areServed(old, old)]).toEqual([false, true]);
+  });
+
+  test('rules that open more than the next state does serve it', () => {
+    const { old, next } = change(
+      [['web'], [opening('10.20.0.0/16, 10.21.0.0/16')]],
+      [['web'], [opening('10.21.0.0/16')]],
+    );
+    expect(areServed(old, next)).toBe(true);
   });
 });

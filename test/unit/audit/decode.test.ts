@@ -104,6 +104,14 @@ test('only what policy alone would have refused says so', () => {
   expect(decoded({ flags: AUDIT_FLAG.WouldDeny })).toMatchObject({ event: 'dns.allowed', wouldDeny: true });
 });
 
+test.each([
+  ['an answer', AUDIT_KIND.Allowed],
+  ['a grant', AUDIT_KIND.Grant],
+])('only what holds a private address says so: %s', (_why, kind) => {
+  expect(decoded({ kind })).not.toHaveProperty('private');
+  expect(decoded({ kind, flags: AUDIT_FLAG.Private })).toHaveProperty('private', true);
+});
+
 test.each<[string, Partial<Written>, object]>([
   ['a pod that nobody knows', { podId: 8 }, { pod: null, client: '192.0.2.7' }],
   ['a client that is no pod', { podId: 0, client: '2001:db8::9' }, { pod: null, client: '2001:db8::9' }],

@@ -4,6 +4,7 @@ import { COUNT, Counters } from '../../../src/bridge/counters.ts';
 import type { Snapshot, SnapshotProgram } from '../../../src/bridge/snapshot.ts';
 import { adopt, prune } from '../../../src/datapath/adopt.ts';
 import type { Plane } from '../../../src/datapath/plane.ts';
+import { AnswerRanges } from '../../../src/datapath/state/answer-ranges.ts';
 import { Grants, GRANTS_PER_POD } from '../../../src/datapath/state/grants.ts';
 import { Lookups } from '../../../src/datapath/state/lookups.ts';
 import { NO_POD, POD_INDEXES, PodTable } from '../../../src/datapath/state/pod-table.ts';
@@ -80,6 +81,7 @@ function setUp() {
     grants: new Grants(1, POD_INDEXES),
     lookups: new Lookups(),
     programs: new Programs([]),
+    ranges: new AnswerRanges({ protect: [], cidrs: [] }),
     programIds: [],
     classIds: [],
     setNames: new Set(),

@@ -56,6 +56,25 @@ test('a rule becomes a class, a program and a reference to its line', () => {
   });
 });
 
+test('what an annotation opens for answers is a part of the rule, and of the program', () => {
+  const [plain] = policies(['one', app('cart'), oneName]);
+  const annotated = policies(['one', app('cart'), oneName]).map((policy) => ({
+    ...policy,
+    rules: policy.rules.map((rule) => ({
+      ...rule,
+      egress: rule.egress.map((each) =>
+        each.kind === 'connect' ? { ...each, answerRanges: ['10.20.0.0/16', '10.21.0.0/16'] } : each,
+      ),
+    })),
+  }));
+  const pods = [pod('y', { app: 'cart' })];
+  const [before, found] = [compile(plain === undefined ? [] : [plain], pods), compile(annotated, pods)];
+  expect(found.answerRanges).toEqual(['10.20.0.0/16', '10.21.0.0/16']);
+  expect(found.programs[0]?.names[0]?.answerRanges).toEqual(['10.20.0.0/16', '10.21.0.0/16']);
+  expect(found.programs[0]?.id).not.toBe(before.programs[0]?.id);
+  expect(compile(annotated, [pod('z')])).not.toHaveProperty('answerRanges'); // it selects nobody
+});
+
 test('a selected pod without rules has a program without names', () => {
   const { programs, programOfPod } = compile(policies(['none', '{}', '[{}]']), [pod('a')]);
   expect(programOfPod).toEqual([0]);

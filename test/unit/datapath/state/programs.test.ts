@@ -30,6 +30,20 @@ function many(rules: readonly NameRule[]): NameRule[] {
   return [...others.slice(0, 8), ...rules, ...others.slice(8)];
 }
 
+test('what a rule opens of the protected ranges it opens for its own class, whatever other rules match', () => {
+  const opening = rule('a.example.org', { classes: [0], rule: 1, answerRanges: ['10.20.0.0/16'] });
+  const plain = rule('*.example.org', { classes: [0, 1] });
+  for (const rules of [
+    [plain, opening],
+    [opening, plain],
+  ]) {
+    const { classes, opens } = judge(rules, 'a.example.org');
+    expect(classes.toSorted((a, b) => a - b)).toEqual([0, 1]);
+    expect(opens?.map(({ classIndex }) => classIndex)).toEqual([0]);
+    expect(judge(rules, 'b.example.org').opens).toBeUndefined();
+  }
+});
+
 const DENIED = { mayAsk: false, classes: [], rule: -1 };
 
 test.each<[string, NameRule[], string, Verdict]>([

@@ -28,6 +28,24 @@ const requirements = (selector: string, kind?: string) =>
 const policy = (name: string, rest: string) =>
   `apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: ${name}}\n${rest}\n`;
 
+test.each(['CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy'])(
+  'allow-answer-ranges of a %s is about every name that it lets connect to, and about nothing else',
+  (kind) => {
+    const text = `apiVersion: cilium.io/v2
+kind: ${kind}
+metadata: {name: p, annotations: {namewall.io/allow-answer-ranges: "192.168.7.0/24,10.20.0.0/16, cgnat", other: x}}
+specs:
+  - {endpointSelector: {}, egress: [{toFQDNs: [{matchName: a.org}]}, {toCIDR: [192.0.2.0/24]}]}
+  - {endpointSelector: {}, egress: [{toFQDNs: [{matchName: b.org}]}]}
+`;
+    const egress = read(text).flatMap(({ rules }) => rules.flatMap((rule) => rule.egress));
+    const answerRanges = ['10.20.0.0/16', '100.64.0.0/10', '192.168.7.0/24'];
+    const expected = [{ kind: 'connect', answerRanges }, { kind: 'reach' }, { kind: 'connect', answerRanges }];
+    expect(egress).toMatchObject(expected);
+    expect(egress[1]).not.toHaveProperty('answerRanges');
+  },
+);
+
 describe('egress', () => {
   test.each<[why: string, item: string, rules: unknown[]]>([
     ['an empty item allows nothing', '{}', []],
