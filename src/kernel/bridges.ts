@@ -25,7 +25,9 @@ export async function linkLocalAddresses(
   const listing: unknown = JSON.parse((await run('ip', ['-j', '-6', 'addr', 'show', 'scope', 'link'])) || '[]');
   return (Array.isArray(listing) ? listing : []).flatMap((link: unknown) => {
     if (!isRecord(link) || !interfaces.has(String(link['ifname'])) || !Array.isArray(link['addr_info'])) return [];
-    return link['addr_info'].flatMap((each: unknown) => (isRecord(each) ? [String(each['local'])] : []));
+    return link['addr_info'].flatMap((each: unknown) =>
+      isRecord(each) && typeof each['local'] === 'string' ? [each['local']] : [],
+    );
   });
 }
 
