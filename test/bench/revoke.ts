@@ -1,5 +1,5 @@
-// node test/bench/revoke.ts [ROUNDS]: how long a narrowed policy takes into the kernel with 250 clients and 100,000 grants, told by the packets
-// of the pod that loses a name (when was the last one sent that arrived), and what another pod loses meanwhile.
+// revoke: how long a narrowed policy takes into the kernel with 250 clients and 100,000 grants, told by the packets of the pod that loses a
+// name (when was the last one sent that arrived), and what another pod loses meanwhile.
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Lab } from '../../src/cli/demo/lab.ts';
@@ -8,21 +8,32 @@ import { FarCounters } from '../support/netns-counters.ts';
 import { Hammer } from '../support/netns-hammer.ts';
 import { LabFiles } from '../support/netns-policies.ts';
 import { median } from './measure.ts';
+import type { Figure, Outcome } from './report.ts';
 
 const CLIENTS = 250;
 const GRANTS = 100_000;
 const PORT = 443;
-const ROUNDS = Number(process.argv[2] ?? 10);
+const ROUNDS = 10;
 const [REVOKED, KEPT] = ['11.0.0.1', '11.0.0.2'];
 
-const lab = await Lab.build([
-  { name: 'cart', namespace: 'shop', labels: { app: 'shop' } },
-  { name: 'mail', namespace: 'shop', labels: { app: 'mail' } },
-]);
-const [cart, mail] = [lab.pod('cart'), lab.pod('mail')];
-const hammers = [cart, mail].map((pod) => new Hammer(pod.address.namespace));
-const far = new Hammer(lab.worldNamespace);
-try {
+export async function revoke(): Promise<Outcome> {
+  const lab = await Lab.build([
+    { name: 'cart', namespace: 'shop', labels: { app: 'shop' } },
+    { name: 'mail', namespace: 'shop', labels: { app: 'mail' } },
+  ]);
+  const hammers = ['cart', 'mail'].map((name) => new Hammer(lab.pod(name).address.namespace));
+  const far = new Hammer(lab.worldNamespace);
+  try {
+    const figures = await measure(lab, hammers, far);
+    return { results: [], figures, refusals: [] };
+  } finally {
+    await Promise.all([far.close(), ...hammers.map((hammer) => hammer.close())]);
+    await lab.remove();
+  }
+}
+
+async function measure(lab: Lab, [ours, theirs]: readonly Hammer[], far: Hammer): Promise<Figure[]> {
+  const [cart, mail] = [lab.pod('cart'), lab.pod('mail')];
   await lab.world.setLoadTtl(3_600);
   const files = new LabFiles(lab);
   files.allow({ patterns: ['*.load.example.org'], port: PORT });
@@ -39,7 +50,6 @@ try {
   await far.collect(REVOKED, PORT);
   const { answered } = await mail.burst({ first: 0, count: GRANTS, type: 'A', port: null, parallel: 128 });
   if (answered !== GRANTS) throw new Error(`Cannot measure: ${answered} of ${GRANTS} names were answered`);
-  const [ours, theirs] = hammers;
   await theirs?.start(mail.address.v4, [{ kind: 'udp', ip: KEPT, port: PORT }], 1);
   await ours?.start(cart.address.v4, [{ kind: 'udp', ip: REVOKED, port: PORT }], 2);
   const toKernel: number[] = [];
@@ -52,26 +62,19 @@ try {
     await files.applied(() => files.allow({ patterns: ['n2.load.example.org'], port: PORT }));
     const last = Math.max(startedMs, ...(await far.collected()).slice(seen));
     toKernel.push(last - startedMs);
-    toApplied.push(appliedWallMs() - startedWallMs);
+    toApplied.push(appliedWallMs(lab) - startedWallMs);
     await files.applied(() => files.allow({ patterns: ['*.load.example.org'], port: PORT }));
   }
   const { sent } = (await theirs?.stop()) ?? { sent: 0 };
   await until(async () => (await counters.read('others')) >= sent, 1_000);
-  const lost = sent - (await counters.read('others'));
-  const figures = [
-    ['file → kernel, last packet admitted, ms', toKernel],
-    ['file → change applied (open connections judged), ms', toApplied],
-  ] as const;
-  for (const [what, values] of figures) {
-    const all = values.map((value) => value.toFixed(1)).join(' ');
-    process.stdout.write(
-      `${what}: median ${median(values).toFixed(1)}, worst ${Math.max(...values).toFixed(1)} (${all})\n`,
-    );
-  }
-  process.stdout.write(`packets of another pod: ${sent} sent, ${lost} lost\n`);
-} finally {
-  await Promise.all([far.close(), ...hammers.map((hammer) => hammer.close())]);
-  await lab.remove();
+  const figure = (what: string, value: number, unit: string): Figure => ({ bench: 'revoke', what, value, unit });
+  return [
+    figure('policy file → last packet admitted, median', median(toKernel), 'ms'),
+    figure('policy file → last packet admitted, worst', Math.max(...toKernel), 'ms'),
+    figure('policy file → open connections judged, median', median(toApplied), 'ms'),
+    figure('packets of another pod meanwhile', sent, 'packets'),
+    figure('of them lost', sent - (await counters.read('others')), 'packets'),
+  ];
 }
 
 function clientText(i: number): string {
@@ -82,7 +85,7 @@ function machineMs(): number {
   return Number(process.hrtime.bigint() / 1_000n) / 1_000;
 }
 
-function appliedWallMs(): number {
+function appliedWallMs(lab: Lab): number {
   const lines = readFileSync(lab.agentLogFile, 'utf8')
     .split('\n')
     .filter((line) => line.includes('change applied'));

@@ -8,6 +8,7 @@ import { latency, lock } from './latency.ts';
 import { bench as match } from './match.ts';
 import { merge, table } from './report.ts';
 import type { Outcome } from './report.ts';
+import { revoke } from './revoke.ts';
 import { cached, unique } from './throughput.ts';
 import type { LoadProgram } from './throughput.ts';
 
@@ -20,6 +21,7 @@ const BENCHES: Readonly<Record<string, (load: LoadProgram) => Outcome | Promise<
   lock,
   budget,
   filter,
+  revoke,
 };
 
 const HELP = `Usage: npm run bench -- [NAME…] [--json FILE] [--load flood|dnsperf]

@@ -52,7 +52,8 @@ describeKernel('the guard of a bridge', () => {
   });
   beforeEach(() => apply([]));
 
-  const apply = (pods: readonly RulesetPod[]): Promise<unknown> => node.run('nft', ['-f', '-'], bridgeGuardText(pods, []));
+  const apply = (pods: readonly RulesetPod[]): Promise<unknown> =>
+    node.run('nft', ['-f', '-'], bridgeGuardText(pods, []));
   const list = (): Promise<string> => node.execute('nft', '-s', 'list', 'ruleset');
 
   /** Whether a packet with this source comes out of the other port. */

@@ -108,7 +108,7 @@ describe.skipIf(!canUseKernel)('connections in the audit log', () => {
     await lab.onNode(['sysctl', '-qw', ...settings]);
     await cart.ask(NAME);
     const made = await cart.connect(ADDRESS, 443);
-    if (made.outcome !== 'connected') return expect.fail('not connected');
+    if (made.outcome !== 'connected') throw new Error('not connected');
     await cart.echo(made.connection);
     await eventually(() => {
       expect(events('connection.opened')[0]).toMatchObject({
