@@ -80,6 +80,7 @@ export class Agent {
       conntrack,
       datapath,
       auditMode: parts.auditMode,
+      log,
       tell: (...told) => this.#connections.tellCut(...told),
     });
     const changeover = new Changeover(log, { ...parts, memory, revocation: this.#revocation }, state);
@@ -91,7 +92,13 @@ export class Agent {
     this.#old = new OldConnections(config.maxConnectionMs, old);
     this.#keeper = keeper;
     keeper?.start(datapath, now);
-    this.#surroundings = new Surroundings(config, { ...parts, log, counters: datapath.counters, state: now });
+    this.#surroundings = new Surroundings(config, {
+      ...parts,
+      log,
+      counters: datapath.counters,
+      state: now,
+      conntrack,
+    });
     this.#healthTimer = setInterval(() => health.look(), LOOK_MS);
     this.#kernelTimer = setInterval(() => this.lookAtKernel(), LOOK_AT_KERNEL_MS);
   }
@@ -135,7 +142,7 @@ export class Agent {
       onKernelDamage: () => {
         health.hold('table deleted');
         health.tell();
-        agent?.lookAtKernel();
+        agent?.putBackTable();
       },
       onKernelTouched: () => agent?.lookAtKernel(),
       onInternalError: (stack: string) => log.error({ stack }, 'One query ended in an exception and got SERVFAIL'),
@@ -158,7 +165,13 @@ export class Agent {
     });
     agent.#drain.start();
     // Connections from before the start, of pods that were judged otherwise then, or not at all.
-    const cut = await agent.#revocation.judgeAgain(state, ({ id }) => !takeover.unchanged.has(id) && !audited.has(id));
+    const { judged, strangers } = takeover;
+    const cut = await agent.#revocation.judgeAgain(
+      state,
+      ({ id }) => !judged.has(id),
+      ({ id }) => strangers.has(id),
+    );
+    await agent.#revocation.remember(state);
     if (cut > 0) log.info({ cut }, 'Cut connections from before the start that policy does not allow');
     await agent.#startAuditMode();
     if (isChangedEarly) agent.#follower.changed();
@@ -221,6 +234,12 @@ export class Agent {
     } catch (error) {
       this.#log.error({ error: String(error) }, 'Cannot reopen the audit log: it goes on in the old file');
     }
+  }
+
+  /** Somebody deleted our table: it is put back, whatever is being done just now. */
+  putBackTable(): void {
+    this.#audit.changeover.distrust();
+    this.lookAtKernel();
   }
 
   /** Compares what the kernel has with what was applied, and puts it back where it is something else. */

@@ -22,6 +22,11 @@ export interface ChangeoverParts {
   readonly auditMode: AuditMode;
 }
 
+/** Events about the table come more often than interfaces do. */
+const LINKS_MS = 9_000;
+const EVERY_POD = (): boolean => true;
+const NO_POD = (): boolean => false;
+
 export class Changeover {
   readonly #log: Logger;
   readonly #datapath: DatapathHost;
@@ -30,7 +35,10 @@ export class Changeover {
   readonly #links: Links;
   readonly #revocation: Revocation;
   readonly #auditMode: AuditMode;
+  #linksAskedMs = 0;
   #state: State;
+  /** The last one that open connections were judged by. */
+  #judged: State;
   #generation = 1;
   /** Addresses that stay denied until the grants of those who had them are gone. */
   #closed: ReadonlySet<string> = new Set();
@@ -50,6 +58,7 @@ export class Changeover {
     this.#revocation = revocation;
     this.#auditMode = auditMode;
     this.#state = state;
+    this.#judged = state;
     this.#audited = auditMode.podsBefore(state);
   }
 
@@ -71,6 +80,11 @@ export class Changeover {
     return this.#inTurn(() => this.#restore());
   }
 
+  /** Somebody deleted our table: also what is being applied just now may be gone, or be closed by the shield (kernel/shield.ts). */
+  distrust(): void {
+    this.#table.distrust();
+  }
+
   /** Orders about audit mode have changed, or one is over: kernel, data plane and open connections follow. Throws KernelError. */
   takeOrders(): Promise<void> {
     return this.#inTurn(async () => {
@@ -78,8 +92,7 @@ export class Changeover {
       await this.#auditMode.put(this.#state);
       // It may fail to remove grants of pods that are gone; whoever left them closed their addresses, and tries again.
       await this.#datapath.adopt(snapshotOf(this.#state, this.#closed, audited));
-      await this.#revocation.judgeAgain(this.#state, this.#isSwitched(audited));
-      this.#audited = audited;
+      await this.#judge(this.#state, audited);
     });
   }
 
@@ -96,15 +109,23 @@ export class Changeover {
     return ({ id }) => before.has(id) !== audited.has(id);
   }
 
+  /**
+   * Until the chains have switched a failure goes back to the state before; from then on `next` is in force, and what is left of the change is
+   * done by the next try: a state that policy has left behind must not come back because a pod has too many connections.
+   */
   async #apply(next: State): Promise<boolean> {
     const before = this.#state;
     try {
+      if (!this.#table.isTrusted) await this.#putBack();
       return await this.#change(before, next);
     } catch (error) {
-      const message = 'Cannot apply the change: going back to the last good state, then trying again';
-      this.#log.error({ error: String(error) }, message);
+      this.#table.distrust();
+      const message = this.#state === before ? 'going back to the last good state' : 'it is in force but not complete';
+      this.#log.error({ error: String(error) }, `Cannot apply the change: ${message}, then trying again`);
+      if (this.#state !== before) return false;
     }
     try {
+      await this.#putBack();
       await this.#change(before, before);
     } catch (error) {
       this.#log.error({ error: String(error) }, 'Cannot go back');
@@ -113,19 +134,33 @@ export class Changeover {
   }
 
   async #restore(): Promise<boolean> {
-    if (this.#table.isAsApplied()) return false;
-    this.#table.distrust();
+    if (!this.#table.isAsApplied()) {
+      this.#table.distrust();
+      await this.#putBack();
+      return true;
+    }
+    if (performance.now() - this.#linksAskedMs < LINKS_MS) return false;
+    this.#linksAskedMs = performance.now();
+    // An interface that came, or went behind a bridge, changes rules, though nobody's policy.
+    if (!(await this.#links.isAsAsked(this.#state))) {
+      await this.#table.apply(rulesOf(await this.#links.contextOf(this.#state), this.#state, this.#closed, this.#left));
+    }
+    return false;
+  }
+
+  /** All of the state in force, whatever the kernel has. Throws KernelError. */
+  async #putBack(): Promise<void> {
     this.#auditMode.distrust();
+    this.#revocation.forget();
     const context = await this.#links.contextOf(this.#state);
     await this.#table.apply(rulesOf(context, this.#state, this.#closed, this.#left));
     await this.#auditMode.put(this.#state);
-    this.#table.settle();
     await this.#datapath.refill();
     // What slipped through meanwhile, and was answered, is a connection now that the chains would let pass.
-    const cut = await this.#revocation.judgeAgain(this.#state, () => true);
+    const cut = await this.#revocation.judgeAgain(this.#state, EVERY_POD, NO_POD);
+    await this.#revocation.remember(this.#state);
     if (cut > 0)
       this.#log.warn({ cut }, 'Cut connections that policy does not allow, found after our table was put back');
-    return true;
   }
 
   /**
@@ -153,15 +188,34 @@ export class Changeover {
     await this.#table.apply(rulesOf(await this.#links.contextOf(next), next, this.#closed, this.#left));
     if (isFilled && inherited.size > 0) await this.#datapath.adopt(snapshotOf(state, new Set(), audited));
     this.#state = state;
-    const [isChanged, isSwitched] = [changedBetween(before, state), this.#isSwitched(audited)];
-    const cut = await this.#revocation.judgeAgain(state, (pod, i) => isChanged(pod, i) || isSwitched(pod));
-    this.#audited = audited;
+    const isJudged = await this.#judge(state, audited);
     await this.#table.removeStaleSets(next.compiled.classes);
-    this.#table.settle();
-    const counts = { clients: next.registry.pods.length, policies: next.inputs.policies.length, cut };
+    const counts = { clients: next.registry.pods.length, policies: next.inputs.policies.length };
     this.#log.info({ ...counts, generation: state.generation }, 'change applied');
-    if (isFilled && isPruned) return true;
+    if (isFilled && isPruned) return isJudged;
     this.#log.error('The kernel refused to change some grants: new clients stay closed; trying again');
     return false;
+  }
+
+  /** Open connections follow `state`, which is in force. False when that failed: the next try judges what this one did not. */
+  async #judge(state: State, audited: ReadonlySet<number>): Promise<boolean> {
+    const known = new Set(this.#judged.registry.pods.map(({ id }) => id));
+    const isChanged = changedBetween(this.#judged, state);
+    const isSwitched = this.#isSwitched(audited);
+    try {
+      const cut = await this.#revocation.judgeAgain(
+        state,
+        (pod, i) => isChanged(pod, i) || isSwitched(pod),
+        ({ id }) => !known.has(id),
+      );
+      if (cut > 0) this.#log.info({ cut }, 'Cut connections that policy no longer allows');
+      await this.#revocation.remember(state);
+    } catch (error) {
+      this.#log.error({ error: String(error) }, 'Cannot judge open connections: trying again');
+      return false;
+    }
+    this.#judged = state;
+    this.#audited = audited;
+    return true;
   }
 }

@@ -51,7 +51,6 @@ export async function applyFirstRules(
   const links = new Links(config, health);
   await table.apply(rulesOf(await links.contextOf(state), state));
   await auditMode.put(state);
-  table.settle();
   await ensureRoutes({ mark: config.mark, table: config.routingTable, dnsServers: state.inputs.dnsServers });
   return { reader, table, links, auditMode, keeper, takeover };
 }

@@ -9,6 +9,7 @@ import type { RegisteredPod } from '../pods/registry.ts';
 import { ruleMatches } from '../policy/match.ts';
 import type { Config } from './config.ts';
 import { closedInKernel, extraRanges } from './inputs.ts';
+import { judgements } from './revocation.ts';
 import { owners } from './state.ts';
 import type { State } from './state.ts';
 
@@ -18,8 +19,10 @@ export interface Takeover {
   readonly inheritance: Inheritance;
   readonly kept: readonly DumpedGrant[];
   readonly ended: readonly DumpedGrant[];
-  /** Ids of pods that were judged by the same program before: their open connections need no new verdict. */
-  readonly unchanged: ReadonlySet<number>;
+  /** Ids of pods whose open connections were judged by the same policy before: they need no new verdict. */
+  readonly judged: ReadonlySet<number>;
+  /** Ids of pods with an address that was another's: what is open there is not theirs. */
+  readonly strangers: ReadonlySet<number>;
 }
 
 /** `saved` is what the file has of pods of `state`. It is believed of pods that the kernel knows as the same: the file may be another table's. */
@@ -35,6 +38,13 @@ export function takeOver(config: Config, state: State, former: Former, saved: re
     return pod.addresses.every((address) => isSamePod(address) && former.chains.get(address) === chain);
   };
   const unchanged: ReadonlySet<number> = new Set(state.registry.pods.filter(isUnchanged).map(({ id }) => id));
+  const judgement = judgements(config, state);
+  const isJudged = (pod: RegisteredPod): boolean =>
+    unchanged.has(pod.id) && pod.pod.addresses.every((each) => former.judged.get(each) === judgement.get(each));
+  const judged: ReadonlySet<number> = new Set(state.registry.pods.filter(isJudged).map(({ id }) => id));
+  const isStranger = ({ pod }: RegisteredPod): boolean =>
+    pod.addresses.some((each) => former.owners.has(each) && !isSamePod(each));
+  const strangers: ReadonlySet<number> = new Set(state.registry.pods.filter(isStranger).map(({ id }) => id));
   const isKnown = ({ pod }: RegisteredPod): boolean => pod.addresses.every(isSamePod);
   const known: ReadonlySet<number> = new Set(state.registry.pods.filter(isKnown).map(({ id }) => id));
   const lookups = saved.filter(({ pod }) => known.has(pod));
@@ -60,14 +70,15 @@ export function takeOver(config: Config, state: State, former: Former, saved: re
     }
   }
   const changed = state.registry.pods.flatMap(({ id }) => (unchanged.has(id) ? [] : [id]));
-  return { inheritance: { grants, lookups, changed }, kept, ended, unchanged };
+  return { inheritance: { grants, lookups, changed }, kept, ended, judged, strangers };
 }
 
-/** What the lookups would be granted now, as keys. */
+/** What the lookups would be granted now, as keys; those that have ended say only what was seen. */
 function earnings(config: Config, { inputs, registry, compiled }: State, lookups: readonly KeptLookup[]): Set<string> {
   const programs = new Map<number, number>(registry.pods.map(({ id }, i) => [id, compiled.programOfPod[i] ?? -1]));
   const openable = new RangeMatcher(openableRanges(extraRanges(config, inputs)));
-  const keys = lookups.flatMap(({ pod, name, addresses }) => {
+  const live = lookups.filter(({ leftMs }) => leftMs > 0);
+  const keys = live.flatMap(({ pod, name, addresses }) => {
     const labels = labelsOf(name);
     const rules = (compiled.programs[programs.get(pod) ?? -1]?.names ?? []).filter((rule) => ruleMatches(rule, labels));
     const zones = config.internalZones.filter(({ zone }) => isInZone(labels, zone)).flatMap(({ ranges }) => ranges);

@@ -3,6 +3,7 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../base/log.ts';
+import { KEPT_AFTER_END_MS } from '../bridge/protocol.ts';
 import type { KeptLookup } from '../bridge/protocol.ts';
 import type { DatapathHost } from './datapath-host.ts';
 import { readLookups, writeLookups } from './grants-file.ts';
@@ -10,7 +11,7 @@ import { bootId, machineMs } from './machine-clock.ts';
 import { owners } from './state.ts';
 import type { State } from './state.ts';
 
-const KEEP_MS = 5_000;
+const KEEP_MS = 10_000;
 
 export class LookupKeeper {
   readonly #path: string;
@@ -51,7 +52,9 @@ export class LookupKeeper {
     const nowMs = machineMs();
     return saved.lookups.flatMap(({ owner, name, addresses, untilMs }) => {
       const pod = podOfOwner.get(owner);
-      return pod === undefined || untilMs <= nowMs ? [] : [{ pod, name, addresses, leftMs: untilMs - nowMs }];
+      return pod === undefined || untilMs <= nowMs - KEPT_AFTER_END_MS
+        ? []
+        : [{ pod, name, addresses, leftMs: untilMs - nowMs }];
     });
   }
 
@@ -86,7 +89,9 @@ export class LookupKeeper {
       );
       const kept = await datapath.keptLookups([...ownerOf.keys()]);
       const nowMs = machineMs();
-      const lookups = kept.map(({ pod, name, addresses, leftMs }) => ({
+      // A file that is full loses the end of the list: what grants nothing any more.
+      const liveFirst = kept.toSorted((a, b) => Number(b.leftMs > 0) - Number(a.leftMs > 0));
+      const lookups = liveFirst.map(({ pod, name, addresses, leftMs }) => ({
         owner: ownerOf.get(pod) ?? '',
         name,
         addresses,

@@ -13,6 +13,8 @@ export interface RulesContext {
   readonly bridges: ReadonlyMap<string, string>;
   /** Link-local addresses of those bridges. */
   readonly gateways: readonly string[];
+  /** Interfaces that lead to pods. */
+  readonly podLinks: readonly string[];
 }
 
 /**
@@ -20,7 +22,7 @@ export interface RulesContext {
  * their grants.
  */
 export function rulesOf(
-  { config, bridges, gateways }: RulesContext,
+  { config, bridges, gateways, podLinks }: RulesContext,
   state: State,
   closed: ReadonlySet<string> = new Set(),
   left: ReadonlySet<string> = new Set(),
@@ -35,6 +37,7 @@ export function rulesOf(
     interceptedAddresses: interceptedAddresses(state, config.intercept),
     pods: rulesetPods(state, closed, bridges),
     gateways,
+    podLinks,
     leftAddresses: [...left.difference(new Set(owners(state).keys()))],
     guardedRanges: state.inputs.guardedRanges,
     classes: state.compiled.classes,

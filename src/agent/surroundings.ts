@@ -1,7 +1,9 @@
 // Whether what surrounds the agent lets it enforce: the checks of `namewall doctor`, once at the start and then again and again, and what only a
 // running agent can see, from counters. What fails keeps the agent from being ready; it is told once, and with the command that mends it.
+import { formatAddress } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../bridge/counters.ts';
+import type { Conntrack } from '../kernel/conntrack.ts';
 import { runProgram } from '../kernel/program.ts';
 import { readCounters } from '../kernel/table-dump.ts';
 import type { TableReader } from '../kernel/table-reader.ts';
@@ -35,6 +37,7 @@ export interface SurroundingsParts {
   readonly reader: TableReader;
   readonly counters: Counters;
   readonly state: () => State;
+  readonly conntrack: Pick<Conntrack, 'flows'>;
 }
 
 export class Surroundings {
@@ -52,7 +55,7 @@ export class Surroundings {
     this.#config = config;
     this.#parts = parts;
     parts.health.warnOf(() => this.#warnings);
-    this.#looking = this.#look(ALL);
+    this.#looking = this.#lookOnce(ALL);
     this.#again();
   }
 
@@ -69,8 +72,17 @@ export class Surroundings {
 
   #again(): void {
     this.#timer = setTimeout(() => {
-      this.#looking = this.#look(REPEATED).finally(() => this.#again());
+      this.#looking = this.#lookOnce(REPEATED).finally(() => this.#again());
     }, LOOK_MS);
+  }
+
+  /** Nothing that it looks at may end the process. */
+  async #lookOnce(checks: typeof ALL): Promise<void> {
+    try {
+      await this.#look(checks);
+    } catch (error) {
+      this.#parts.log.warn({ error: String(error) }, 'Cannot look at what is around: trying again');
+    }
   }
 
   async #look(checks: typeof ALL): Promise<void> {
@@ -99,7 +111,7 @@ export class Surroundings {
         mend: `nft insert rule FAMILY TABLE CHAIN meta mark '&' 0x${this.#config.mark.toString(16)} != 0 accept`,
       });
     }
-    if (this.#bypass.look(rxPackets, seen)) {
+    if (this.#bypass.look(rxPackets, seen) && !this.#isTracked()) {
       findings.push({
         check: 'bypass',
         status: 'fail',
@@ -109,6 +121,15 @@ export class Surroundings {
       });
     }
     return findings;
+  }
+
+  /** Packets of open connections are counted by none of our rules; but where conntrack knows them netfilter sees them. */
+  #isTracked(): boolean {
+    const { registry, compiled } = this.#parts.state();
+    const selected = new Set(
+      registry.pods.flatMap(({ pod }, i) => ((compiled.programOfPod[i] ?? -1) >= 0 ? pod.addresses : [])),
+    );
+    return this.#parts.conntrack.flows(({ source }) => selected.has(formatAddress(source))).length > 0;
   }
 
   #tell(findings: readonly Finding[]): void {

@@ -2,6 +2,7 @@
 // a foreign hand in it is noticed. After a failure, or such a hand, the kernel is asked what is there.
 import { applyText, hasBridgeTable } from '../kernel/apply.ts';
 import { fingerprint } from '../kernel/fingerprint.ts';
+import { KernelError } from '../kernel/kernel-error.ts';
 import { NO_OBJECTS, ruleset, staleSetsText, withoutStaleSets } from '../kernel/ruleset.ts';
 import type { RulesetInput, TableObjects } from '../kernel/ruleset.ts';
 import { readNames } from '../kernel/table-dump.ts';
@@ -17,8 +18,8 @@ export class Table {
   #bridgeReader: TableReader | undefined;
   #existing: TableObjects | undefined;
   #hasBridgeGuard: boolean | undefined;
-  /** Undefined while it was not taken since the last change. */
-  #fingerprint: string | undefined;
+  #isDoubtful = false;
+  #fingerprint = '';
   readonly #standing = new StandingShield();
 
   /** `openBridgeReader` is called where some client is behind a bridge. */
@@ -43,37 +44,42 @@ export class Table {
 
   /** Whether the kernel has what was applied last. Not while something is being applied. Throws SysError. */
   isAsApplied(): boolean {
-    this.settle();
-    return this.#existing !== undefined && this.#look() === this.#fingerprint;
+    return this.isTrusted && this.#look() === this.#fingerprint;
   }
 
-  /** Call it when a change is complete: what the kernel has now is what it must have from here on. Throws SysError. */
-  settle(): void {
-    this.#fingerprint ??= this.#look();
+  /** False: what the kernel has is not known, or was said to be another than what was applied. */
+  get isTrusted(): boolean {
+    return this.#existing !== undefined && !this.#isDoubtful;
   }
 
-  /** What is known may be wrong: the kernel is asked before the next change. */
+  /** What is known may be wrong, also of what is being applied just now: the kernel is asked before the next change but that one. */
   distrust(): void {
     this.#existing = undefined;
+    this.#isDoubtful = true;
   }
 
   async #run(text: string, next: TableObjects): Promise<void> {
     this.#existing = undefined;
-    this.#fingerprint = undefined;
     await applyText(text);
-    this.#existing = next;
     this.#hasBridgeGuard = next.hasBridgeGuard;
+    // At once: whatever a foreign hand does from here on must be told from what was applied.
+    this.#fingerprint = this.#look();
+    const there = new Set(readNames(this.#reader).chains);
+    if (!next.chains.every((name) => there.has(name)))
+      throw new KernelError('nft', 'Cannot find what was applied: somebody took it');
+    this.#existing = next;
   }
 
   async #known(): Promise<TableObjects> {
-    if (this.#existing !== undefined) return this.#existing;
+    if (this.#existing !== undefined && !this.#isDoubtful) return this.#existing;
+    this.#isDoubtful = false;
     this.#hasBridgeGuard ??= await hasBridgeTable();
     return { ...NO_OBJECTS, ...readNames(this.#reader), hasBridgeGuard: this.#hasBridgeGuard };
   }
 
-  /** Elements of grants come and go, those of pods in audit mode by command. */
+  /** Elements of grants come and go, those of pods in audit mode by command; `judged` is asked by no rule. */
   #look(): string {
-    const judging = fingerprint(this.#reader, (set) => isGrantsSet(set) || set.startsWith('audited'));
+    const judging = fingerprint(this.#reader, (set) => isGrantsSet(set) || /^(audited|judged)[46]$/.test(set));
     if (this.#hasBridgeGuard !== true) return judging;
     this.#bridgeReader ??= this.#openBridgeReader();
     return `${judging} ${fingerprint(this.#bridgeReader, () => false)}`;

@@ -11,6 +11,9 @@ export interface InheritedGrant {
   readonly leftMs: number;
 }
 
+/** Lookups are kept for so long after the end of what they granted: connections that are open since then have no other reason to stay. */
+export const KEPT_AFTER_END_MS = 24 * 60 * 60 * 1_000;
+
 /** What a pod looked up; `pod` is its id. */
 export interface KeptLookup {
   readonly pod: number;
@@ -18,6 +21,7 @@ export interface KeptLookup {
   readonly name: Uint8Array;
   /** 16 byte addresses, one after the other. */
   readonly addresses: Uint8Array;
+  /** 0 and less: it grants nothing any more, and only says what the pod saw. */
   readonly leftMs: number;
 }
 
@@ -66,7 +70,7 @@ export type ToDatapath =
   /** These zones, instead of all that were there. */
   | { readonly kind: 'upstreams'; readonly zones: readonly UpstreamZone[] }
   | { readonly kind: 'recall'; readonly questions: readonly RecallQuestion[] }
-  /** Which lookups of the pod with this id would be granted still? */
+  /** Which lookups of the pod with this id are to outlive this process? */
   | { readonly kind: 'lookups'; readonly pod: number }
   /** Grants are put into the kernel again, from this place of the table on. */
   | { readonly kind: 'refill'; readonly from: number }

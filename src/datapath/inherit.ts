@@ -2,6 +2,7 @@
 // turns, never on the way of a query.
 import { familyOf } from '../base/ip.ts';
 import { COUNT } from '../bridge/counters.ts';
+import { KEPT_AFTER_END_MS } from '../bridge/protocol.ts';
 import type { Inheritance, KeptLookup } from '../bridge/protocol.ts';
 import { hashName } from '../dns/name-hash.ts';
 import { COMMIT } from '../kernel/set-writer.ts';
@@ -23,7 +24,9 @@ export function inherit(plane: Plane, { grants, lookups, changed }: Inheritance)
       plane.grants.reserve(classIndex, pod, address, 0, plane.nowMs + leftMs);
   }
   const noted = new Noted();
-  for (const { pod: id, name, addresses, leftMs } of lookups) {
+  // What has ended first: the ring loses it first, and what is noted last under a name is what is granted.
+  const endedFirst = lookups.toSorted((a, b) => Number(a.leftMs > 0) - Number(b.leftMs > 0));
+  for (const { pod: id, name, addresses, leftMs } of endedFirst) {
     const pod = plane.pods.indexOfId(id);
     if (pod < 0) continue;
     noted.bytes = new Uint8Array(name.length + addresses.length);
@@ -40,11 +43,12 @@ export function inherit(plane: Plane, { grants, lookups, changed }: Inheritance)
   for (const id of changed) regrant(plane, plane.pods.indexOfId(id));
 }
 
-/** The pod's lookups that would be granted still, the newest of them. */
+/** The pod's lookups that would be granted still and those that ended lately, the newest of them: a reason for what is open since then. */
 export function keptLookups(plane: Plane, id: number): KeptLookup[] {
   const pod = plane.pods.indexOfId(id);
   if (pod < 0) return [];
-  const lookups = plane.lookups.of(pod, plane.nowMs).slice(-KEPT_OF_POD);
+  const sinceMs = plane.nowMs - KEPT_AFTER_END_MS;
+  const lookups = plane.lookups.newest(pod, { nowMs: plane.nowMs, sinceMs, most: KEPT_OF_POD });
   return lookups.map(({ name, addresses, expiryMs }) => ({ pod: id, name, addresses, leftMs: expiryMs - plane.nowMs }));
 }
 

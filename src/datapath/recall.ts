@@ -1,10 +1,10 @@
 // Which names a pod saw resolve to an address: what the audit says of a denied connection, and what decides whether an open one may stay
-// when policy changes. Looks through the pod's recent lookups; never on the way of a query.
+// when policy changes. Asks the index of the pod's recent lookups, in bounded time; never on the way of a query.
 import type { RecalledName, RecallQuestion } from '../bridge/protocol.ts';
 import { hashName } from '../dns/name-hash.ts';
 import { formatName } from '../dns/name.ts';
 import type { Plane } from './plane.ts';
-import type { Lookup } from './state/lookups.ts';
+import type { Sighting } from './state/lookups.ts';
 
 /** Lookups of one address that are looked at: the same name may stand there with each of its rotations. */
 const LOOKUPS = 64;
@@ -20,11 +20,12 @@ export function recall(plane: Plane, questions: readonly RecallQuestion[]): Reca
 }
 
 /** Each with the classes that would be granted this address by it. */
-function namesOf(plane: Plane, program: number, address: Uint8Array, lookups: readonly Lookup[]): RecalledName[] {
+function namesOf(plane: Plane, program: number, address: Uint8Array, lookups: readonly Sighting[]): RecalledName[] {
   const found = new Map<string, RecalledName>();
   for (const { name, expiryMs } of lookups) {
+    if (found.size === NAMES) break;
     const text = formatName(name);
-    if (found.has(text) || found.size === NAMES) continue;
+    if (found.has(text)) continue;
     const hash = hashName(name, 0, name.length, plane.seed);
     const { classes, opens, rule } = plane.programs.judge(program, name, 0, name.length, hash);
     plane.ranges.about(name, 0, name.length);

@@ -74,6 +74,7 @@ function ipv6Rules(addresses: readonly string[], gateways: readonly string[]): s
   ];
 }
 
+export const LINK_LOCAL_RANGE = 'fe80::/10';
 /** What an IPv6 host sends without a global address: to find neighbours, to join groups, to be given an address. Nothing else. */
 export const LINK_LOCAL = [
   'ip6 saddr { ::, fe80::/10 } icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report }',

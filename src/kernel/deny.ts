@@ -49,6 +49,11 @@ export function denySets(family: Family): SetDeclaration[] {
       settings: ['flags timeout'],
     },
     {
+      name: `judged${family}`,
+      type,
+      comment: 'by which policy the open connections of each pod were judged last (kernel/judged.ts)',
+    },
+    {
       name: `denied_of${family}`,
       type,
       comment: 'denied packets of each pod',

@@ -2,6 +2,7 @@
 // itself. Grants are plain sets asked by each program's own chain, never a verdict map (V17); chains are jumped to, never gone to (V18).
 import type { Family } from '../base/ip.ts';
 import type { PortClass, Program, Segment } from '../policy/compiled.ts';
+import { LINK_LOCAL_RANGE } from './bridge-guard.ts';
 import { cutChains, cutPeerRules, cutRules, WITH_PORTS } from './cut.ts';
 import { denyChains, NOT_NEW } from './deny.ts';
 import { KernelError } from './kernel-error.ts';
@@ -14,7 +15,6 @@ import { unknownPodRules } from './unknown-pods.ts';
 const FAMILIES = [4, 6] as const;
 /** Never forwarded with this hop limit (RFC 4861 §6.1, §7.1): a pod must find its neighbours. */
 const NEIGHBOURS = 'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept';
-/** Whoever chooses the way of a packet chooses its destination (RFC 791 §3.1, RFC 5095). */
 /** Seldom: an IPv4 header longer than it must be, an IPv6 header followed by something else than a transport. */
 const UNUSUAL = [
   'ip hdrlength > 5 jump with_options',
@@ -58,6 +58,8 @@ export function egressChains(input: RulesetInput): NamedText[] {
 /** `map` names the pod's chain. */
 function judgement(input: RulesetInput, map: 'policy' | 'node'): string[] {
   return [
+    // The range first: it ends the rule for nearly every packet.
+    `ip6 saddr ${LINK_LOCAL_RANGE} iifname @pod_links jump link_local`,
     'ct state vmap { established : jump tracked, related : jump related }',
     ...(input.whenDown === 'bypass' ? FAMILIES.flatMap((family) => bypassRules(input, family)) : []),
     NEIGHBOURS,

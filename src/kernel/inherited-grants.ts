@@ -18,6 +18,8 @@ export interface Former {
   readonly owners: ReadonlyMap<string, string>;
   /** The chain that judges it; none of a pod that no policy selects. */
   readonly chains: ReadonlyMap<string, string>;
+  /** By which policy its open connections were judged last (judged.ts). */
+  readonly judged: ReadonlyMap<string, string>;
   readonly grants: readonly DumpedGrant[];
 }
 
@@ -30,6 +32,7 @@ export function readFormer(reader: TableReader): Former {
     chains: new Map(
       elements('policy').flatMap((each) => (each.chain === undefined ? [] : [[addressOf(each), each.chain]])),
     ),
+    judged: new Map(elements('judged').map((each) => [addressOf(each), each.comment ?? ''])),
     grants: readGrants(reader),
   };
 }

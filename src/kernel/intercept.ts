@@ -1,7 +1,7 @@
 // The chains before routing: who may send with which address, and which DNS packets our sockets get. One after the other, in this order:
 // a forged source must never reach the rate limit or the socket of the pod that it names, and a flood never the socket's buffer.
 import type { Family } from '../base/ip.ts';
-import { LINK_LOCAL } from './bridge-guard.ts';
+import { LINK_LOCAL, LINK_LOCAL_RANGE } from './bridge-guard.ts';
 import { addressesOf, chainText } from './nft-text.ts';
 import type { NamedText } from './nft-text.ts';
 import type { RulesetInput } from './ruleset.ts';
@@ -25,6 +25,7 @@ export function interceptChains(input: RulesetInput): NamedText[] {
     ...([4, 6] as const).flatMap((family) => queryChain(input, family)),
     chainText('spoofed', dropRules(input, 'spoofed')),
     chainText('anti_spoof', antiSpoofRules()),
+    chainText('link_local', linkLocalRules()),
     chainText('answers', [
       `type filter hook output priority ${PRIORITY}; policy accept;`,
       ...([4, 6] as const).flatMap((family) => answerRules(input, family)),
@@ -52,6 +53,16 @@ function antiSpoofRules(): string[] {
     ...LINK_LOCAL.map((rule) => `${rule} return`),
     `ip saddr . iifname != @bound_pairs4 ${drop} comment "a foreign address from a pod's interface"`,
     `ip6 saddr . iifname != @bound_pairs6 ${drop} comment "a foreign address from a pod's interface"`,
+  ];
+}
+
+/** For the hooks behind connection tracking: policy knows pods by their addresses, and no link-local one. What a pod must send, and answers. */
+function linkLocalRules(): string[] {
+  return [
+    ...LINK_LOCAL.map((rule) => `${rule} return`),
+    // Errors are related; only those about what was sent to a link-local address come from there.
+    `ct state established,related ct direction reply ct original ip6 daddr ${LINK_LOCAL_RANGE} return`,
+    'jump spoofed comment "a link-local address, which policy cannot tell from others"',
   ];
 }
 

@@ -6,6 +6,8 @@ import { KernelError } from './kernel-error.ts';
 /** Runs a program to its end and answers its stdout. Throws KernelError with what it said on stderr. */
 export type RunProgram = (program: 'nft' | 'ip', args: readonly string[], input?: string) => Promise<string>;
 
+/** Another program's transaction may hold the kernel's lock for a second; a program that takes this long hangs, and everything behind it. */
+const PATIENCE_MS = 60_000;
 // The listing of a table with a thousand chains is some hundred KiB.
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
@@ -15,7 +17,7 @@ export const runProgram: RunProgram = (program, args, input) => runCommand(progr
 export function runCommand(program: 'nft' | 'ip', command: readonly string[], input = ''): Promise<string> {
   const [file = program, ...args] = command;
   return new Promise((resolve, reject) => {
-    const options = { maxBuffer: MAX_OUTPUT_BYTES, env: { ...process.env, LC_ALL: 'C' } };
+    const options = { maxBuffer: MAX_OUTPUT_BYTES, timeout: PATIENCE_MS, env: { ...process.env, LC_ALL: 'C' } };
     const child = execFile(file, args, options, (error, stdout, stderr) => {
       if (error === null) return resolve(stdout);
       const missing = error.code === 'ENOENT';

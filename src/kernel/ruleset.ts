@@ -68,6 +68,8 @@ export interface RulesetInput {
   readonly pods: readonly RulesetPod[];
   /** Link-local addresses that the node has on bridges of pods. */
   readonly gateways: readonly string[];
+  /** Interfaces, as the inet hooks see them, from where link-local addresses open nothing. Never an uplink of the node. */
+  readonly podLinks: readonly string[];
   /** Addresses of no pod that may still have grants of a former one: nobody's, should this process end before they are gone. */
   readonly leftAddresses: readonly string[];
   /** CIDRs in which this node's pods have their addresses: what comes from one that no pod of `pods` has is dropped. May be empty. */

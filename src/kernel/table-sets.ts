@@ -39,6 +39,12 @@ export function tableSets(input: RulesetInput): TableSet[] {
       // A bridge has other ports, too: its own table knows them (bridge-guard.ts).
       elements: boundPods(input).flatMap((pod) => (pod.bridge === undefined ? [linkOf(pod)] : [])),
     }),
+    filled({
+      name: 'pod_links',
+      type: 'ifname',
+      comment: 'interfaces that lead to pods, and to nobody whom the node relies on',
+      elements: input.podLinks.map(quotedInterface),
+    }),
     ...FAMILIES.flatMap((family) => familySets(input, family)),
   ];
 }

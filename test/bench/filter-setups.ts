@@ -95,6 +95,7 @@ function rulesetInput(classCount: ClassCount): RulesetInput {
     interceptedAddresses: pods.flatMap(({ addresses }) => addresses),
     pods,
     gateways: [],
+    podLinks: [],
     leftAddresses: [],
     guardedRanges: podRanges,
     destinations: [],

@@ -27,6 +27,7 @@ const RULESET: RulesetInput = {
   interceptedAddresses: [POD[4], POD[6]],
   pods: [{ addresses: [POD[4], POD[6]], owner: 'a1', interface: 'to-pod', programId: '0123456789ab' }],
   gateways: [],
+  podLinks: [],
   leftAddresses: [],
   guardedRanges: [],
   classes: [{ id: 'tcp443', ports: [{ protocol: 'tcp', first: WEB, last: WEB }] }],

@@ -18,6 +18,7 @@ const NOTHING: RulesetInput = {
   interceptedAddresses: [],
   pods: [],
   gateways: [],
+  podLinks: [],
   leftAddresses: [],
   guardedRanges: [],
   destinations: [],
@@ -35,6 +36,7 @@ const TWO_PODS: RulesetInput = {
     { addresses: ['10.0.1.7', '2001:db8:1::7'], owner: 'a7', interface: 'veth7', programId: '0123456789ab' },
     { addresses: ['10.0.1.8'], owner: 'a8' },
   ],
+  podLinks: ['veth7'],
   classes: [
     { id: 'tcp443', ports: [{ protocol: 'tcp', first: 443, last: 443 }] },
     {
@@ -69,6 +71,7 @@ export const GOLDEN_CASES: Readonly<Record<string, RulesetInput>> = {
   bridged: {
     ...TWO_PODS,
     gateways: ['fe80::1'],
+    podLinks: ['br0', 'veth9'],
     pods: [
       { addresses: ['10.0.1.7', '2001:db8:1::7'], owner: 'a7', interface: 'tap7', bridge: 'br0', mac: '02:00:00:00:00:07' },
       { addresses: ['10.0.1.8'], owner: 'a8', interface: 'tap8', bridge: 'br0', programId: '0123456789ab' },

@@ -1,5 +1,6 @@
 // Somebody else's hand on our table while a pod sends to a forbidden address as fast as it can, on the real kernel: how long the hole is, told
 // by what arrives at the far side; that all of it is put back, grants included; and that nothing which slipped through lives on.
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -111,6 +112,33 @@ describe.skipIf(!canUseKernel)('a foreign hand', () => {
   ])('that %s is noticed at once, and all is put back', async (_why, command) => {
     await nft(await command());
     await expectAsBefore();
+  });
+
+  test('that flushes again at the moment the table is back is answered as well', { timeout: 60_000 }, async () => {
+    const inNode = ['netns', 'exec', lab.nodeNamespace, 'nft'];
+    const monitor = spawn('ip', [...inNode, 'monitor', 'tables']);
+    let isArmed = false;
+    monitor.stdout.on('data', (text: Buffer) => {
+      if (!isArmed || !/add table inet namewall\n/.test(text.toString())) return;
+      isArmed = false;
+      spawn('ip', [...inNode, 'flush', 'ruleset']);
+    });
+    try {
+      for (let i = 0; i < 8; i++) {
+        isArmed = true;
+        await lab.onNode(['nft', 'flush', 'ruleset']);
+        await sleep(700);
+      }
+    } finally {
+      monitor.kill();
+    }
+    const cart = lab.pod('cart');
+    await eventually(
+      async () => expect(await cart.connect(ALLOWED, PORT)).toMatchObject({ outcome: 'connected' }),
+      5_000,
+    );
+    expect(await cart.connect('11.0.0.77', PORT)).toMatchObject({ outcome: 'rejected' });
+    expect(await lab.onNode(['nft', 'list', 'tables'])).toContain('table inet namewall\n');
   });
 
   test('that empties sets is noticed by looking, and all is put back', { timeout: 60_000 }, async () => {

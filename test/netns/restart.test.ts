@@ -111,6 +111,29 @@ describe.skipIf(!canUseKernel)('a restart', () => {
     expect(files.audited('connection.cut')).toMatchObject([{ destination: SECOND }]);
   });
 
+  test('brings another address into a rule while down: the old one is cut, though the rule is the same', async () => {
+    const policy = (cidr: string): string =>
+      [
+        'apiVersion: cilium.io/v2',
+        'kind: CiliumNetworkPolicy',
+        'metadata: { name: addresses, namespace: shop }',
+        'spec:',
+        '  endpointSelector: {}',
+        `  egress: [{ toCIDR: [${cidr}], toPorts: [{ ports: [{ port: '${PORT}', protocol: TCP }] }] }]`,
+        '',
+      ].join('\n');
+    const file = join(files.folder, 'addresses.yaml');
+    await files.applied(() => writeFileSync(file, policy('11.0.0.51/32')));
+    const old = await pod.open('tcp', { ip: '11.0.0.51', port: PORT });
+    await lab.killAgent('SIGTERM');
+    writeFileSync(file, policy('11.0.0.52/32'));
+    await lab.startAgent();
+    await pod.speak(old.end);
+    await eventually(async () => expect((await pod.heard(old.end)).ended).toBeDefined(), 2_000);
+    expect(await lab.pod('cart').connect('11.0.0.52', PORT)).toMatchObject({ outcome: 'connected' });
+    expect(await lab.pod('cart').connect('11.0.0.51', PORT)).toMatchObject({ outcome: 'rejected' });
+  });
+
   test.each<[string, (path: string) => void]>([
     ['with a byte flipped', flipByte],
     ['cut short', (path) => truncateSync(path, readFileSync(path).length - 7)],

@@ -17,12 +17,14 @@ interface Before {
   readonly internalZones?: readonly InternalZone[];
   /** What the file has of the pod: the name and what it resolved to. */
   readonly seen: readonly (readonly [name: string, address: string])[];
+  /** What is left of it. */
+  readonly leftMs?: number;
   /** Its program is another one now. */
   readonly isChanged?: boolean;
 }
 
 /** Which of the kernel's grants to 10.20.0.1, 10.20.0.2 and 192.0.2.8 are taken over. RFC 1918 is protected. */
-function kept({ annotation = '', internalZones = [], seen, isChanged = false }: Before): string[] {
+function kept({ annotation = '', internalZones = [], seen, leftMs = 5_000, isChanged = false }: Before): string[] {
   const annotations = annotation === '' ? '{}' : `{namewall.io/allow-answer-ranges: "${annotation}"}`;
   const read = readPolicies(
     `apiVersion: cilium.io/v2
@@ -45,6 +47,7 @@ spec: {endpointSelector: {}, egress: [{toFQDNs: [{matchPattern: "**.example.org"
   }));
   const former = {
     owners: owners(state.value),
+    judged: new Map(),
     chains: new Map([[POD, isChanged ? 'policy_0' : `policy_${compiled.programs[0]?.id}`]]),
     grants,
   };
@@ -52,7 +55,7 @@ spec: {endpointSelector: {}, egress: [{toFQDNs: [{matchPattern: "**.example.org"
     pod: registry.pods[0]?.id ?? 0,
     name: parseNameText(name) ?? expect.fail(name),
     addresses: bytes(address),
-    leftMs: 5_000,
+    leftMs,
   }));
   const config = { protect, internalZones } as unknown as Config; // what it asks for, and no more
   return takeOver(config, state.value, former, lookups).kept.map(({ destination }) => formatAddress(destination));
@@ -86,6 +89,11 @@ test.each<[string, Before, string[]]>([
     'of a pod whose program has changed, by what it saw alone',
     { annotation: '10.20.0.0/16', seen: [['www.example.org', '10.20.0.2']], isChanged: true },
     ['10.20.0.2'],
+  ],
+  [
+    'not for a lookup that has ended, of a pod whose program has changed',
+    { annotation: '10.20.0.0/16', seen: [['www.example.org', '10.20.0.2']], leftMs: -1, isChanged: true },
+    [],
   ],
 ])('a grant in a protected range is taken over %s', (_why, before, want) => {
   expect(kept(before)).toEqual(want);

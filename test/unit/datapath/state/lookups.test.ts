@@ -138,6 +138,94 @@ test('whatever is noted, the youngest are there, whole and in order', () => {
   );
 });
 
+describe('the lookups that hold an address', () => {
+  /** An address with `n` in its last four bytes. */
+  const numbered = (n: number): Uint8Array => Uint8Array.of(...new Uint8Array(12), n >>> 24, n >>> 16, n >>> 8, n);
+  const name = parseNameText('name.example.org') ?? expect.fail();
+  const of = (...ns: number[]): Lookup => {
+    return { name, addresses: Uint8Array.from(ns.flatMap((n) => [...numbered(n)])), expiryMs: 100 };
+  };
+  /** Far below what a full ring holds, and above what a question should cost. */
+  const BOUND = 2_048;
+
+  test('are told the latest first, also those that have ended, and no more than asked for', () => {
+    const lookups = new Lookups();
+    for (const [i, hash] of [1, 2, 3, 4].entries())
+      lookups.note(1, hash, notedOf({ ...of(i === 1 ? 8 : 9, 7), expiryMs: i }));
+    const expiries = (most: number): number[] =>
+      lookups.withAddress(1, numbered(9), most).map(({ expiryMs }) => expiryMs);
+    expect(expiries(10)).toEqual([3, 2, 0]);
+    expect(expiries(2)).toEqual([3, 2]);
+    expect(lookups.withAddress(2, numbered(9), 10)).toEqual([]);
+  });
+
+  test('a ring that is full answers for its oldest address and for an unknown one with little work (I6, I7)', () => {
+    const lookups = new Lookups();
+    lookups.share(1);
+    for (let i = 0; i < 100_000; i++) lookups.note(1, i, notedOf(of(i)));
+    const oldest = lookups.of(1, 0)[0] ?? expect.fail();
+    expect(lookups.of(1, 0).length).toBeGreaterThan(40_000);
+    expect(lookups.withAddress(1, oldest.addresses, 64)).toEqual([{ name, expiryMs: 100 }]);
+    expect(lookups.withAddress(1, numbered(200_000), 64)).toEqual([]);
+    expect(lookups.compared(1)).toBeLessThan(64);
+  });
+
+  test.each([
+    ['each with another one beside it', 2, 60_000],
+    ['in answers as big as they get', 1_000, 200],
+  ])('that is in every answer of a full ring: the work is bounded; %s', (_why, perAnswer, count) => {
+    const lookups = new Lookups();
+    lookups.share(1);
+    const others = Array.from({ length: perAnswer - 1 }, (_, i) => 1_000 + i);
+    for (let i = 0; i < count; i++) lookups.note(1, i, notedOf(of(...others, 7)));
+    expect(lookups.withAddress(1, numbered(7), 100_000).length).toBeGreaterThan(0);
+    expect(lookups.compared(1)).toBeLessThanOrEqual(BOUND);
+  });
+
+  test('are those that a walk through all of them finds, however the ring grows, wraps and forgets', () => {
+    const answers = fc.array(fc.record({ hash: fc.nat(50), ns: fc.array(fc.nat(30), { maxLength: 4 }) }), {
+      minLength: 50,
+      maxLength: 400,
+    });
+    fc.assert(
+      fc.property(answers, fc.constantFrom(3_000, MANY_PODS), fc.nat(32), (all, pods, n) => {
+        const lookups = new Lookups();
+        lookups.share(pods);
+        for (const [i, { hash, ns }] of all.entries())
+          lookups.note(1, hash, notedOf({ ...of(...ns), expiryMs: i + 1 }));
+        const walked = lookups.of(1, 0).filter(({ addresses }) => {
+          return Array.from({ length: addresses.length / 16 }, (_, i) => addresses[i * 16 + 15]).includes(n);
+        });
+        const want = walked.toReversed().map(({ expiryMs }) => expiryMs);
+        expect(lookups.withAddress(1, numbered(n), 1_000).map(({ expiryMs }) => expiryMs)).toEqual(want);
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+describe('the newest lookups', () => {
+  const newest = (most: number, sinceMs = 50): number[] => {
+    const lookups = new Lookups();
+    for (const [i, expiryMs] of [200, 60, 40, 201, 70].entries())
+      lookups.note(1, i, notedOf(lookup(`n${i}.example.org`, expiryMs, 1)));
+    return lookups.newest(1, { nowMs: 100, sinceMs, most }).map(({ expiryMs }) => expiryMs);
+  };
+
+  test.each<[string, number, number[]]>([
+    ['those that ended lately before those that live', 10, [60, 70, 200, 201]],
+    ['the oldest that ended is left out first', 3, [70, 200, 201]],
+    ['none that ended where those that live are enough', 2, [200, 201]],
+    ['the oldest that lives is left out last', 1, [201]],
+  ])('%s', (_why, most, want) => {
+    expect(newest(most)).toEqual(want);
+  });
+
+  test('what ended long ago is not among them', () => {
+    expect(newest(10, 60)).toEqual([70, 200, 201]);
+  });
+});
+
 describe('memory', () => {
   const bytesOf = (lookups: Lookups, pod: number): number =>
     lookups.of(pod, 0).reduce((sum, { name, addresses }) => sum + 16 + name.length + addresses.length, 0);
