@@ -120,7 +120,8 @@ describeKernel('connections', () => {
     expect(await found()).toEqual([]);
   });
 
-  test('a later connection of the same tuple is not hit', async () => {
+  // The kernel may keep the later one at the very same place in memory: then its id says no more, and once more is tried.
+  test('a later connection of the same tuple is not hit', { retry: 4 }, async () => {
     await sendDatagrams(4_000, 4_000);
     expect(await found(UDP_PORT)).toHaveLength(1);
     expect(await flows.last({ do: 'delete' })).toBe(1);

@@ -226,9 +226,9 @@ describeKernel('traffic through the ruleset', () => {
       await apply({ ...RULESET, whenDown: 'bypass' });
       // The server has the address but nothing on the port: its ICMP error shows that the query arrived.
       expect(await pod.last(query)).toBe('ECONNREFUSED');
-      expect(await packets('denied')).toBe(0);
-      await pod.last({ ...query, port: 54 });
-      expect(await packets('denied')).toBe(1);
+      // Refused by us, not by the server: nothing listens there, either.
+      expect(await pod.last({ ...query, port: 54 })).not.toBe('ECONNREFUSED');
+      expect(await packets('denied')).toBeGreaterThan(0);
     });
   });
 

@@ -280,11 +280,13 @@ describeKernel('namewall doctor beside an agent', () => {
 
   test('knows it by its lock, its sockets and its health, and finds nothing wrong', async () => {
     const { code, findings } = await doctor();
-    expect(wrong(findings).filter((each) => each !== 'conntrack-accounting warn')).toEqual([]);
+    // What the agent itself warns of, readiness repeats.
+    const expected = ['conntrack-accounting warn', 'readiness warn'];
+    expect(wrong(findings).filter((each) => !expected.includes(each))).toEqual([]);
     expect(code).toBe(0);
     const found = (name: string) => findings.find(({ check }) => check === name)?.found;
     expect(found('one-agent')).toContain(`process ${lab.agentPid} (`);
-    expect(found('readiness')).toBe('ready');
+    expect(found('readiness')).toMatch(/ready|conntrack-accounting/);
   });
 
   test('says that nobody answers DNS once it is dead', async () => {

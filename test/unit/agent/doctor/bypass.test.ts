@@ -24,7 +24,7 @@ test.each([
   ['Calico by eBPF', ['bpfin.cali'], 'fail'],
   ['Cilium', ['cilium_host', 'cilium_net'], 'fail'],
   ['Antrea', ['antrea-gw0'], 'fail'],
-  ['Open vSwitch', ['ovs-system'], 'fail'],
+  ['Open vSwitch on a host, which may have it for other things', ['ovs-system'], 'warn'],
 ])('%s', async (_why, names, status) => {
   expect((await dataPlane(contextOf({ prints: withLinks(...names) }))).status).toBe(status);
 });
