@@ -29,7 +29,7 @@ const ELEMENTS_PER_LINE = 10_000;
 const PORTS = [80, 8443, 443];
 
 /** No rule and no chain: routing, and connection tracking, which every setup has. */
-export const NONE: Setup = { name: 'none', program: ['true'], text: '' };
+export const NO_RULES: Setup = { name: 'no-rules', program: ['true'], text: '' };
 
 export function grantsName(grants: number, classes: ClassCount): string {
   return `${grants} grants, ${classes === 1 ? 'one class' : `${classes} classes`}`;

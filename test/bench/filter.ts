@@ -2,7 +2,7 @@
 // lists of iptables rules. Every setup has a lab of its own and they take turns of a tenth of a second, so that a slow second hits all.
 import { FilterLab } from './filter-lab.ts';
 import type { Slice } from './filter-lab.ts';
-import { CLASS_COUNTS, GRANTS, grantsName, iptables, NONE, ours, RULES } from './filter-setups.ts';
+import { CLASS_COUNTS, GRANTS, grantsName, iptables, NO_RULES, ours, RULES } from './filter-setups.ts';
 import type { ClassCount } from './filter-setups.ts';
 import { median, ratioOf } from './measure.ts';
 import type { Against, Figure, Outcome, Result } from './report.ts';
@@ -15,7 +15,7 @@ const MOST_GRANTS = Math.max(...GRANTS);
 
 export async function filter(): Promise<Outcome> {
   const setups = [
-    NONE,
+    NO_RULES,
     ...CLASS_COUNTS.flatMap((classes) => GRANTS.map((grants) => ours(grants, classes))),
     ...(['iptables', 'iptables-established'] as const).flatMap((variant) =>
       RULES.map((rules) => iptables(variant, rules)),
@@ -78,8 +78,9 @@ async function measureRound(labs: readonly FilterLab[]): Promise<Map<string, Rat
 /** Of the ruleset with the most grants. */
 function resultsOf(rates: ReadonlyMap<string, readonly number[]>, classes: ClassCount): Result[] {
   const rivals: readonly (readonly [Against, string])[] = [
-    ['none', NONE.name],
-    ['grants-0', grantsName(0, classes)],
+    // Ours without a grant: what grants cost, and nothing else.
+    ['none', grantsName(0, classes)],
+    ['no-rules', NO_RULES.name],
     ['grants-100', grantsName(100, classes)],
     ...RULES.map((rules) => [`iptables-${rules}`, `iptables-${rules}`] as const),
     ...RULES.map((rules) => [`iptables-established-${rules}`, `iptables-established-${rules}`] as const),
@@ -91,11 +92,11 @@ function resultsOf(rates: ReadonlyMap<string, readonly number[]>, classes: Class
 
 /** The rate, and the time by which a connection takes longer than with no rules at all. */
 function figuresOf(rates: ReadonlyMap<string, readonly number[]>): Figure[] {
-  const none = rates.get(NONE.name) ?? [];
+  const bare = rates.get(NO_RULES.name) ?? [];
   return [...rates].flatMap(([name, values]): Figure[] => {
-    const more = values.map((perSecond, i) => 1e6 / perSecond - 1e6 / (none[i] ?? Number.NaN));
+    const more = values.map((perSecond, i) => 1e6 / perSecond - 1e6 / (bare[i] ?? Number.NaN));
     const rate: Figure = { bench: 'filter', what: name, value: median(values), unit: 'connections/s' };
-    const cost: Figure = { bench: 'filter', what: `${name}, more than none`, value: median(more), unit: 'µs' };
-    return name === NONE.name ? [rate] : [rate, cost];
+    const cost: Figure = { bench: 'filter', what: `${name}, more than no-rules`, value: median(more), unit: 'µs' };
+    return name === NO_RULES.name ? [rate] : [rate, cost];
   });
 }

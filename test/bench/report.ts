@@ -10,6 +10,7 @@ export type Against =
   | 'idle'
   | 'plain'
   | 'none'
+  | 'no-rules'
   | `grants-${number}`
   | `iptables-${number}`
   | `iptables-established-${number}`;
