@@ -154,8 +154,8 @@ export class Changeover {
     this.#revocation.forget();
     const context = await this.#links.contextOf(this.#state);
     await this.#table.apply(rulesOf(context, this.#state, this.#closed, this.#left));
-    await this.#auditMode.put(this.#state);
     await this.#datapath.refill();
+    await this.#auditMode.put(this.#state);
     // What slipped through meanwhile, and was answered, is a connection now that the chains would let pass.
     const cut = await this.#revocation.judgeAgain(this.#state, EVERY_POD, NO_POD);
     await this.#revocation.remember(this.#state);

@@ -104,7 +104,10 @@ describe.skipIf(!canUseKernel)('the agent', () => {
     await eventually(async () => {
       expect(await cart.connect('11.0.0.2', 443)).toMatchObject({ outcome: 'rejected' });
     }, 5_000);
-    expect(await cart.connect(ADDRESS, 443)).toMatchObject({ outcome: 'connected' });
+    // The rules first, the grants a moment later.
+    await eventually(async () => {
+      expect(await cart.connect(ADDRESS, 443)).toMatchObject({ outcome: 'connected' });
+    }, 2_000);
     expect(await lab.onNode(['nft', 'list', 'tables'])).not.toContain('namewall_shield');
     expect(readFileSync(`${lab.folder}/audit.jsonl`, 'utf8')).toContain('"event":"table.restored"');
   });
