@@ -164,15 +164,7 @@ export class Agent {
       sys,
     });
     agent.#drain.start();
-    // Connections from before the start, of pods that were judged otherwise then, or not at all.
-    const { judged, strangers } = takeover;
-    const cut = await agent.#revocation.judgeAgain(
-      state,
-      ({ id }) => !judged.has(id),
-      ({ id }) => strangers.has(id),
-    );
-    await agent.#revocation.remember(state);
-    if (cut > 0) log.info({ cut }, 'Cut connections from before the start that policy does not allow');
+    await agent.#audit.changeover.judgeFirst(takeover);
     await agent.#startAuditMode();
     if (isChangedEarly) agent.#follower.changed();
     warnOfUnbound(config, state, log);

@@ -4,8 +4,9 @@ import type { Logger } from '../base/log.ts';
 import type { RegisteredPod } from '../pods/registry.ts';
 import type { AuditMode } from './audit-mode.ts';
 import type { DatapathHost } from './datapath-host.ts';
-import type { Memory } from './memory.ts';
+import type { Takeover } from './inheritance.ts';
 import type { Links } from './links.ts';
+import type { Memory } from './memory.ts';
 import { changedBetween } from './revocation.ts';
 import type { Revocation } from './revocation.ts';
 import { areServed, between, rulesOf } from './rules.ts';
@@ -14,31 +15,31 @@ import type { State } from './state.ts';
 import type { Table } from './table.ts';
 
 export interface ChangeoverParts {
-  readonly datapath: DatapathHost;
-  readonly memory: Memory;
-  readonly table: Table;
-  readonly links: Links;
-  readonly revocation: Revocation;
-  readonly auditMode: AuditMode;
+  readonly datapath: Pick<DatapathHost, 'adopt' | 'prune' | 'refill'>;
+  readonly memory: Pick<Memory, 'remember'>;
+  readonly table: Pick<Table, 'apply' | 'removeStaleSets' | 'isAsApplied' | 'isTrusted' | 'distrust'>;
+  readonly links: Pick<Links, 'contextOf' | 'isAsAsked'>;
+  readonly revocation: Pick<Revocation, 'judgeAgain' | 'remember' | 'forget'>;
+  readonly auditMode: Pick<AuditMode, 'podsOf' | 'podsBefore' | 'put' | 'distrust'>;
 }
 
 /** Events about the table come more often than interfaces do. */
 const LINKS_MS = 9_000;
-const EVERY_POD = (): boolean => true;
-const NO_POD = (): boolean => false;
 
 export class Changeover {
   readonly #log: Logger;
-  readonly #datapath: DatapathHost;
-  readonly #memory: Memory;
-  readonly #table: Table;
-  readonly #links: Links;
-  readonly #revocation: Revocation;
-  readonly #auditMode: AuditMode;
+  readonly #datapath: ChangeoverParts['datapath'];
+  readonly #memory: ChangeoverParts['memory'];
+  readonly #table: ChangeoverParts['table'];
+  readonly #links: ChangeoverParts['links'];
+  readonly #revocation: ChangeoverParts['revocation'];
+  readonly #auditMode: ChangeoverParts['auditMode'];
   #linksAskedMs = 0;
   #state: State;
   /** The last one that open connections were judged by. */
   #judged: State;
+  /** What is open may be what no state allowed: all of it is judged, whoever's policy changed. */
+  #isAllDoubtful = false;
   #generation = 1;
   /** Addresses that stay denied until the grants of those who had them are gone. */
   #closed: ReadonlySet<string> = new Set();
@@ -60,6 +61,27 @@ export class Changeover {
     this.#state = state;
     this.#judged = state;
     this.#audited = auditMode.podsBefore(state);
+  }
+
+  /**
+   * Judges connections from before the start: those of pods that were judged otherwise then, or not at all, and what is open at addresses that
+   * were another pod's. What fails is tried again by restore.
+   */
+  judgeFirst({ judged, strangers }: Pick<Takeover, 'judged' | 'strangers'>): Promise<void> {
+    return this.#inTurn(async () => {
+      try {
+        const cut = await this.#revocation.judgeAgain(
+          this.#state,
+          ({ id }) => !judged.has(id),
+          ({ id }) => strangers.has(id),
+        );
+        if (cut > 0) this.#log.info({ cut }, 'Cut connections from before the start that policy does not allow');
+        await this.#revocation.remember(this.#state);
+      } catch (error) {
+        this.#log.error({ error: String(error) }, 'Cannot judge open connections: trying again');
+        this.#isAllDoubtful = true;
+      }
+    });
   }
 
   /** The state in force. */
@@ -139,6 +161,7 @@ export class Changeover {
       await this.#putBack();
       return true;
     }
+    if (this.#isAllDoubtful) await this.#judge(this.#state, this.#auditMode.podsOf(this.#state));
     if (performance.now() - this.#linksAskedMs < LINKS_MS) return false;
     this.#linksAskedMs = performance.now();
     // An interface that came, or went behind a bridge, changes rules, though nobody's policy.
@@ -157,10 +180,8 @@ export class Changeover {
     await this.#datapath.refill();
     await this.#auditMode.put(this.#state);
     // What slipped through meanwhile, and was answered, is a connection now that the chains would let pass.
-    const cut = await this.#revocation.judgeAgain(this.#state, EVERY_POD, NO_POD);
-    await this.#revocation.remember(this.#state);
-    if (cut > 0)
-      this.#log.warn({ cut }, 'Cut connections that policy does not allow, found after our table was put back');
+    this.#isAllDoubtful = true;
+    await this.#judge(this.#state, this.#auditMode.podsOf(this.#state));
   }
 
   /**
@@ -205,7 +226,7 @@ export class Changeover {
     try {
       const cut = await this.#revocation.judgeAgain(
         state,
-        (pod, i) => isChanged(pod, i) || isSwitched(pod),
+        (pod, i) => this.#isAllDoubtful || isChanged(pod, i) || isSwitched(pod),
         ({ id }) => !known.has(id),
       );
       if (cut > 0) this.#log.info({ cut }, 'Cut connections that policy no longer allows');
@@ -216,6 +237,7 @@ export class Changeover {
     }
     this.#judged = state;
     this.#audited = audited;
+    this.#isAllDoubtful = false;
     return true;
   }
 }

@@ -18,7 +18,7 @@ export interface HealthStatus {
   /** False: a restart may help, nothing else will. */
   readonly live: boolean;
   readonly ready: boolean;
-  /** Each with the command that mends it, where there is one. */
+  /** Each with what exactly is wrong and the command that mends it, where that is known. */
   readonly reasons: readonly string[];
   /** What is wrong and keeps nothing from working. */
   readonly warnings: readonly string[];
@@ -30,7 +30,7 @@ const HANGS_AFTER_MS = 10_000;
 export class Health {
   readonly #nowMs: () => number;
   readonly #log: Logger;
-  /** What keeps it from being ready, and the command that mends it or ''. */
+  /** What keeps it from being ready, and what exactly, or ''. */
   readonly #reasons = new Map<NotReady, string>([['starting', '']]);
   readonly #warnings: (() => readonly string[])[] = [];
   #turns: (() => number) | undefined;
@@ -43,8 +43,9 @@ export class Health {
     this.#log = log;
   }
 
-  hold(reason: NotReady, mend = ''): void {
-    this.#reasons.set(reason, mend);
+  /** `detail` says what exactly, and the command that mends it. */
+  hold(reason: NotReady, detail = ''): void {
+    this.#reasons.set(reason, detail);
   }
 
   clear(reason: NotReady): void {
@@ -83,7 +84,7 @@ export class Health {
   status(): HealthStatus {
     this.look();
     const live = this.#turns === undefined || this.#nowMs() - this.#turnedAtMs < HANGS_AFTER_MS;
-    const held = [...this.#reasons].map(([reason, mend]) => (mend === '' ? reason : `${reason}; run: ${mend}`));
+    const held = [...this.#reasons].map(([reason, detail]) => (detail === '' ? reason : `${reason}: ${detail}`));
     const reasons = [...held, ...(live ? [] : (['the data plane hangs'] as const))];
     return { live, ready: reasons.length === 0, reasons, warnings: this.#warnings.flatMap((ask) => ask()) };
   }

@@ -59,7 +59,7 @@ export class Links {
     const gateways = own.size === 0 ? [] : await linkLocalAddresses(own, this.#run);
     const mend = own.size === 0 ? undefined : passBridgedPackets();
     if (mend === undefined) this.#health.clear('packets of bridged clients pass unseen');
-    else this.#health.hold('packets of bridged clients pass unseen', mend);
+    else this.#health.hold('packets of bridged clients pass unseen', `run ${mend}`);
     // The port of a bridged client is guarded itself (bridge-guard.ts), and others on the bridge may be routers.
     const direct = links.filter((link) => !bridges.has(link));
     const podLinks = [...new Set([...direct, ...(await linksTo(addresses, this.#run))])];

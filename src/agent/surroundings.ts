@@ -147,7 +147,11 @@ export class Surroundings {
     this.#warnings = wrong.flatMap(({ check, status, found }) => (status === 'warn' ? [`${check}: ${found}`] : []));
     const [first] = failed;
     if (first === undefined) health.clear('something around it is wrong');
-    else health.hold('something around it is wrong', first.mend ?? 'namewall doctor');
+    else
+      health.hold(
+        'something around it is wrong',
+        `${first.check}, ${first.found}; run ${first.mend ?? 'namewall doctor'}`,
+      );
     health.tell();
   }
 }

@@ -81,7 +81,7 @@ export class PacketLog {
     const isTaken = errno === EPERM || errno === EBUSY; // EPERM is also what a process without CAP_NET_ADMIN gets
     throw refusal(
       errno,
-      `Cannot read packet log group ${group}${isTaken ? ': another program has it, or CAP_NET_ADMIN is missing' : ''}`,
+      `Cannot read packet log group ${group}${isTaken ? ': another program has it (set logGroup to another, or audit.connections to none), or CAP_NET_ADMIN is missing' : ''}`,
     );
   }
 
