@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Child } from './support/child.ts';
 import { FLOWS_CHILD } from './support/flows-child.ts';
 import type { FlowsCall } from './support/flows-child.ts';
-import { describeKernel, Namespace } from './support/namespace.ts';
+import { describeKernel, link, Namespace } from './support/namespace.ts';
 import { SEND_RAW } from './support/send-raw.ts';
 import { TRAFFIC_CHILD } from './support/traffic-child.ts';
 import type { TrafficCall } from './support/traffic-child.ts';
@@ -170,28 +170,3 @@ describeKernel('connections', () => {
     expect(await readEvents()).toMatchObject({ events: 1, isLossy: false });
   });
 });
-
-/** A point-to-point link: `name` on the node's side, eth0 with the addresses on the other, default routes through it. */
-async function link(
-  node: Namespace,
-  name: string,
-  peer: Namespace,
-  addresses: { 4: string; 6: string },
-): Promise<void> {
-  await node.script(`
-    ip link add ${name} type veth peer name eth0 netns ${peer.name}
-    ip link set ${name} up
-    ip addr add 169.254.1.1/32 dev ${name}
-    ip -6 addr add fe80::1/64 dev ${name} nodad
-    ip route add ${addresses[4]}/32 dev ${name}
-    ip -6 route add ${addresses[6]}/128 dev ${name}
-  `);
-  await peer.script(`
-    ip link set eth0 up
-    ip addr add ${addresses[4]}/32 dev eth0
-    ip -6 addr add ${addresses[6]}/128 dev eth0 nodad
-    ip route add 169.254.1.1/32 dev eth0
-    ip route add default via 169.254.1.1 src ${addresses[4]}
-    ip -6 route add default via fe80::1 dev eth0 src ${addresses[6]}
-  `);
-}

@@ -5,7 +5,7 @@ import { ensureRoutes } from '../../src/kernel/routes.ts';
 import { ruleset } from '../../src/kernel/ruleset.ts';
 import type { RulesetInput } from '../../src/kernel/ruleset.ts';
 import { Child } from './support/child.ts';
-import { describeKernel, eventually, Namespace } from './support/namespace.ts';
+import { describeKernel, eventually, link, Namespace } from './support/namespace.ts';
 import { TRAFFIC_CHILD } from './support/traffic-child.ts';
 import type { TrafficCall } from './support/traffic-child.ts';
 
@@ -288,29 +288,4 @@ describeKernel('traffic through the ruleset', () => {
 
 function connecting(from: Child<TrafficCall>, family: 4 | 6, port: number): Promise<unknown> {
   return from.last({ do: 'connect', address: SERVER[family], port });
-}
-
-/** A point-to-point link: `name` on the node's side, eth0 with the addresses on the other, default routes through it. */
-async function link(
-  node: Namespace,
-  name: string,
-  peer: Namespace,
-  addresses: { 4: string; 6: string },
-): Promise<void> {
-  await node.script(`
-    ip link add ${name} type veth peer name eth0 netns ${peer.name}
-    ip link set ${name} up
-    ip addr add 169.254.1.1/32 dev ${name}
-    ip -6 addr add fe80::1/64 dev ${name} nodad
-    ip route add ${addresses[4]}/32 dev ${name}
-    ip -6 route add ${addresses[6]}/128 dev ${name}
-  `);
-  await peer.script(`
-    ip link set eth0 up
-    ip addr add ${addresses[4]}/32 dev eth0
-    ip -6 addr add ${addresses[6]}/128 dev eth0 nodad
-    ip route add 169.254.1.1/32 dev eth0
-    ip route add default via 169.254.1.1 src ${addresses[4]}
-    ip -6 route add default via fe80::1 dev eth0 src ${addresses[6]}
-  `);
 }

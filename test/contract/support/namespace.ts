@@ -74,3 +74,28 @@ export async function eventually(question: () => Promise<boolean>, deadlineMs = 
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
+
+/** A point-to-point link: `name` on the node's side, eth0 with the addresses on the other, default routes through it. */
+export async function link(
+  node: Namespace,
+  name: string,
+  peer: Namespace,
+  addresses: { 4: string; 6: string },
+): Promise<void> {
+  await node.script(`
+    ip link add ${name} type veth peer name eth0 netns ${peer.name}
+    ip link set ${name} up
+    ip addr add 169.254.1.1/32 dev ${name}
+    ip -6 addr add fe80::1/64 dev ${name} nodad
+    ip route add ${addresses[4]}/32 dev ${name}
+    ip -6 route add ${addresses[6]}/128 dev ${name}
+  `);
+  await peer.script(`
+    ip link set eth0 up
+    ip addr add ${addresses[4]}/32 dev eth0
+    ip -6 addr add ${addresses[6]}/128 dev eth0 nodad
+    ip route add 169.254.1.1/32 dev eth0
+    ip route add default via 169.254.1.1 src ${addresses[4]}
+    ip -6 route add default via fe80::1 dev eth0 src ${addresses[6]}
+  `);
+}
