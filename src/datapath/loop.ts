@@ -218,7 +218,7 @@ export class Loop {
     try {
       this.#server.onClientQuery(slot);
     } catch (error) {
-      this.#server.abandon(slot);
+      this.#server.pursuit.abandon(slot);
       this.#onError(error);
     }
   }
@@ -234,9 +234,10 @@ export class Loop {
         continue;
       }
       try {
-        this.#server.onUpstreamAnswer(slot, i);
+        const start = plane.answers.start(i);
+        this.#server.pursuit.onAnswer(slot, plane.answers.bytes, start, start + plane.answers.received(i));
       } catch (error) {
-        this.#server.abandon(slot);
+        this.#server.pursuit.abandon(slot);
         this.#onError(error);
       }
     }
@@ -259,7 +260,7 @@ export class Loop {
     for (;;) {
       const slot = plane.deadlines.popOverdue(plane.nowMs);
       if (slot === NO_SLOT) break;
-      this.#server.onTimeout(slot);
+      this.#server.pursuit.onTimeout(slot);
     }
     plane.auditBudget.turn(plane.nowMs, this.#tellFolded);
     if (plane.nowMs >= this.#pruneAtMs) this.prune();

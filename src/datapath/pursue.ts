@@ -1,0 +1,134 @@
+// What happens to a question while it waits for an upstream: attempts, other servers, failure. When it is over, each query that waited is handed
+// on by itself, and judged by the policy of then.
+import { AUDIT_FLAG, REASON } from '../bridge/audit-record.ts';
+import { COUNT } from '../bridge/counters.ts';
+import { ANSWER, parseAnswer } from '../dns/answer.ts';
+import { RCODE } from '../dns/codes.ts';
+import { cacheKey, keyOf } from './cache.ts';
+import { concludeTruncated, fail, refuse } from './conclude.ts';
+import { BAD_UPSTREAM, INTERNAL, NO_UPSTREAM, NOT_A_POD, OVER_QUOTA } from './denials.ts';
+import { extract, isCacheable } from './extract.ts';
+import { FORWARD, forward, hasOtherServer, retry, stopAsking, trust } from './forward.ts';
+import type { Plane } from './plane.ts';
+import { NO_ANSWER } from './state/answer-store.ts';
+import { NO_POD } from './state/pod-table.ts';
+import { ATTEMPTS, NO_SLOT, STATE } from './state/query-slots.ts';
+
+/** Who goes on with what was waited for. */
+export interface Next {
+  /** `stored` of the store, if its serial is still this one, answers the question of `slot`. */
+  answered(slot: number, stored: number, serial: number): void;
+  /** An exception in one of several queries that waited for the same answer. */
+  onError(error: unknown): void;
+}
+
+export class Pursuit {
+  readonly #plane: Plane;
+  readonly #next: Next;
+  // What forEachWaiter is to do with each slot; the answer itself stands beside, so that no closure is made per answer.
+  #stored = NO_ANSWER;
+  #storedSerial = 0;
+  readonly #answerStored = (slot: number): void => this.#next.answered(slot, this.#stored, this.#storedSerial);
+  readonly #answerTruncated = (slot: number): void => concludeTruncated(this.#plane, slot);
+  readonly #answerUnusable = (slot: number): void =>
+    fail(this.#plane, slot, BAD_UPSTREAM, REASON['upstream-malformed']);
+  readonly #answerFailed = (slot: number): void => fail(this.#plane, slot, NO_UPSTREAM, REASON['upstream-failed']);
+  readonly #answerNoUpstream = (slot: number): void => fail(this.#plane, slot, NO_UPSTREAM, REASON['upstream-timeout']);
+  readonly #answerAbandoned = (slot: number): void => fail(this.#plane, slot, INTERNAL, REASON['internal-error']);
+
+  constructor(plane: Plane, next: Next) {
+    this.#plane = plane;
+    this.#next = next;
+  }
+
+  /** Asks the slot's question, or lets it wait for the same one. */
+  begin(slot: number): void {
+    const plane = this.#plane;
+    plane.count(COUNT.cache_misses);
+    const outcome = forward(plane, slot, cacheKey(plane, slot));
+    if (outcome === FORWARD.OverBudget) {
+      plane.count(COUNT.queries_over_budget);
+      return fail(plane, slot, OVER_QUOTA, REASON.quota);
+    }
+    if (outcome === FORWARD.NoServer) return this.#answerFailed(slot);
+    if (outcome === FORWARD.Sent) return;
+    plane.slots.auditFlags[slot]! |= AUDIT_FLAG.Merged;
+    plane.count(COUNT.merged);
+  }
+
+  /** The message at `start` … `end` of `bytes` answers the question of `slot`. */
+  onAnswer(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    const plane = this.#plane;
+    const { answer, slots } = plane;
+    const code = parseAnswer(bytes, start, end, answer);
+    plane.count(COUNT.upstream_received);
+    if (code === ANSWER.Truncated) return this.#forEachWaiter(slot, this.#answerTruncated);
+    if (code !== ANSWER.Ok) return this.#unusable(slot);
+    const isRefusal = answer.rcode === RCODE.ServFail || answer.rcode === RCODE.Refused;
+    const hasOther = isRefusal && slots.attempts[slot]! < ATTEMPTS && hasOtherServer(plane, slot);
+    if (hasOther && retry(plane, slot)) return;
+    if (answer.rcode === RCODE.ServFail) return this.#forEachWaiter(slot, this.#answerFailed);
+    trust(plane, slot);
+    if (!extract(plane, slot, bytes)) return this.#unusable(slot);
+    const { store, draft } = plane;
+    const key = keyOf(plane, slot);
+    this.#stored = isCacheable(plane) ? store.keep(key, draft) : store.pass(key, draft);
+    if (this.#stored === NO_ANSWER) return this.#unusable(slot);
+    this.#storedSerial = store.serial(this.#stored);
+    this.#forEachWaiter(slot, this.#answerStored);
+  }
+
+  /** The attempt of `slot` was not answered in time. */
+  onTimeout(slot: number): void {
+    const plane = this.#plane;
+    if (plane.slots.state[slot] !== STATE.Upstream) return;
+    plane.count(COUNT.upstream_timeouts);
+    if (plane.slots.attempts[slot]! < ATTEMPTS && retry(plane, slot)) return;
+    this.#forEachWaiter(slot, this.#answerNoUpstream);
+  }
+
+  /** After an exception that is our bug: everybody who waits for this slot gets SERVFAIL, nothing is allowed. */
+  abandon(slot: number): void {
+    if (this.#plane.slots.state[slot] !== STATE.Free) this.#forEachWaiter(slot, this.#answerAbandoned);
+  }
+
+  #unusable(slot: number): void {
+    const plane = this.#plane;
+    plane.count(COUNT.upstream_malformed);
+    // Asked again at once, of the next server: a forged or damaged datagram must not be the end of the question (CVE-2023-28452).
+    if (plane.slots.attempts[slot]! < ATTEMPTS && retry(plane, slot)) return;
+    this.#forEachWaiter(slot, this.#answerUnusable);
+  }
+
+  /** Ends the question that `leader` asked and hands each slot that waits for it to `step`. */
+  #forEachWaiter(leader: number, step: (slot: number) => void): void {
+    const plane = this.#plane;
+    const { slots, pods } = plane;
+    stopAsking(plane, leader, cacheKey(plane, leader));
+    for (let slot = leader; slot !== NO_SLOT;) {
+      const next = slots.nextWaiter[slot]!;
+      const pod = slots.pod[slot]!;
+      const isSamePod = pod !== NO_POD && pods.ids[pod] === slots.podId[slot];
+      if (slots.state[slot] === STATE.Upstream) {
+        plane.waiting--;
+        if (isSamePod) pods.inFlight[pod]!--;
+      }
+      slots.state[slot] = STATE.Judging;
+      slots.auditFlags[slot]! &= ~AUDIT_FLAG.WouldDeny; // is judged again
+      slots.nextWaiter[slot] = NO_SLOT;
+      if (isSamePod && pods.isPresent[pod] !== 0) this.#try(step, slot);
+      else refuse(plane, slot, NOT_A_POD, REASON['unknown-client']);
+      slot = next;
+    }
+  }
+
+  /** One waiter's exception must not cost the others their answer. */
+  #try(step: (slot: number) => void, slot: number): void {
+    try {
+      step(slot);
+    } catch (error) {
+      if (this.#plane.slots.state[slot] !== STATE.Free) fail(this.#plane, slot, INTERNAL, REASON['internal-error']);
+      this.#next.onError(error);
+    }
+  }
+}
