@@ -30,7 +30,7 @@ export function rulesOf(
   return {
     mark: config.mark,
     dnsServers: state.inputs.dnsServers,
-    proxyTcp: false,
+    proxyTcp: true,
     whenDown: config.whenDown,
     verdict: config.verdict,
     logGroup: config.logGroup,

@@ -11,6 +11,7 @@ import type { Plane } from './plane.ts';
 import { replyJudged, replyPlain, replyTruncated, replyWithout } from './reply.ts';
 import { arePrivate } from './state/answer-ranges.ts';
 import { NO_POD } from './state/pod-table.ts';
+import { BY_DATAGRAM } from './state/query-slots.ts';
 
 /** The answer, as the slot's verdict shows it; whatever it grants is in the kernel. */
 export function conclude(plane: Plane, slot: number, answer: number): void {
@@ -81,6 +82,7 @@ export function finish(plane: Plane, slot: number, reply?: Reply): void {
   if ((detail.flags & AUDIT_FLAG.WouldDeny) !== 0) plane.count(COUNT.queries_would_deny);
   detail.latencyMs = plane.sys.nowMs() - slots.receivedMs[slot]!;
   audit(plane, slot, detail);
+  if (slots.stream[slot] !== BY_DATAGRAM) plane.clients.done(slots.stream[slot]!, slots.streamSerial[slot]!);
   slots.release(slot);
 }
 

@@ -14,6 +14,7 @@ export const NOT_GRANTED = reply(RCODE.ServFail, EDE.Other, 'namewall: address c
 export const OVER_QUOTA = reply(RCODE.ServFail, EDE.Other, 'namewall: quota reached');
 export const NO_UPSTREAM = reply(RCODE.ServFail, EDE.NoReachableAuthority, 'namewall: no answer from upstream');
 export const BAD_UPSTREAM = reply(RCODE.ServFail, EDE.NetworkError, 'namewall: unusable answer from upstream');
+export const LOST_UPSTREAM = reply(RCODE.ServFail, EDE.NetworkError, 'namewall: connection to upstream failed');
 export const INTERNAL = reply(RCODE.ServFail, EDE.Other, 'namewall: internal error');
 
 const BLOCKED = 'namewall: name not allowed by policy';

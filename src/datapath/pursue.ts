@@ -4,11 +4,12 @@ import { AUDIT_FLAG, REASON } from '../bridge/audit-record.ts';
 import { COUNT } from '../bridge/counters.ts';
 import { ANSWER, parseAnswer } from '../dns/answer.ts';
 import { RCODE } from '../dns/codes.ts';
+import { releaseIds } from './ask.ts';
 import { cacheKey, keyOf } from './cache.ts';
-import { concludeTruncated, fail, refuse } from './conclude.ts';
-import { BAD_UPSTREAM, INTERNAL, NO_UPSTREAM, NOT_A_POD, OVER_QUOTA } from './denials.ts';
+import { fail, refuse } from './conclude.ts';
+import { BAD_UPSTREAM, INTERNAL, LOST_UPSTREAM, NO_UPSTREAM, NOT_A_POD, OVER_QUOTA } from './denials.ts';
 import { extract, isCacheable } from './extract.ts';
-import { FORWARD, forward, hasOtherServer, retry, stopAsking, trust } from './forward.ts';
+import { FORWARD, forward, retry, retryByStream, retryElsewhere, retryPlain, stopAsking, trust } from './forward.ts';
 import type { Plane } from './plane.ts';
 import { NO_ANSWER } from './state/answer-store.ts';
 import { NO_POD } from './state/pod-table.ts';
@@ -18,6 +19,8 @@ import { ATTEMPTS, NO_SLOT, STATE } from './state/query-slots.ts';
 export interface Next {
   /** `stored` of the store, if its serial is still this one, answers the question of `slot`. */
   answered(slot: number, stored: number, serial: number): void;
+  /** Its answer does not fit into a datagram, and cannot be had over TCP now. */
+  truncated(slot: number): void;
   /** An exception in one of several queries that waited for the same answer. */
   onError(error: unknown): void;
 }
@@ -29,10 +32,11 @@ export class Pursuit {
   #stored = NO_ANSWER;
   #storedSerial = 0;
   readonly #answerStored = (slot: number): void => this.#next.answered(slot, this.#stored, this.#storedSerial);
-  readonly #answerTruncated = (slot: number): void => concludeTruncated(this.#plane, slot);
+  readonly #answerTruncated = (slot: number): void => this.#next.truncated(slot);
   readonly #answerUnusable = (slot: number): void =>
     fail(this.#plane, slot, BAD_UPSTREAM, REASON['upstream-malformed']);
   readonly #answerFailed = (slot: number): void => fail(this.#plane, slot, NO_UPSTREAM, REASON['upstream-failed']);
+  readonly #answerLost = (slot: number): void => fail(this.#plane, slot, LOST_UPSTREAM, REASON['upstream-failed']);
   readonly #answerNoUpstream = (slot: number): void => fail(this.#plane, slot, NO_UPSTREAM, REASON['upstream-timeout']);
   readonly #answerAbandoned = (slot: number): void => fail(this.#plane, slot, INTERNAL, REASON['internal-error']);
 
@@ -59,14 +63,14 @@ export class Pursuit {
   /** The message at `start` … `end` of `bytes` answers the question of `slot`. */
   onAnswer(slot: number, bytes: Uint8Array, start: number, end: number): void {
     const plane = this.#plane;
-    const { answer, slots } = plane;
-    const code = parseAnswer(bytes, start, end, answer);
+    const { answer } = plane;
     plane.count(COUNT.upstream_received);
-    if (code === ANSWER.Truncated) return this.#forEachWaiter(slot, this.#answerTruncated);
+    const code = parseAnswer(bytes, start, end, answer);
+    if (isEdnsRefused(answer.rcode, answer.hasOpt) && retryPlain(plane, slot)) return;
+    if (code === ANSWER.Truncated) return this.#truncated(slot);
     if (code !== ANSWER.Ok) return this.#unusable(slot);
     const isRefusal = answer.rcode === RCODE.ServFail || answer.rcode === RCODE.Refused;
-    const hasOther = isRefusal && slots.attempts[slot]! < ATTEMPTS && hasOtherServer(plane, slot);
-    if (hasOther && retry(plane, slot)) return;
+    if (isRefusal && retryElsewhere(plane, slot)) return;
     if (answer.rcode === RCODE.ServFail) return this.#forEachWaiter(slot, this.#answerFailed);
     trust(plane, slot);
     if (!extract(plane, slot, bytes)) return this.#unusable(slot);
@@ -81,10 +85,32 @@ export class Pursuit {
   /** The attempt of `slot` was not answered in time. */
   onTimeout(slot: number): void {
     const plane = this.#plane;
-    if (plane.slots.state[slot] !== STATE.Upstream) return;
+    const { slots, upstreams, nowMs } = plane;
+    if (slots.state[slot] !== STATE.Upstream) return;
     plane.count(COUNT.upstream_timeouts);
-    if (plane.slots.attempts[slot]! < ATTEMPTS && retry(plane, slot)) return;
-    this.#forEachWaiter(slot, this.#answerNoUpstream);
+    const stream = upstreams.streams.at(lastSocket(plane, slot));
+    if (stream !== undefined) stream.isSuspect = true;
+    upstreams.servers.health.silent(slots.server[slot]!, nowMs);
+    if (!retry(plane, slot)) this.#forEachWaiter(slot, this.#answerNoUpstream);
+  }
+
+  /** The connection `index` on which `slot` has asked is gone. */
+  onLost(slot: number, index: number): void {
+    const plane = this.#plane;
+    if (plane.slots.state[slot] !== STATE.Upstream || lastSocket(plane, slot) !== index) return;
+    if (!retry(plane, slot)) this.#forEachWaiter(slot, this.#answerLost);
+  }
+
+  /** Somebody sends answers in the name of `server`: what is asked there goes over TCP, and no datagram is believed any more. */
+  onForgeries(server: number): void {
+    const plane = this.#plane;
+    const { slots } = plane;
+    for (let slot = 0; slot < slots.capacity; slot++) {
+      if (slots.state[slot] !== STATE.Upstream || slots.attempts[slot] === 0 || slots.server[slot] !== server) continue;
+      if (slots.isByStream[slot] !== 0) continue;
+      releaseIds(plane, slot);
+      retryByStream(plane, slot); // when that cannot be, its deadline decides
+    }
   }
 
   /** After an exception that is our bug: everybody who waits for this slot gets SERVFAIL, nothing is allowed. */
@@ -92,12 +118,17 @@ export class Pursuit {
     if (this.#plane.slots.state[slot] !== STATE.Free) this.#forEachWaiter(slot, this.#answerAbandoned);
   }
 
+  /** TC: the whole answer is asked for over TCP, and nothing of this one is used. */
+  #truncated(slot: number): void {
+    if (this.#plane.slots.isByStream[slot] !== 0) return this.#unusable(slot); // nothing is truncated there
+    if (!retryByStream(this.#plane, slot)) this.#forEachWaiter(slot, this.#answerTruncated);
+  }
+
   #unusable(slot: number): void {
     const plane = this.#plane;
     plane.count(COUNT.upstream_malformed);
     // Asked again at once, of the next server: a forged or damaged datagram must not be the end of the question (CVE-2023-28452).
-    if (plane.slots.attempts[slot]! < ATTEMPTS && retry(plane, slot)) return;
-    this.#forEachWaiter(slot, this.#answerUnusable);
+    if (!retry(plane, slot)) this.#forEachWaiter(slot, this.#answerUnusable);
   }
 
   /** Ends the question that `leader` asked and hands each slot that waits for it to `step`. */
@@ -131,4 +162,14 @@ export class Pursuit {
       this.#next.onError(error);
     }
   }
+}
+
+/** RFC 6891 §7: a server that does not know OPT says so by one of these, and has none itself. */
+function isEdnsRefused(rcode: number, hasOpt: boolean): boolean {
+  return !hasOpt && (rcode === RCODE.FormErr || rcode === RCODE.NotImp);
+}
+
+/** Where the current attempt of `slot` was made. */
+function lastSocket({ slots }: Plane, slot: number): number {
+  return slots.socket[slot * ATTEMPTS + slots.attempts[slot]! - 1]!;
 }

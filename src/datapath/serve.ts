@@ -8,7 +8,16 @@ import { ADMIT, admit, grantLifetimeMs, settle, showGranted, storedAnswer, submi
 import { audit } from './audit.ts';
 import { answerFromCache, keyOf } from './cache.ts';
 import { conclude, concludeTruncated, concludeUnjudged, fail, finish, isAudited, refuse } from './conclude.ts';
-import { denialFor, NO_RECORDS, NO_UPSTREAM, NOT_A_POD, NOT_FORWARDED, NOT_GRANTED, OVER_QUOTA } from './denials.ts';
+import {
+  denialFor,
+  LOST_UPSTREAM,
+  NO_RECORDS,
+  NO_UPSTREAM,
+  NOT_A_POD,
+  NOT_FORWARDED,
+  NOT_GRANTED,
+  OVER_QUOTA,
+} from './denials.ts';
 import { extractOpened } from './extract.ts';
 import { identify } from './identify.ts';
 import { MATCH, match } from './match.ts';
@@ -17,6 +26,7 @@ import { Pursuit } from './pursue.ts';
 import { fits } from './reply.ts';
 import { arePrivate } from './state/answer-ranges.ts';
 import { NO_ANSWER } from './state/answer-store.ts';
+import { BY_DATAGRAM } from './state/query-slots.ts';
 
 export class Server {
   /** The questions that wait for upstreams. */
@@ -31,6 +41,7 @@ export class Server {
     this.#denial = denialFor(plane.settings.denial);
     this.pursuit = new Pursuit(plane, {
       answered: (slot, stored, serial) => this.#onStored(slot, stored, serial),
+      truncated: (slot) => this.#onTruncated(slot),
       onError,
     });
   }
@@ -60,6 +71,14 @@ export class Server {
     // What each waiter was opened for itself is put into the same memory: many of them may have overwritten it.
     if (plane.store.serial(stored) !== serial) return fail(plane, slot, NO_UPSTREAM, REASON['upstream-failed']);
     this.#admitThenReply(slot, stored);
+  }
+
+  /** Over TCP its client would have no better way to ask. */
+  #onTruncated(slot: number): void {
+    const plane = this.#plane;
+    if (!this.#mayAsk(slot)) return;
+    if (plane.slots.stream[slot] === BY_DATAGRAM) return concludeTruncated(plane, slot);
+    fail(plane, slot, LOST_UPSTREAM, REASON['upstream-failed']);
   }
 
   #mayAsk(slot: number): boolean {

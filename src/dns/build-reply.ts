@@ -51,6 +51,8 @@ export interface UpstreamQuestion {
   readonly qname: Uint8Array;
   readonly questionLength: number;
   readonly dnssecOk: boolean;
+  /** False for a server that does not know OPT. */
+  readonly hasOpt: boolean;
 }
 
 /** A reply without records and without SOA, so that no cache before us keeps it (RFC 2308 §5). Its length, or 0 when it does not fit. */
@@ -67,13 +69,14 @@ export function buildTruncated(room: Room, asked: Asked): number {
   return endWithOpt(room, asked, at, NO_ERROR);
 }
 
-/** The one form that all our queries to upstreams have: RD=1, the question, one OPT without options. Its length, or 0. */
+/** The one form that all our queries to upstreams have: RD=1, the question, and one OPT without options if any. Its length, or 0. */
 export function buildQuery(room: Room, question: UpstreamQuestion): number {
   const { bytes, at } = room;
   const optAt = at + HEADER_BYTES + question.questionLength;
   if (optAt > room.limit) return 0;
   writeHeader(bytes, at, question.id, FLAG.RD | (question.flags & (FLAG.CD | FLAG.AD)), 1);
   copyQuestion(room, question.qname, question.questionLength);
+  if (!question.hasOpt) return optAt - at;
   const end = appendOpt(room, optAt, question.dnssecOk ? EDNS_DO : 0, NO_ERROR);
   if (end < 0) return 0;
   writeAdditionalCount(bytes, at, 1);

@@ -3,10 +3,11 @@ import { randomFillSync } from 'node:crypto';
 import { familyOf } from '../base/ip.ts';
 import { errno, loadLibc, viewMemory } from './libc.ts';
 import type { Libc } from './libc.ts';
+import { LinuxStreams } from './linux-streams.ts';
 import { eventFilter } from './nft-event-filter.ts';
 import { AF_INET, AF_INET6, sockaddrBytes, writeSockaddr } from './packet-batch.ts';
 import type { PacketBatch } from './packet-batch.ts';
-import { ERRNO, SysError, errnoName } from './sys.ts';
+import { INTEREST, sysError } from './sys.ts';
 import type { Endpoint, Fd, ListenOptions, Memory, Sys } from './sys.ts';
 
 const AF_NETLINK = 16;
@@ -33,7 +34,7 @@ const NFNLGRP_NFTABLES = 7;
 const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
 const EPOLL_CTL_ADD = 1;
-const EPOLLIN = 1;
+const EPOLL_CTL_MOD = 3;
 const PROT_READ_WRITE = 3;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 const PAGE_BYTES = 4096;
@@ -51,6 +52,7 @@ const SCRATCH_BYTES = PAGE_BYTES;
 const SCRATCH_EVENTS = 1024; // epoll events and eventfd words keep clear of socket addresses and options
 
 export class LinuxSys implements Sys {
+  readonly streams: LinuxStreams;
   readonly #libc: Libc;
   readonly #scratch: Memory;
   readonly #view: DataView;
@@ -59,6 +61,7 @@ export class LinuxSys implements Sys {
     this.#libc = libc;
     this.#scratch = this.allocate(SCRATCH_BYTES);
     this.#view = new DataView(this.#scratch.bytes.buffer);
+    this.streams = new LinuxStreams(libc, this.#scratch);
   }
 
   /** Each thread opens its own: the scratch memory is not shared. */
@@ -142,11 +145,12 @@ export class LinuxSys implements Sys {
   }
 
   epollAdd(epoll: Fd, fd: Fd): void {
-    this.#view.setUint32(0, EPOLLIN, true);
-    this.#view.setUint32(EPOLL_DATA, fd, true);
-    this.#view.setUint32(EPOLL_DATA + 4, 0, true);
-    const added = this.#libc.epoll_ctl(epoll, EPOLL_CTL_ADD, fd, this.#scratch.address);
+    const added = this.#epollControl(epoll, EPOLL_CTL_ADD, fd, INTEREST.Input);
     if (added < 0) throw sysError(errno(), `Cannot watch descriptor ${fd}`);
+  }
+
+  epollWatch(epoll: Fd, fd: Fd, interest: number): void {
+    this.#epollControl(epoll, EPOLL_CTL_MOD, fd, interest);
   }
 
   epollWait(epoll: Fd, ready: Int32Array, timeoutMs: number): number {
@@ -214,6 +218,13 @@ export class LinuxSys implements Sys {
     this.#libc.close(fd);
   }
 
+  #epollControl(epoll: Fd, operation: number, fd: Fd, interest: number): number {
+    this.#view.setUint32(0, interest, true);
+    this.#view.setUint32(EPOLL_DATA, fd, true);
+    this.#view.setUint32(EPOLL_DATA + 4, 0, true);
+    return this.#libc.epoll_ctl(epoll, operation, fd, this.#scratch.address);
+  }
+
   #socket(domain: number, type: number, protocol: number): Fd {
     const fd = this.#libc.socket(domain, type | SOCK_NONBLOCK_CLOEXEC, protocol);
     if (fd < 0) throw sysError(errno(), 'Cannot open a socket');
@@ -245,10 +256,4 @@ export class LinuxSys implements Sys {
     this.#libc.close(fd);
     throw sysError(code, `Cannot ${action}`);
   }
-}
-
-function sysError(code: number, message: string): SysError {
-  const hint =
-    code === ERRNO.EPERM || code === ERRNO.EACCES ? ': needs root, or CAP_NET_ADMIN and CAP_NET_BIND_SERVICE' : '';
-  return new SysError(errnoName(code), `${message}: ${errnoName(code)}${hint}`);
 }

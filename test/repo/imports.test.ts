@@ -98,6 +98,7 @@ const CALLERS: Readonly<Record<string, string>> = {
   serve: 'the state machine of a slot',
   pursue: 'its state Upstream',
   conclude: 'its end',
+  'from-clients': 'its begin',
   loop: 'the events',
   plane: 'holds the one AuditDetail that the stage fills in',
 };

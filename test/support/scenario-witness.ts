@@ -5,10 +5,12 @@ import { RangeMatcher } from '../../src/kernel/protected.ts';
 import type { CompiledPolicy } from '../../src/policy/compiled.ts';
 import { decide, ruleMatches } from '../../src/policy/match.ts';
 import type { ElementChange } from '../../src/sys/simulated-nftables.ts';
+import type { FarEnd } from '../../src/sys/simulated-streams.ts';
 import type { SentDatagram } from '../../src/sys/simulated-udp.ts';
 import type { Endpoint } from '../../src/sys/sys.ts';
 import { readMessage } from './scenario-message.ts';
 import type { Message } from './scenario-message.ts';
+import { Reassembly } from './scenario-streams.ts';
 import type { World } from './scenario-world.ts';
 
 const DNS_PORT = 53;
@@ -51,6 +53,8 @@ export interface SeenQuestion extends Seen {
   readonly from: Endpoint;
   readonly message: Message;
   readonly bytes: Uint8Array;
+  /** The connection on which it came; undefined for a datagram. */
+  readonly far?: FarEnd;
 }
 
 export interface SeenChange extends Seen {
@@ -69,6 +73,7 @@ export class Witness {
   /** Promises that were broken. */
   readonly broken: string[] = [];
   world: World | undefined;
+  readonly #reassembly = new Reassembly();
   /** The servers of each zone. */
   zones: ReadonlyMap<string, readonly string[]> = new Map();
   #order = 0;
@@ -81,22 +86,31 @@ export class Witness {
     }
   }
 
-  sent(datagram: SentDatagram): void {
+  /** A write on a connection; what it completes is looked at as if it were a datagram. */
+  wrote(far: FarEnd, bytes: Uint8Array): void {
+    for (const message of this.#reassembly.add(far, bytes)) {
+      this.sent({ from: far.near, to: far.address, bytes: message }, far);
+    }
+  }
+
+  sent(datagram: SentDatagram, far?: FarEnd): void {
     try {
       const to = formatAddress(datagram.to.address);
-      if (datagram.from.port === DNS_PORT) this.#reply(to, datagram);
-      else this.#question(to, datagram);
+      if (datagram.from.port === DNS_PORT) this.#reply(to, datagram, far);
+      else this.#question(to, datagram, far);
     } catch (error) {
       // Thrown here it would be taken for a fault of the loop.
       this.broken.push(`a message left that cannot be read: ${String(error)}`);
     }
   }
 
-  #question(to: string, datagram: SentDatagram): void {
+  #question(to: string, datagram: SentDatagram, far: FarEnd | undefined): void {
     const message = readMessage(datagram.bytes);
     const { from, to: server, bytes } = datagram;
-    this.questions.push({ order: this.#order++, server, from, message, bytes, isMentioned: false });
+    const seen = { order: this.#order++, server, from, message, bytes, isMentioned: false };
+    this.questions.push(far === undefined ? seen : { ...seen, far });
     const { question, opt, records } = message;
+    if (question?.labels.length === 0 && question.type === 'NS') return; // a probe: nobody waits for it
     if (server.port !== DNS_PORT || !this.#serversFor(question?.labels ?? []).includes(to)) {
       this.broken.push(`${question?.name} was asked of ${to} port ${server.port}, no server of its zone`);
     }
@@ -106,12 +120,12 @@ export class Witness {
         `${question?.name} ${question?.type} was asked upstream, and no pod that may ask it waits for it`,
       );
     }
-    const isBare = opt?.options === 0 && records.length === 0 && (message.flags & 0xff8f & ~0x0100) === 0;
+    const isBare = (opt?.options ?? 0) === 0 && records.length === 0 && (message.flags & 0xff8f & ~0x0100) === 0;
     if (!isBare)
       this.broken.push(`the query for ${question?.name} carries more upstream than a question and an empty OPT`);
   }
 
-  #reply(to: string, datagram: SentDatagram): void {
+  #reply(to: string, datagram: SentDatagram, far: FarEnd | undefined): void {
     const message = readMessage(datagram.bytes);
     this.replies.push({ order: this.#order++, to, message, isMentioned: false });
     const isAsker = (ask: Ask) => isSameEndpoint(ask.client, datagram.to) && isSameEndpoint(ask.server, datagram.from);
@@ -128,7 +142,8 @@ export class Witness {
     };
     if (ask.replies > 1) complain('is the second one');
     if (ask.isSilent) complain('came after all');
-    if (ask.message !== undefined) this.#form(ask.message, message, datagram.bytes.length, complain);
+    if (ask.message !== undefined)
+      this.#form(ask.message, message, far === undefined ? datagram.bytes.length : 0, complain);
     this.#addresses(to, message, complain);
   }
 

@@ -7,17 +7,19 @@ import type { UpstreamZone } from '../settings.ts';
 import type { RandomPool } from './random.ts';
 import { NO_SERVER, serverName, UpstreamServers, UpstreamsError } from './upstream-servers.ts';
 import type { SocketWatch } from './upstream-servers.ts';
+import { UpstreamStreams } from './upstream-streams.ts';
 import { Zone } from './zone.ts';
 
 /** A look-up compares with all of them at every label. */
 const MAX_ZONES = 16;
 /** A query is tried three times; each server costs 16 sockets and up to 2 MB of ids. The list's first servers are taken. */
 const MAX_SERVERS_OF_ZONE = 8;
-/** No route, or none that may be used: what connect(2) of a UDP socket says of a server, not of us. */
-const PATH_ERRORS: ReadonlySet<string> = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EACCES']);
+/** No route, or none that may be used, or a link-local address without its link: what connect(2) says of a server, not of us. */
+const PATH_ERRORS: ReadonlySet<string> = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EACCES', 'EINVAL']);
 
 export class Upstreams {
   readonly servers: UpstreamServers;
+  readonly streams: UpstreamStreams;
   readonly #ownNames: ReadonlySet<string>;
   #zones: readonly Zone[] = [];
   #unreachable: ReadonlyMap<string, SysError> = new Map();
@@ -25,6 +27,7 @@ export class Upstreams {
   /** Without zones, until they are opened. `listen` are our own addresses: a question to one of them would come back to us. */
   constructor(sys: Sys, random: RandomPool, listen: readonly Endpoint[]) {
     this.servers = new UpstreamServers(sys, random);
+    this.streams = new UpstreamStreams(sys);
     this.#ownNames = new Set(listen.map(serverName));
   }
 
@@ -44,7 +47,7 @@ export class Upstreams {
     const wanted = zones.map(({ servers }) => servers.slice(0, MAX_SERVERS_OF_ZONE));
     this.#unreachable = this.#openMissing(wanted.flat(), watch);
     const places = wanted.map((servers) => this.#placesOf(servers));
-    this.#zones = names.map((name, i) => new Zone(name, places[i]!, this.#zoneNamed(name)));
+    this.#zones = names.map((name, i) => new Zone(name, places[i]!, this.servers.health, this.#zoneNamed(name)));
     this.servers.retireOthers(new Set(places.flat()));
   }
 

@@ -117,6 +117,7 @@ test('a query for an upstream has one form, whatever the client sent (R15 to R18
     qname: asked.qname,
     questionLength: asked.questionLength,
     dnssecOk: asked.dnssecOk,
+    hasOpt: true,
   };
   const sent = built(512, (room) => build.buildQuery(room, upstream));
   expect([...sent]).toEqual([
@@ -135,6 +136,8 @@ test('a query for an upstream has one form, whatever the client sent (R15 to R18
     ...question('example.org'),
     ...opt([], { ttl: 0x8000 }),
   ]);
+  const plain = built(512, (room) => build.buildQuery(room, { ...upstream, hasOpt: false }));
+  expect([...plain]).toEqual([0, 1, 0x01, 0x10, 0, 1, 0, 0, 0, 0, 0, 0, ...question('example.org')]);
   expect(built(39, (room) => build.buildQuery(room, upstream)).length).toBe(0);
   expect(built(20, (room) => build.buildQuery(room, upstream)).length).toBe(0);
 });

@@ -1,0 +1,160 @@
+// What arrives from clients: datagrams and the bytes of connections → queries. What is no query gets no slot: it is dropped, or answered by the
+// code that parsing gave.
+import { COUNT } from '../bridge/counters.ts';
+import { parseQuery, QUERY } from '../dns/query.ts';
+import { OVER_QUOTA, REFUSALS } from './denials.ts';
+import type { Plane } from './plane.ts';
+import { parse, receiveBatch, takeSlot, takeSlotOfStream } from './receive.ts';
+import { replyToQuery, replyToStream } from './reply.ts';
+import type { Server } from './serve.ts';
+import { NO_STREAM } from './state/client-streams.ts';
+import { NO_SLOT } from './state/query-slots.ts';
+import { FRAME } from './state/stream-buffer.ts';
+import { Peer } from '../sys/streams.ts';
+import { ERRNO } from '../sys/sys.ts';
+
+/** From a query's first byte to its last (threats C9), and how long an idle connection is kept (RFC 7766 §6.2.3: "of the order of seconds"). */
+const STREAM_LIMITS = { queryMs: 2_000, idleMs: 10_000 };
+const TICK_MS = 100;
+/** Connections accepted a turn, so that a flood of them delays nobody's query. */
+const ACCEPT_BATCH = 32;
+/** After the process ran out of descriptors: some may be free again. */
+const PAUSE_MS = 100;
+
+export class FromClients {
+  readonly #plane: Plane;
+  readonly #server: Server;
+  readonly #onError: (error: unknown) => void;
+  readonly #peer = new Peer();
+  #tickAtMs = 0;
+  #pausedUntilMs = 0;
+  readonly #told = {
+    late: (stream: number): void => {
+      this.#plane.count(COUNT.tcp_reset);
+      this.#plane.clients.reset(stream);
+    },
+    released: (stream: number): void => this.#read(stream),
+  };
+
+  constructor(plane: Plane, server: Server, onError: (error: unknown) => void) {
+    this.#plane = plane;
+    this.#server = server;
+    this.#onError = onError;
+  }
+
+  /** Datagrams wait at listener `l`. */
+  onDatagrams(l: number): void {
+    const received = receiveBatch(this.#plane, l);
+    for (let i = 0; i < received; i++) this.#onDatagram(l, i);
+  }
+
+  /** Connections wait at listener `l`. */
+  onConnections(l: number): void {
+    const plane = this.#plane;
+    if (plane.nowMs < this.#pausedUntilMs) return;
+    for (let i = 0; i < ACCEPT_BATCH; i++) {
+      const fd = plane.sys.streams.accept(plane.listeners[l]!.streamFd, this.#peer);
+      if (fd === -ERRNO.EMFILE || fd === -ERRNO.ENFILE) this.#pausedUntilMs = plane.nowMs + PAUSE_MS;
+      if (fd < 0) return;
+      const stream = plane.clients.open(fd, l, this.#peer, plane.nowMs);
+      plane.count(stream === NO_STREAM ? COUNT.tcp_refused : COUNT.tcp_accepted);
+    }
+  }
+
+  /** The descriptor of a connection can be read or written, or is broken. */
+  onStream(stream: number): void {
+    const { clients, nowMs } = this.#plane;
+    const wasAwaited = clients.isAwaited(stream);
+    if (!clients.flush(stream, nowMs)) return;
+    if (!wasAwaited) return clients.close(stream); // nothing was asked for: only an error is told then
+    this.#read(stream);
+  }
+
+  /** Connections that may be read again, since their queries were answered. */
+  resume(): void {
+    const { clients } = this.#plane;
+    for (let stream = clients.takeRoused(); stream !== NO_STREAM; stream = clients.takeRoused()) this.#read(stream);
+  }
+
+  onTick(): void {
+    const plane = this.#plane;
+    if (plane.nowMs < this.#tickAtMs) return;
+    this.#tickAtMs = plane.nowMs + TICK_MS;
+    plane.clients.tick(plane.nowMs, STREAM_LIMITS, this.#told);
+  }
+
+  #onDatagram(l: number, i: number): void {
+    const plane = this.#plane;
+    const code = parse(plane, i);
+    if (code === QUERY.Drop) return plane.count(COUNT.queries_dropped);
+    const refusal = REFUSALS[code];
+    if (refusal !== undefined) {
+      plane.count(code === QUERY.FormErr ? COUNT.queries_malformed : COUNT.queries_refused);
+      return replyToQuery(plane, l, i, refusal);
+    }
+    const slot = takeSlot(plane, l, i);
+    if (slot === NO_SLOT) {
+      plane.count(COUNT.queries_over_budget);
+      return replyToQuery(plane, l, i, OVER_QUOTA);
+    }
+    this.#serve(slot);
+  }
+
+  /** Takes the queries that have arrived, one read a turn; what may not be taken yet waits in the kernel, or in the connection's buffer. */
+  #read(stream: number): void {
+    const plane = this.#plane;
+    const { clients } = plane;
+    if (!this.#takeQueries(stream) || !clients.mayRead(stream)) return clients.settle(stream, plane.nowMs);
+    const count = clients.fill(stream);
+    if (count === 0) return clients.endSoon(stream);
+    if (count < 0 && count !== -ERRNO.EAGAIN) return clients.close(stream);
+    if (count > 0) this.#takeQueries(stream);
+    clients.settle(stream, plane.nowMs);
+  }
+
+  /** False when the connection is over. */
+  #takeQueries(stream: number): boolean {
+    const plane = this.#plane;
+    const { clients } = plane;
+    const buffer = clients.buffers[stream]!;
+    while (clients.mayRead(stream)) {
+      const code = buffer.next();
+      if (code === FRAME.Partial) return true;
+      if (code === FRAME.Empty) {
+        plane.count(COUNT.queries_dropped);
+        clients.reset(stream);
+        return false;
+      }
+      clients.took(stream, plane.nowMs);
+      this.#onMessage(stream, buffer.bytes, buffer.start, buffer.end);
+    }
+    return clients.isOpen(stream);
+  }
+
+  #onMessage(stream: number, bytes: Uint8Array, start: number, end: number): void {
+    const plane = this.#plane;
+    plane.count(COUNT.queries_received);
+    const code = parseQuery(bytes, start, end, plane.query);
+    if (code === QUERY.Drop) return plane.count(COUNT.queries_dropped);
+    const refusal = REFUSALS[code];
+    if (refusal !== undefined) {
+      plane.count(code === QUERY.FormErr ? COUNT.queries_malformed : COUNT.queries_refused);
+      return replyToStream(plane, stream, refusal);
+    }
+    const slot = takeSlotOfStream(plane, stream);
+    if (slot === NO_SLOT) {
+      plane.count(COUNT.queries_over_budget);
+      return replyToStream(plane, stream, OVER_QUOTA);
+    }
+    this.#serve(slot);
+  }
+
+  #serve(slot: number): void {
+    try {
+      this.#server.onClientQuery(slot);
+    } catch (error) {
+      this.#server.pursuit.abandon(slot);
+      this.#onError(error);
+    }
+  }
+}
