@@ -64,6 +64,7 @@ class Play {
       this.#node.open();
       if (verb === 'ask') this.#ask(line, words);
       else if (verb === 'upstream') this.#upstream(words);
+      else if (verb === 'forge') this.#forge(words);
       else if (verb === 'tcp') this.#streams.statement(words);
       else if (!this.#claims.statement(verb, words)) this.#happen(verb, words);
       words.end();
@@ -182,6 +183,26 @@ class Play {
       if (answer.from === undefined && !isDelivered) throw new Error('The socket that asked is gone');
       if (answer.from !== undefined && isDelivered) throw new Error('The kernel let it through');
     }
+  }
+
+  /** `forge TYPE NAME N`: somebody who saw the datagram of that question sends so many answers with other ids. */
+  #forge(words: Words): void {
+    const [type, name] = [words.next('a type'), words.next('a name')];
+    const count = words.number('how many');
+    const asked = this.#node.witness.questions.find(
+      ({ message: { question }, far }) => far === undefined && question?.type === type && question.name === name,
+    );
+    if (asked === undefined) throw new Error('Nothing of the kind was asked by a datagram');
+    const world = this.#node.open();
+    const answer = asked.bytes.slice();
+    answer[2] = (answer[2] ?? 0) | 0x80;
+    for (let i = 1; i <= count; i++) {
+      const id = ((asked.message.id + i) & 0xffff) >>> 0;
+      answer[0] = id >> 8;
+      answer[1] = id & 0xff;
+      world.sys.network.deliver(asked.server, { ...asked.from, address: asked.server.address }, answer);
+    }
+    world.run();
   }
 
   /** The source of another question to the same server. */
