@@ -10,7 +10,7 @@ import type { Plane } from './plane.ts';
 import { isPrivate } from './state/answer-ranges.ts';
 import type { Grant } from './state/grants.ts';
 import type { Lookup } from './state/lookups.ts';
-import { Programs } from './state/programs.ts';
+import { Programs, TRANSPORT } from './state/programs.ts';
 
 const ADDRESS_BYTES = 16;
 /** The kernel rounds up to its jiffies: an element of the mirror that expired this long ago is gone there, too. */
@@ -102,7 +102,7 @@ function earned(plane: Plane, pod: number, program: number): Map<string, Wanted>
   for (const lookup of plane.lookups.of(pod, plane.nowMs)) {
     const { name } = lookup;
     const hash = hashName(name, 0, name.length, plane.seed);
-    const { classes, opens } = plane.programs.judge(program, name, 0, name.length, hash);
+    const { classes, opens } = plane.programs.judge(program, name, 0, name.length, hash, TRANSPORT.Any);
     plane.ranges.about(name, 0, name.length);
     for (const classIndex of classes) {
       // A rule that is gone may have opened some of it.

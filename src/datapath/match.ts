@@ -1,7 +1,7 @@
 // Stage 3: pod and name → verdict. May the name be asked, and what will its addresses open?
 import { TYPE } from '../dns/codes.ts';
 import type { Plane } from './plane.ts';
-import { UNSELECTED } from './state/programs.ts';
+import { TRANSPORT, UNSELECTED } from './state/programs.ts';
 import type { Verdict } from './state/programs.ts';
 import { NAME_BYTES } from './state/query-slots.ts';
 
@@ -23,6 +23,7 @@ export function match(plane: Plane, slot: number): number {
           slot * NAME_BYTES,
           slots.qnameLength[slot]!,
           slots.hash[slot]! ^ Math.imul(qtype, 0x9e3779b1),
+          slots.stream[slot]! >= 0 ? TRANSPORT.Tcp : TRANSPORT.Udp,
         );
   verdicts[slot] = verdict;
   const wouldDeny = !verdict.mayAsk;
