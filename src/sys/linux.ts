@@ -23,14 +23,18 @@ const SO_ATTACH_FILTER = 26;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 const SOL_IP = 0;
+const IP_MTU_DISCOVER = 10;
 const IP_TRANSPARENT = 19;
 const SOL_IPV6 = 41;
+const IPV6_MTU_DISCOVER = 23;
 const IPV6_V6ONLY = 26;
 const IPV6_TRANSPARENT = 75;
 const SOL_NETLINK = 270;
 const NETLINK_ADD_MEMBERSHIP = 1;
 const NETLINK_CAP_ACK = 10;
 const NFNLGRP_NFTABLES = 7;
+/** IP_PMTUDISC_PROBE and its IPv6 twin (ip(7)): DF is set, and no forged ICMP message makes us send fragments (RFC 9715 §3.1). */
+const NEVER_FRAGMENT = 3;
 const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
 const EPOLL_CTL_ADD = 1;
@@ -105,6 +109,7 @@ export class LinuxSys implements Sys {
     if (family === 6) this.#option(fd, SOL_IPV6, IPV6_V6ONLY, 1, 'IPV6_V6ONLY');
     if (options.transparent && family === 4) this.#option(fd, SOL_IP, IP_TRANSPARENT, 1, 'IP_TRANSPARENT');
     if (options.transparent && family === 6) this.#option(fd, SOL_IPV6, IPV6_TRANSPARENT, 1, 'IPV6_TRANSPARENT');
+    this.#neverFragment(fd, family);
     this.#buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, options.receiveBufferBytes);
     // No SO_REUSEADDR and no SO_REUSEPORT: with either, another program could share the address and take queries past us (V19).
     this.#name(local);
@@ -114,6 +119,7 @@ export class LinuxSys implements Sys {
   udpConnect(localPort: number, remote: Endpoint): Fd {
     const family = familyOf(remote.address);
     const fd = this.#socket(family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM, 0);
+    this.#neverFragment(fd, family);
     if (localPort !== 0) {
       const any = new Uint8Array(16);
       writeSockaddr(this.#view, 0, family, any, 0, localPort);
@@ -234,6 +240,11 @@ export class LinuxSys implements Sys {
   #option(fd: Fd, level: number, name: number, value: number, label: string): void {
     this.#view.setInt32(0, value, true);
     this.#check(fd, this.#libc.setsockopt(fd, level, name, this.#scratch.address, 4), `set ${label}`);
+  }
+
+  #neverFragment(fd: Fd, family: 4 | 6): void {
+    if (family === 4) this.#option(fd, SOL_IP, IP_MTU_DISCOVER, NEVER_FRAGMENT, 'IP_MTU_DISCOVER');
+    else this.#option(fd, SOL_IPV6, IPV6_MTU_DISCOVER, NEVER_FRAGMENT, 'IPV6_MTU_DISCOVER');
   }
 
   /** The forced form passes net.core.[rw]mem_max but needs CAP_NET_ADMIN in the first user namespace. */
