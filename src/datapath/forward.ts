@@ -14,7 +14,7 @@ import type { UpstreamSocket } from './state/upstream-socket.ts';
 import type { Zone } from './state/zone.ts';
 
 /** Queries of one pod that may wait at a time. At 1 s of upstream latency that is 1,000 misses a second. */
-const IN_FLIGHT_PER_POD = 1_024;
+export const IN_FLIGHT_PER_POD = 1_024;
 /** Share of all slots that may wait for upstreams: the rest is for what is answered at once, so that a slow upstream costs no hit. */
 const WAITING_SHARE = 0.75;
 

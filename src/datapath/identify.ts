@@ -2,6 +2,12 @@
 import type { Plane } from './plane.ts';
 import { NO_POD } from './state/pod-table.ts';
 
+/** Whose datagram `i` of plane.queries is: the index of a pod, or NO_POD. Its address stands in plane.peer afterwards. */
+export function senderOf({ queries, pods, peer }: Plane, i: number): number {
+  queries.readPeerAddress(i, peer, 0);
+  return pods.find(peer, 0);
+}
+
 /** False when no pod has this address: the query is refused, since whose policy should allow it? */
 export function identify(plane: Plane, slot: number): boolean {
   const { slots, pods } = plane;

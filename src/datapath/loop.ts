@@ -4,18 +4,22 @@
 import type { AuditRing } from '../bridge/audit-ring.ts';
 import type { CommitChannel } from '../bridge/commit-channel.ts';
 import type { Control } from '../bridge/control.ts';
+import { CAP } from '../bridge/audit-record.ts';
 import { COUNT } from '../bridge/counters.ts';
 import type { Counters } from '../bridge/counters.ts';
 import type { Inheritance, KeptLookup, RecalledName, RecallQuestion } from '../bridge/protocol.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
 import { QUERY } from '../dns/query.ts';
 import type { Fd, Sys } from '../sys/sys.ts';
-import { auditFolded } from './audit.ts';
+import { auditCap, auditFolded, auditRefused, auditSpoof } from './audit.ts';
 import { adopt, areSetsThere, prune } from './adopt.ts';
+import { endCapsOf, reachCap } from './caps.ts';
 import { OVER_QUOTA, REFUSALS } from './denials.ts';
 import { findAsker, flushQuestions } from './forward.ts';
+import { senderOf } from './identify.ts';
 import { inherit, keptLookups, refill } from './inherit.ts';
 import { KernelWatch, SEEN } from './kernel-watch.ts';
+import { takeQuery } from './limit.ts';
 import { Plane } from './plane.ts';
 import { recall } from './recall.ts';
 import { parse, receiveBatch, takeSlot } from './receive.ts';
@@ -63,6 +67,8 @@ export class Loop {
   readonly #epoll: Fd;
   readonly #ready = new Int32Array(64);
   readonly #tellFolded = (pod: number, counts: Uint32Array): void => auditFolded(this.plane, pod, counts);
+  readonly #tellCap = (key: number, count: number): void => auditCap(this.plane, key, count);
+  readonly #tellSpoof = (server: number, count: number): void => auditSpoof(this.plane, server, count);
   readonly #listenerOfFd: number[] = [];
   readonly #socketOfFd: (UpstreamSocket | undefined)[] = [];
   readonly #watchSocket: SocketWatch = {
@@ -70,8 +76,9 @@ export class Loop {
       this.#socketOfFd[socket.fd] = socket;
       this.#sys.epollAdd(this.#epoll, socket.fd);
     },
-    closed: ({ fd }) => {
+    closed: ({ fd, server }) => {
       this.#socketOfFd[fd] = undefined;
+      this.plane.spoofs.endOf(server, this.#tellSpoof); // while the place still means this server
     },
   };
   #errorsSince = 0;
@@ -122,6 +129,7 @@ export class Loop {
     this.#finishCommits();
     this.#pruneAtMs = Number.POSITIVE_INFINITY; // the owner says when the chains have switched
     this.plane.auditBudget.end(this.#tellFolded); // while the indexes still mean the same pods
+    for (const pod of this.plane.pods.missingFrom(snapshot)) endCapsOf(this.plane, pod, this.#tellCap);
     this.plane.nowMs = this.#sys.nowMs();
     const isDone = adopt(this.plane, snapshot);
     this.#control.applied(snapshot.generation);
@@ -179,6 +187,8 @@ export class Loop {
   close(): void {
     this.#finishCommits();
     this.plane.auditBudget.end(this.#tellFolded);
+    this.plane.caps.end(this.#tellCap);
+    this.plane.spoofs.end(this.#tellSpoof);
     const sockets = [...this.plane.listeners, ...this.plane.upstreams.servers.sockets].map((socket) => socket?.fd);
     const others = [this.#watch.fd, this.#commitFd, this.#epoll];
     for (const fd of [...sockets, ...others]) if (fd !== undefined) this.#sys.close(fd);
@@ -203,16 +213,20 @@ export class Loop {
 
   #onDatagram(l: number, i: number): void {
     const { plane } = this;
+    const pod = senderOf(plane, i);
+    if (!takeQuery(plane, pod)) return;
     const code = parse(plane, i);
     if (code === QUERY.Drop) return plane.count(COUNT.queries_dropped);
     const refusal = REFUSALS[code];
     if (refusal !== undefined) {
       plane.count(code === QUERY.FormErr ? COUNT.queries_malformed : COUNT.queries_refused);
+      auditRefused(plane, pod, refusal.rcode);
       return replyToQuery(plane, l, i, refusal);
     }
     const slot = takeSlot(plane, l, i);
     if (slot === NO_SLOT) {
       plane.count(COUNT.queries_over_budget);
+      reachCap(plane, pod, CAP.slots);
       return replyToQuery(plane, l, i, OVER_QUOTA);
     }
     try {
@@ -263,6 +277,8 @@ export class Loop {
       this.#server.pursuit.onTimeout(slot);
     }
     plane.auditBudget.turn(plane.nowMs, this.#tellFolded);
+    plane.caps.turn(plane.nowMs, this.#tellCap);
+    plane.spoofs.turn(plane.nowMs, this.#tellSpoof);
     if (plane.nowMs >= this.#pruneAtMs) this.prune();
     const places = (isIdle ? SWEEP_PLACES.idle : SWEEP_PLACES.busy) + SWEEP_PLACES.perCommit * plane.admittedCount;
     plane.grants.sweep(plane.nowMs, places);

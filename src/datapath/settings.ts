@@ -44,4 +44,8 @@ export interface DatapathSettings {
   readonly protect: ExtraRanges;
   /** Absent: none. */
   readonly internalZones?: readonly InternalZone[];
+  /** Of one pod. nft drops what is above before it reaches us; absent: no limit of ours. */
+  readonly queriesPerSecond?: number;
+  /** Of one pod: questions that the cache cannot answer. Absent: no limit. */
+  readonly newNamesPerSecond?: number;
 }

@@ -9,7 +9,7 @@ import { openOnRandomPort, UpstreamSocket } from './upstream-socket.ts';
 /** Ports in use per server at a time: an off-path forger must guess one of them and the id. */
 export const SOCKETS_PER_SERVER = 16;
 /** What QuerySlots.server can name: twice what all zones together may have (upstreams.ts), so that all can be exchanged at once. */
-const PLACES = 256;
+export const SERVER_PLACES = 256;
 export const NO_SERVER = -1;
 
 /** Upstreams that cannot be used as they were given. */
@@ -27,7 +27,8 @@ export class UpstreamServers {
   readonly sockets: (UpstreamSocket | undefined)[] = [];
   readonly #sys: Sys;
   readonly #random: RandomPool;
-  readonly #names = Array.from({ length: PLACES }, (): string | undefined => undefined);
+  readonly #names = Array.from({ length: SERVER_PLACES }, (): string | undefined => undefined);
+  readonly #endpoints: Endpoint[] = [];
   readonly #retired = new Set<number>();
 
   constructor(sys: Sys, random: RandomPool) {
@@ -44,7 +45,7 @@ export class UpstreamServers {
   open(server: Endpoint, watch: SocketWatch): number {
     const place = this.#names.indexOf(undefined);
     if (place < 0) {
-      const why = `${PLACES} servers are in use or still waited for`;
+      const why = `${SERVER_PLACES} servers are in use or still waited for`;
       throw new UpstreamsError('too-many', `Cannot open upstream "${serverName(server)}": ${why}`);
     }
     const first = place * SOCKETS_PER_SERVER;
@@ -59,7 +60,13 @@ export class UpstreamServers {
       throw error;
     }
     this.#names[place] = serverName(server);
+    this.#endpoints[place] = server;
     return place;
+  }
+
+  /** The server at `place`; the last one, when it was closed. */
+  endpointOf(place: number): Endpoint | undefined {
+    return this.#endpoints[place];
   }
 
   /** A random socket towards the server at `place`. */
