@@ -46,7 +46,7 @@ export async function serve(stage: Stage, name: ServerName, settings: NamewallSe
 
 async function serveNamewall(stage: Stage, settings: NamewallSettings): Promise<Running> {
   const { lab } = stage;
-  const dns = { upstreams: [UPSTREAM_ADDRESS], queriesPerSecond: 1_000_000 };
+  const dns = { upstreams: [UPSTREAM_ADDRESS], queriesPerSecond: 1_000_000, newNamesPerSecond: 1_000_000 };
   lab.configure({ policies: [POLICY], ...settings, overrides: { dns } });
   await lab.startAgent();
   await runCommand(['taskset', '-apc', String(SERVER_CORE), String(lab.agentPid)]);
