@@ -20,7 +20,7 @@ interface EventHead {
   readonly time: string;
   readonly pod: AuditPod | null;
   readonly client: string;
-  /** Presentation form, ASCII only, `\DDD` for everything else. */
+  /** Presentation form, ASCII only, `\DDD` for everything else. `.` of type `TYPE0` where the question was not read. */
   readonly qname: string;
   readonly qtype: string;
 }
