@@ -10,6 +10,9 @@ export const COUNTERS = [
   'queries_denied',
   'queries_would_deny', // answered only because their pod is in audit mode
   'queries_over_budget', // no free slot, or the pod has too many in flight
+  'queries_over_rate', // dropped before they were read: their pod asks too many a second
+  'names_over_budget', // their pod asks too many names a second that the cache does not have
+  'queries_local', // answered without asking anyone: special-use names, ANY, `. NS`
   'cache_hits',
   'cache_misses',
   'merged', // waited for the same question of somebody else

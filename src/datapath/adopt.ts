@@ -1,11 +1,13 @@
 // Takes over a new snapshot in two steps, make before break. `adopt`: who is gone loses every grant, and what a new rule allows is
 // granted from the pod's recent lookups, so that nobody has to ask again (design §6). Then the main thread switches the kernel's chains.
 // `prune`: what lost its reason is removed.
+import { CAP } from '../bridge/audit-record.ts';
 import { COUNT } from '../bridge/counters.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
 import { familyOf } from '../base/ip.ts';
 import { hashName } from '../dns/name-hash.ts';
 import { COMMIT } from '../kernel/set-writer.ts';
+import { reachCap } from './caps.ts';
 import type { Plane } from './plane.ts';
 import { isPrivate } from './state/answer-ranges.ts';
 import type { Grant } from './state/grants.ts';
@@ -82,6 +84,7 @@ function forget(plane: Plane, pod: number): void {
   plane.lookups.forgetPod(pod);
   plane.unpruned.delete(pod);
   plane.programIds[pod] = '';
+  plane.budgets.forget(pod);
 }
 
 /** Grants that another class index means now. A class that is gone has no chain that asks it, and its sets are deleted afterwards. */
@@ -157,7 +160,9 @@ function addGrants(plane: Plane, pod: number, wanted: readonly Wanted[]): boolea
   );
   // Beyond the quota the oldest lookups wait for being looked up again.
   const admitted = missing.slice(Math.max(0, missing.length - grants.roomOf(pod)));
-  plane.counters[COUNT.grants_refused]! += missing.length - admitted.length;
+  const refused = missing.length - admitted.length;
+  plane.counters[COUNT.grants_refused]! += refused;
+  if (refused > 0) reachCap(plane, pod, CAP.grants, refused);
   return inBatches(plane, admitted, {
     write: ({ classIndex, address, expiryMs }, source) => {
       const untilMs = grants.reserve(classIndex, pod, address, 0, expiryMs);

@@ -62,6 +62,13 @@ export function concludeTruncated(plane: Plane, slot: number): void {
   finish(plane, slot);
 }
 
+/** An answer that asked nobody, and that policy has no say in. */
+export function concludeLocally(plane: Plane, slot: number, reply: Reply, reason: number): void {
+  plane.count(COUNT.queries_local);
+  plane.detail.reset(AUDIT_KIND.Allowed, reply.rcode).reason = reason;
+  finish(plane, slot, reply);
+}
+
 export function refuse(plane: Plane, slot: number, reply: Reply, reason: number): void {
   plane.count(reply === NOT_A_POD ? COUNT.queries_unknown_client : COUNT.queries_refused);
   plane.detail.reset(AUDIT_KIND.Denied, reply.rcode).reason = reason;

@@ -11,7 +11,7 @@ import { NO_SERVER } from './state/upstream-servers.ts';
 import type { Zone } from './state/zone.ts';
 
 /** Queries of one pod that may wait at a time. At 1 s of upstream latency that is 1,000 misses a second. */
-const IN_FLIGHT_PER_POD = 1_024;
+export const IN_FLIGHT_PER_POD = 1_024;
 /** Share of all slots that may wait for upstreams: the rest is for what is answered at once, so that a slow upstream costs no hit. */
 const WAITING_SHARE = 0.75;
 /** No attempt begins later: with the longest patience it ends before the 5 s of resolv.conf(5). */

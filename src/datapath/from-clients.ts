@@ -1,8 +1,14 @@
 // What arrives from clients: datagrams and the bytes of connections → queries. What is no query gets no slot: it is dropped, or answered by the
 // code that parsing gave.
+import { CAP } from '../bridge/audit-record.ts';
 import { COUNT } from '../bridge/counters.ts';
+import type { Denial } from '../dns/build-reply.ts';
 import { parseQuery, QUERY } from '../dns/query.ts';
+import { auditRefused } from './audit.ts';
+import { reachCap } from './caps.ts';
 import { OVER_QUOTA, REFUSALS } from './denials.ts';
+import { ownerOf, senderOf } from './identify.ts';
+import { takeQuery } from './limit.ts';
 import type { Plane } from './plane.ts';
 import { parse, receiveBatch, takeSlot, takeSlotOfStream } from './receive.ts';
 import { replyToQuery, replyToStream } from './reply.ts';
@@ -20,6 +26,8 @@ const TICK_MS = 100;
 const ACCEPT_BATCH = 32;
 /** After the process ran out of descriptors: some may be free again. */
 const PAUSE_MS = 100;
+/** A response, a runt: whoever answers it may start a loop. */
+const NO_ANSWER_DUE = 'none';
 
 export class FromClients {
   readonly #plane: Plane;
@@ -58,6 +66,7 @@ export class FromClients {
       if (fd < 0) return;
       const stream = plane.clients.open(fd, l, this.#peer, plane.nowMs);
       plane.count(stream === NO_STREAM ? COUNT.tcp_refused : COUNT.tcp_accepted);
+      if (stream === NO_STREAM) reachCap(plane, plane.pods.find(this.#peer.address, 0), CAP.connections);
     }
   }
 
@@ -85,18 +94,13 @@ export class FromClients {
 
   #onDatagram(l: number, i: number): void {
     const plane = this.#plane;
-    const code = parse(plane, i);
-    if (code === QUERY.Drop) return plane.count(COUNT.queries_dropped);
-    const refusal = REFUSALS[code];
-    if (refusal !== undefined) {
-      plane.count(code === QUERY.FormErr ? COUNT.queries_malformed : COUNT.queries_refused);
-      return replyToQuery(plane, l, i, refusal);
-    }
+    const pod = senderOf(plane, i);
+    if (!takeQuery(plane, pod)) return;
+    const refusal = this.#refusalOf(pod, parse(plane, i));
+    if (refusal === NO_ANSWER_DUE) return;
+    if (refusal !== undefined) return replyToQuery(plane, l, i, refusal);
     const slot = takeSlot(plane, l, i);
-    if (slot === NO_SLOT) {
-      plane.count(COUNT.queries_over_budget);
-      return replyToQuery(plane, l, i, OVER_QUOTA);
-    }
+    if (slot === NO_SLOT) return replyToQuery(plane, l, i, this.#noSlot(pod));
     this.#serve(slot);
   }
 
@@ -125,28 +129,48 @@ export class FromClients {
         clients.reset(stream);
         return false;
       }
+      const pod = ownerOf(plane, stream);
+      if (code === FRAME.Message && !takeQuery(plane, pod)) {
+        buffer.putBack(); // what a client sends too fast waits with it, and then in the kernel
+        clients.hold(stream);
+        break;
+      }
       clients.took(stream, plane.nowMs);
-      this.#onMessage(stream, buffer.bytes, buffer.start, buffer.end);
+      this.#onMessage(pod, stream, buffer.start, buffer.end);
     }
     return clients.isOpen(stream);
   }
 
-  #onMessage(stream: number, bytes: Uint8Array, start: number, end: number): void {
+  #onMessage(pod: number, stream: number, start: number, end: number): void {
     const plane = this.#plane;
     plane.count(COUNT.queries_received);
-    const code = parseQuery(bytes, start, end, plane.query);
-    if (code === QUERY.Drop) return plane.count(COUNT.queries_dropped);
-    const refusal = REFUSALS[code];
-    if (refusal !== undefined) {
-      plane.count(code === QUERY.FormErr ? COUNT.queries_malformed : COUNT.queries_refused);
-      return replyToStream(plane, stream, refusal);
-    }
+    const code = parseQuery(plane.clients.buffers[stream]!.bytes, start, end, plane.query);
+    const refusal = this.#refusalOf(pod, code);
+    if (refusal === NO_ANSWER_DUE) return;
+    if (refusal !== undefined) return replyToStream(plane, stream, refusal);
     const slot = takeSlotOfStream(plane, stream);
-    if (slot === NO_SLOT) {
-      plane.count(COUNT.queries_over_budget);
-      return replyToStream(plane, stream, OVER_QUOTA);
-    }
+    if (slot === NO_SLOT) return replyToStream(plane, stream, this.#noSlot(pod));
     this.#serve(slot);
+  }
+
+  /** What the message in plane.query is answered with by its code of QUERY alone; undefined: it is a query. */
+  #refusalOf(pod: number, code: number): Denial | typeof NO_ANSWER_DUE | undefined {
+    const plane = this.#plane;
+    if (code === QUERY.Drop) {
+      plane.count(COUNT.queries_dropped);
+      return NO_ANSWER_DUE;
+    }
+    const refusal = REFUSALS[code];
+    if (refusal === undefined) return undefined;
+    plane.count(code === QUERY.FormErr ? COUNT.queries_malformed : COUNT.queries_refused);
+    auditRefused(plane, pod, refusal.rcode);
+    return refusal;
+  }
+
+  #noSlot(pod: number): Denial {
+    this.#plane.count(COUNT.queries_over_budget);
+    reachCap(this.#plane, pod, CAP.slots);
+    return OVER_QUOTA;
   }
 
   #serve(slot: number): void {

@@ -3,6 +3,7 @@
 import { COUNT } from '../bridge/counters.ts';
 import { readId } from '../dns/header.ts';
 import { findAsker, probe } from './ask.ts';
+import { suspectSpoof } from './caps.ts';
 import type { Plane } from './plane.ts';
 import type { Pursuit } from './pursue.ts';
 import { NO_SLOT } from './state/query-slots.ts';
@@ -39,6 +40,7 @@ export class FromUpstreams {
         continue;
       }
       plane.count(COUNT.upstream_foreign);
+      suspectSpoof(plane, socket.server);
       if (plane.upstreams.servers.health.wrong(socket.server, plane.nowMs)) this.#pursuit.onForgeries(socket.server);
     }
   }

@@ -9,11 +9,12 @@ import type { Counters } from '../bridge/counters.ts';
 import type { Inheritance, KeptLookup, RecalledName, RecallQuestion } from '../bridge/protocol.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
 import type { Fd, Sys } from '../sys/sys.ts';
-import { auditFolded } from './audit.ts';
+import { auditCap, auditFolded, auditSpoof } from './audit.ts';
 import { adopt, areSetsThere, prune } from './adopt.ts';
 import { flushQuestions } from './ask.ts';
 import { FromClients } from './from-clients.ts';
 import { FromUpstreams } from './from-upstreams.ts';
+import { endCapsOf } from './caps.ts';
 import { inherit, keptLookups, refill } from './inherit.ts';
 import { KernelWatch, SEEN } from './kernel-watch.ts';
 import { Plane } from './plane.ts';
@@ -61,13 +62,18 @@ export class Loop {
   readonly #epoll: Fd;
   readonly #ready = new Int32Array(64);
   readonly #tellFolded = (pod: number, counts: Uint32Array): void => auditFolded(this.plane, pod, counts);
+  readonly #tellCap = (key: number, count: number): void => auditCap(this.plane, key, count);
+  readonly #tellSpoof = (server: number, count: number): void => auditSpoof(this.plane, server, count);
   readonly #clients: FromClients;
   readonly #upstreams: FromUpstreams;
   /** What to do when a descriptor is ready. */
   readonly #onReadyOf: ((() => void) | undefined)[] = [];
   readonly #watchSocket: SocketWatch = {
     opened: (socket) => this.#listen(socket.fd, () => this.#upstreams.onDatagrams(socket)),
-    closed: ({ fd }) => this.#forget(fd),
+    closed: ({ fd, server }) => {
+      this.#forget(fd);
+      this.plane.spoofs.endOf(server, this.#tellSpoof); // while the place still means this server
+    },
   };
   #errorsSince = 0;
   #errors = 0;
@@ -134,6 +140,7 @@ export class Loop {
     this.#finishCommits();
     this.#pruneAtMs = Number.POSITIVE_INFINITY; // the owner says when the chains have switched
     this.plane.auditBudget.end(this.#tellFolded); // while the indexes still mean the same pods
+    for (const pod of this.plane.pods.missingFrom(snapshot)) endCapsOf(this.plane, pod, this.#tellCap);
     this.plane.nowMs = this.#sys.nowMs();
     const isDone = adopt(this.plane, snapshot);
     this.#control.applied(snapshot.generation);
@@ -191,6 +198,8 @@ export class Loop {
   close(): void {
     this.#finishCommits();
     this.plane.auditBudget.end(this.#tellFolded);
+    this.plane.caps.end(this.#tellCap);
+    this.plane.spoofs.end(this.#tellSpoof);
     const { listeners, clients, upstreams } = this.plane;
     clients.closeAll();
     upstreams.streams.closeAll();
@@ -237,6 +246,8 @@ export class Loop {
     this.#clients.onTick();
     this.#upstreams.onTick();
     plane.auditBudget.turn(plane.nowMs, this.#tellFolded);
+    plane.caps.turn(plane.nowMs, this.#tellCap);
+    plane.spoofs.turn(plane.nowMs, this.#tellSpoof);
     if (plane.nowMs >= this.#pruneAtMs) this.prune();
     const places = (isIdle ? SWEEP_PLACES.idle : SWEEP_PLACES.busy) + SWEEP_PLACES.perCommit * plane.admittedCount;
     plane.grants.sweep(plane.nowMs, places);

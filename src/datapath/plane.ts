@@ -19,7 +19,10 @@ import type { AnswerKey } from './state/answer-draft.ts';
 import { AnswerRanges } from './state/answer-ranges.ts';
 import { AuditBudget } from './state/audit-budget.ts';
 import { ClientStreams } from './state/client-streams.ts';
+import { Budgets } from './state/budgets.ts';
+import { CAP_KEYS } from './caps.ts';
 import { Deadlines } from './state/deadlines.ts';
+import { EventWindows } from './state/event-windows.ts';
 import { Grants } from './state/grants.ts';
 import { Lookups, Noted } from './state/lookups.ts';
 import { POD_INDEXES, PodTable } from './state/pod-table.ts';
@@ -28,6 +31,7 @@ import type { Verdict } from './state/programs.ts';
 import { NAME_BYTES, QUESTION_BYTES, QuerySlots } from './state/query-slots.ts';
 import { RandomPool } from './state/random.ts';
 import type { UpstreamSocket } from './state/upstream-socket.ts';
+import { SERVER_PLACES } from './state/upstream-servers.ts';
 import { Upstreams } from './state/upstreams.ts';
 
 /** recvmmsg of more gains less than 1 % (design §1). */
@@ -94,6 +98,11 @@ export class Plane {
   /** One budget more than pods: for clients that are none. */
   readonly auditBudget = new AuditBudget(POD_INDEXES + 1);
   readonly foldedCounts = new Uint8Array(16);
+  /** The same for what they may ask. */
+  readonly budgets: Budgets;
+  /** Limits that were reached (caps.ts), and answers to nothing that was asked, by the place of the server that they seem to come from. */
+  readonly caps = new EventWindows(CAP_KEYS);
+  readonly spoofs = new EventWindows(SERVER_PLACES);
   /** The question that a datagram from upstream is compared with (dns/answer.ts, Question). */
   readonly askedQuestion = { folded: new Uint8Array(NAME_BYTES), qnameLength: 0, qtype: 0 };
   /** The socket that the questions in `outgoing` will leave by. */
@@ -175,6 +184,7 @@ export class Plane {
     this.settings = settings;
     this.counters = counters.words;
     this.audit = ring;
+    this.budgets = new Budgets(POD_INDEXES + 1, settings);
     this.random = new RandomPool(sys);
     this.seed = this.random.next32();
     this.grants = new Grants(this.random.next32(), POD_INDEXES);

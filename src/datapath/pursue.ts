@@ -1,15 +1,27 @@
 // What happens to a question while it waits for an upstream: attempts, other servers, failure. When it is over, each query that waited is handed
 // on by itself, and judged by the policy of then.
-import { AUDIT_FLAG, REASON } from '../bridge/audit-record.ts';
+import { AUDIT_FLAG, CAP, REASON } from '../bridge/audit-record.ts';
 import { COUNT } from '../bridge/counters.ts';
 import { ANSWER, parseAnswer } from '../dns/answer.ts';
 import { RCODE } from '../dns/codes.ts';
 import { releaseIds } from './ask.ts';
 import { cacheKey, keyOf } from './cache.ts';
+import { reachCap } from './caps.ts';
 import { fail, refuse } from './conclude.ts';
 import { BAD_UPSTREAM, INTERNAL, LOST_UPSTREAM, NO_UPSTREAM, NOT_A_POD, OVER_QUOTA } from './denials.ts';
 import { extract, isCacheable } from './extract.ts';
-import { FORWARD, forward, retry, retryByStream, retryElsewhere, retryPlain, stopAsking, trust } from './forward.ts';
+import {
+  FORWARD,
+  forward,
+  IN_FLIGHT_PER_POD,
+  retry,
+  retryByStream,
+  retryElsewhere,
+  retryPlain,
+  stopAsking,
+  trust,
+} from './forward.ts';
+import { takeName } from './limit.ts';
 import type { Plane } from './plane.ts';
 import { NO_ANSWER } from './state/answer-store.ts';
 import { NO_POD } from './state/pod-table.ts';
@@ -49,9 +61,13 @@ export class Pursuit {
   begin(slot: number): void {
     const plane = this.#plane;
     plane.count(COUNT.cache_misses);
-    const outcome = forward(plane, slot, cacheKey(plane, slot));
+    const key = cacheKey(plane, slot);
+    if (!takeName(plane, slot, key)) return fail(plane, slot, OVER_QUOTA, REASON.quota);
+    const outcome = forward(plane, slot, key);
     if (outcome === FORWARD.OverBudget) {
       plane.count(COUNT.queries_over_budget);
+      const pod = plane.slots.pod[slot]!;
+      reachCap(plane, pod, plane.pods.inFlight[pod]! >= IN_FLIGHT_PER_POD ? CAP['in-flight'] : CAP.slots);
       return fail(plane, slot, OVER_QUOTA, REASON.quota);
     }
     if (outcome === FORWARD.NoServer) return this.#answerFailed(slot);

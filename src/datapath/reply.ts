@@ -24,7 +24,7 @@ const NO_ERROR: Denial = { rcode: 0, ede: undefined };
 /** A full send buffer empties within microseconds on a local link; then the reply is lost as any datagram may be, and counted. */
 const SEND_TRIES = 3;
 
-/** A reply without records to the query in slot. */
+/** A reply of our own to the query in slot. */
 export function replyWithout(plane: Plane, slot: number, denial: Denial): void {
   const i = openSlot(plane, slot);
   close(plane, slot, i, buildDenial(plane.room, plane.asked, denial));

@@ -7,19 +7,29 @@ import { RCODE } from '../dns/codes.ts';
 import { ADMIT, admit, grantLifetimeMs, settle, showGranted, storedAnswer, submit } from './admit.ts';
 import { audit } from './audit.ts';
 import { answerFromCache, keyOf } from './cache.ts';
-import { conclude, concludeTruncated, concludeUnjudged, fail, finish, isAudited, refuse } from './conclude.ts';
+import {
+  conclude,
+  concludeLocally,
+  concludeTruncated,
+  concludeUnjudged,
+  fail,
+  finish,
+  isAudited,
+  refuse,
+} from './conclude.ts';
 import {
   denialFor,
   LOST_UPSTREAM,
+  MINIMAL_ANY,
   NO_RECORDS,
   NO_UPSTREAM,
   NOT_A_POD,
-  NOT_FORWARDED,
   NOT_GRANTED,
   OVER_QUOTA,
 } from './denials.ts';
 import { extractOpened } from './extract.ts';
 import { identify } from './identify.ts';
+import { isHealthCheck, localAnswer } from './local-answers.ts';
 import { MATCH, match } from './match.ts';
 import type { Plane } from './plane.ts';
 import { Pursuit } from './pursue.ts';
@@ -49,6 +59,8 @@ export class Server {
   onClientQuery(slot: number): void {
     const plane = this.#plane;
     if (!identify(plane, slot)) return refuse(plane, slot, NOT_A_POD, REASON['unknown-client']);
+    const local = localAnswer(plane, slot);
+    if (local !== undefined) return concludeLocally(plane, slot, local, REASON['special-name']);
     if (!this.#mayAsk(slot)) return;
     const cached = answerFromCache(plane, slot);
     if (cached === NO_ANSWER) return this.pursuit.begin(slot);
@@ -89,14 +101,18 @@ export class Server {
       case MATCH.WouldDeny:
         plane.slots.auditFlags[slot]! |= AUDIT_FLAG.WouldDeny;
         return true;
-      case MATCH.Refused:
-        refuse(plane, slot, NOT_FORWARDED, REASON['not-forwarded']);
+      case MATCH.Any:
+        concludeLocally(plane, slot, MINIMAL_ANY, REASON['not-forwarded']);
         return false;
       case MATCH.NoData:
         plane.detail.reset(AUDIT_KIND.Allowed, RCODE.NoError).reason = REASON['not-forwarded'];
         finish(plane, slot, NO_RECORDS);
         return false;
       default:
+        if (isHealthCheck(plane, slot)) {
+          concludeLocally(plane, slot, NO_RECORDS, REASON['special-name']);
+          return false;
+        }
         plane.count(COUNT.queries_denied);
         plane.detail.reset(AUDIT_KIND.Denied, this.#denial?.rcode ?? NO_RCODE).reason = REASON['no-rule'];
         finish(plane, slot, this.#denial);

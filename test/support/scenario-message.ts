@@ -154,6 +154,10 @@ class Reading {
   }
 }
 
+/** What is no printable ASCII, and dots and backslashes, as `\DDD`: else two names would be one. */
 function textOf(labels: readonly string[]): string {
-  return labels.length === 0 ? '.' : labels.join('.');
+  const escaped = labels.map((label) =>
+    label.replaceAll(/[^!-~]|[.\\]/g, (byte) => `\\${String(byte.charCodeAt(0)).padStart(3, '0')}`),
+  );
+  return escaped.length === 0 ? '.' : escaped.join('.');
 }

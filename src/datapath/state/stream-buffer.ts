@@ -81,6 +81,11 @@ export class StreamBuffer {
     return FRAME.Message;
   }
 
+  /** The message that `next` has found last is found again by the next one. */
+  putBack(): void {
+    this.#from = this.start - this.#begin - LENGTH_BYTES;
+  }
+
   #tooLong(length: number, there: number): number {
     if (there < HEADER_BYTES) return FRAME.Partial;
     this.end = this.start + HEADER_BYTES;

@@ -10,7 +10,7 @@ import { openOnRandomPort, UpstreamSocket } from './upstream-socket.ts';
 /** Ports in use per server at a time: an off-path forger must guess one of them and the id. */
 export const SOCKETS_PER_SERVER = 16;
 /** What QuerySlots.server can name: twice what all zones together may have (upstreams.ts), so that all can be exchanged at once. */
-const PLACES = 256;
+export const SERVER_PLACES = 256;
 export const NO_SERVER = -1;
 
 /** Upstreams that cannot be used as they were given. */
@@ -29,7 +29,7 @@ export class UpstreamServers {
   readonly #sys: Sys;
   readonly #random: RandomPool;
   readonly health = new ServerHealth();
-  readonly #endpoints = Array.from({ length: PLACES }, (): Endpoint | undefined => undefined);
+  readonly #endpoints = Array.from({ length: SERVER_PLACES }, (): Endpoint | undefined => undefined);
   readonly #retired = new Set<number>();
   #renewNext = 0;
 
@@ -53,7 +53,7 @@ export class UpstreamServers {
   open(server: Endpoint, watch: SocketWatch): number {
     const place = this.#endpoints.indexOf(undefined);
     if (place < 0) {
-      const why = `${PLACES} servers are in use or still waited for`;
+      const why = `${SERVER_PLACES} servers are in use or still waited for`;
       throw new UpstreamsError('too-many', `Cannot open upstream "${serverName(server)}": ${why}`);
     }
     const first = place * SOCKETS_PER_SERVER;
