@@ -8,7 +8,8 @@ import { Stage } from './stage.ts';
 
 const ROUNDS = 3;
 const SECONDS = 4;
-const SCRIPT = (name: string): string => new URL(name, import.meta.url).pathname;
+const PACE = new URL('pace.ts', import.meta.url).pathname;
+const STORM = new URL('storm.ts', import.meta.url).pathname;
 
 /** What the noisy pod does: transport, queries a second (0: all it can), names. */
 const STORMS = {
@@ -79,18 +80,7 @@ function sum(found: readonly Quiet[]): number {
 /** Real-time, before the storm: the machine has one core for both, and the storm must not be what the quiet pod waits for. */
 async function quiet(stage: Stage, server: string, prefix: string): Promise<Quiet> {
   const pace = (rate: number, names: string, label: string): Promise<string> =>
-    stage.load([
-      'chrt',
-      '-f',
-      '2',
-      process.execPath,
-      SCRIPT('pace.ts'),
-      server,
-      String(rate),
-      String(SECONDS),
-      names,
-      label,
-    ]);
+    stage.load(['chrt', '-f', '2', process.execPath, PACE, server, String(rate), String(SECONDS), names, label]);
   const printed = await Promise.all([pace(1_000, '100', 'hit'), pace(100, 'fresh', prefix)]);
   // pace.ts prints nothing else
   const found = printed.map((text) => JSON.parse(text) as { sent: number; answered: number; latencies: number[] });
@@ -103,7 +93,7 @@ async function quiet(stage: Stage, server: string, prefix: string): Promise<Quie
 
 async function noise(stage: Stage, server: string, storm: Storm): Promise<number> {
   const [transport, rate, names] = STORMS[storm];
-  const argv = [process.execPath, SCRIPT('storm.ts'), server, transport, rate, String(SECONDS + 1), names, 'storm'];
+  const argv = [process.execPath, STORM, server, transport, rate, String(SECONDS + 1), names, 'storm'];
   const printed = await stage.load(['taskset', '-c', String(LOAD_CORE), ...argv], 'noise');
   return (JSON.parse(printed) as { queriesPerSecond: number }).queriesPerSecond; // storm.ts prints nothing else
 }
