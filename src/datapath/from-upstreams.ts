@@ -93,6 +93,7 @@ export class FromUpstreams {
     if (slot === NO_SLOT) return true;
     plane.answeredBy.socket = at.index;
     plane.answeredBy.id = readId(bytes, start);
+    plane.answeredBy.server = at.server;
     try {
       this.#pursuit.onAnswer(slot, bytes, start, end);
     } catch (error) {
