@@ -12,6 +12,15 @@ import { ATTEMPTS, NAME_BYTES, NO_SLOT, QUESTION_BYTES } from './state/query-slo
 import type { UpstreamSocket } from './state/upstream-socket.ts';
 import { STREAM_INDEX } from './state/upstream-streams.ts';
 
+/** Where a question was asked: a socket or a connection. */
+export interface Asked {
+  /** As in QuerySlots.socket. */
+  readonly index: number;
+  /** Place of its server. */
+  readonly server: number;
+  readonly ids: PendingIds;
+}
+
 const SEND_TRIES = 2;
 /** `. NS`: what every server can answer. */
 const ROOT_NS = Uint8Array.of(0, 0, 2, 0, 1);
@@ -26,12 +35,12 @@ export function ask(plane: Plane, slot: number): boolean {
   return slots.isByStream[slot] === 0 ? sendDatagram(plane, slot, server) : sendByStream(plane, slot, server);
 }
 
-/** Asks the server at `place` whether it is there. The answer is looked for under the slot `slots.capacity`, which no query has. */
+/** Asks the server at `place` whether it is there. */
 export function probe(plane: Plane, place: number): void {
-  const { outgoing, slots, asked } = plane;
+  const { outgoing, asked } = plane;
   const socket = socketFor(plane, place);
-  const id = socket.reserveId(plane.random, slots.capacity);
-  if (id < 0) return;
+  const id = plane.random.next16();
+  plane.upstreams.servers.health.probed(place, socket.index, id);
   pointAt(plane, outgoing.bytes, outgoing.start(outgoing.count), outgoing.packetBytes);
   asked.id = id;
   asked.flags = 0;
@@ -47,15 +56,21 @@ export function probe(plane: Plane, place: number): void {
 /** The slot whose answer stands at `start` … `end`, or NO_SLOT when it answers nothing that was asked with these ids. */
 export function findAsker(plane: Plane, ids: PendingIds, bytes: Uint8Array, start: number, end: number): number {
   const { slots, askedQuestion } = plane;
-  if (end - start < HEADER_BYTES || (readFlags(bytes, start) & FLAG.QR) === 0) return NO_SLOT;
+  if (!isResponse(bytes, start, end)) return NO_SLOT;
   const slot = ids.slotOf(readId(bytes, start));
-  if (slot === NO_SLOT || slot === slots.capacity) return slot;
+  if (slot === NO_SLOT) return NO_SLOT;
   if (isBareRefusal(bytes, start, end) && slots.isPlain[slot] === 0) return slot;
   askedQuestion.qnameLength = slots.qnameLength[slot]!;
   askedQuestion.qtype = slots.qtype[slot]!;
   const at = slot * NAME_BYTES;
   for (let b = 0; b < askedQuestion.qnameLength; b++) askedQuestion.folded[b] = slots.folded[at + b]!;
   return questionMatches(bytes, start, end, askedQuestion) ? slot : NO_SLOT;
+}
+
+/** True for the answer to what `probe` has asked, whatever it says. */
+export function answersProbe(plane: Plane, at: Asked, bytes: Uint8Array, start: number, end: number): boolean {
+  const { health } = plane.upstreams.servers;
+  return isResponse(bytes, start, end) && health.isProbe(at.server, at.index, readId(bytes, start));
 }
 
 /** FORMERR or NOTIMP and nothing but a header: how servers from before EDNS refuse it (RFC 6891 §7). It says nothing but that. */
@@ -128,6 +143,10 @@ function sendByStream(plane: Plane, slot: number, server: number): boolean {
   plane.count(COUNT.upstream_streamed);
   streams.settle(stream);
   return true;
+}
+
+function isResponse(bytes: Uint8Array, start: number, end: number): boolean {
+  return end - start >= HEADER_BYTES && (readFlags(bytes, start) & FLAG.QR) !== 0;
 }
 
 function noteAttempt({ slots }: Plane, slot: number, socket: number, id: number): void {

@@ -66,12 +66,10 @@ export function retryElsewhere(plane: Plane, slot: number): boolean {
   return hasOtherServer(plane, slot) && retry(plane, slot);
 }
 
-/** Asks the same server again, over TCP. False when it was asked so already, or nothing could be sent. */
-export function retryByStream(plane: Plane, slot: number): boolean {
-  const { slots } = plane;
-  if (slots.isByStream[slot] !== 0) return false;
-  slots.isByStream[slot] = 1;
-  return mayRetry(plane, slot) && askAt(plane, slot, slots.server[slot]!);
+/** Asks `server` again, over TCP. False when the slot is too old for that, or nothing could be sent. */
+export function retryByStream(plane: Plane, slot: number, server: number): boolean {
+  plane.slots.isByStream[slot] = 1;
+  return mayRetry(plane, slot) && askAt(plane, slot, server);
 }
 
 /** Asks the same server again, without OPT, and remembers that for a while. False when it was asked so already, or nothing could be sent. */
@@ -83,9 +81,9 @@ export function retryPlain(plane: Plane, slot: number): boolean {
   return askAt(plane, slot, server);
 }
 
-/** The server that `slot` asks has answered usefully. */
+/** The server of the answer at hand has answered `slot` usefully. */
 export function trust(plane: Plane, slot: number): void {
-  zoneOf(plane, slot)?.succeeded(plane.slots.server[slot]!);
+  zoneOf(plane, slot)?.succeeded(plane.answeredBy.server);
 }
 
 /** Ends the waiting of `slot` and of all that wait with it: from here on they are handled one by one. */

@@ -2,12 +2,12 @@
 // is a flood of it the server is asked over TCP, where nobody can join in (RFC 5452 §9.2, threats D3).
 import { COUNT } from '../bridge/counters.ts';
 import { readId } from '../dns/header.ts';
-import { findAsker, probe } from './ask.ts';
+import { answersProbe, findAsker, probe } from './ask.ts';
+import type { Asked } from './ask.ts';
 import { suspectSpoof } from './caps.ts';
 import type { Plane } from './plane.ts';
 import type { Pursuit } from './pursue.ts';
 import { NO_SLOT } from './state/query-slots.ts';
-import type { PendingIds } from './state/pending-ids.ts';
 import { FRAME } from './state/stream-buffer.ts';
 import type { UpstreamSocket } from './state/upstream-socket.ts';
 import type { UpstreamStream } from './state/upstream-stream.ts';
@@ -55,7 +55,9 @@ export class FromUpstreams {
   onTick(): void {
     const plane = this.#plane;
     const { health } = plane.upstreams.servers;
-    for (let place = health.takeDue(plane.nowMs); place >= 0; place = health.takeDue(plane.nowMs)) probe(plane, place);
+    for (let place = health.takeDue(plane.nowMs); place >= 0; place = health.takeDue(plane.nowMs)) {
+      if (!plane.upstreams.servers.isRetired(place)) probe(plane, place);
+    }
     plane.upstreams.streams.tick(plane.nowMs);
   }
 
@@ -88,15 +90,12 @@ export class FromUpstreams {
   #onMessage(at: Asked, bytes: Uint8Array, start: number, end: number): boolean {
     const plane = this.#plane;
     const slot = findAsker(plane, at.ids, bytes, start, end);
-    if (slot === NO_SLOT) return false;
-    const id = readId(bytes, start);
+    if (slot === NO_SLOT && !answersProbe(plane, at, bytes, start, end)) return false;
     plane.upstreams.servers.health.answered(at.server);
-    if (slot === plane.slots.capacity) {
-      at.ids.release(id, slot);
-      return true;
-    }
+    if (slot === NO_SLOT) return true;
     plane.answeredBy.socket = at.index;
-    plane.answeredBy.id = id;
+    plane.answeredBy.id = readId(bytes, start);
+    plane.answeredBy.server = at.server;
     try {
       this.#pursuit.onAnswer(slot, bytes, start, end);
     } catch (error) {
@@ -106,11 +105,4 @@ export class FromUpstreams {
     plane.answeredBy.socket = -1;
     return true;
   }
-}
-
-/** Where a question was asked: a socket or a connection. */
-interface Asked {
-  readonly index: number;
-  readonly server: number;
-  readonly ids: PendingIds;
 }

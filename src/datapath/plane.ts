@@ -170,8 +170,8 @@ export class Plane {
   shield = '';
   /** The kernel's sets of these classes. */
   setNames: ReadonlySet<string> = new Set();
-  /** Where the answer at hand came from (QuerySlots.socket, .upstreamId); socket -1: nowhere. */
-  readonly answeredBy = { socket: -1, id: 0 };
+  /** Where the answer at hand came from (QuerySlots.socket, .upstreamId, .server); socket -1: nowhere. */
+  readonly answeredBy = { socket: -1, id: 0, server: 0 };
   /** Slots that wait for an upstream. */
   waiting = 0;
   /** Time of this turn. */

@@ -26,6 +26,7 @@ import type { Plane } from './plane.ts';
 import { NO_ANSWER } from './state/answer-store.ts';
 import { NO_POD } from './state/pod-table.ts';
 import { ATTEMPTS, NO_SLOT, STATE } from './state/query-slots.ts';
+import { STREAM_INDEX } from './state/upstream-streams.ts';
 
 /** Who goes on with what was waited for. */
 export interface Next {
@@ -82,10 +83,13 @@ export class Pursuit {
     const { answer } = plane;
     plane.count(COUNT.upstream_received);
     const code = parseAnswer(bytes, start, end, answer);
-    if (isEdnsRefused(answer.rcode, answer.hasOpt) && retryPlain(plane, slot)) return;
     if (code === ANSWER.Truncated) return this.#truncated(slot);
-    if (code !== ANSWER.Ok) return this.#unusable(slot);
     const isRefusal = answer.rcode === RCODE.ServFail || answer.rcode === RCODE.Refused;
+    const isOldFashioned = isEdnsRefused(answer.rcode, answer.hasOpt);
+    // Somebody else was asked meanwhile, and may do better.
+    if (!isAnswerToLast(plane, slot) && (code !== ANSWER.Ok || isRefusal || isOldFashioned)) return;
+    if (isOldFashioned && retryPlain(plane, slot)) return;
+    if (code !== ANSWER.Ok) return this.#unusable(slot);
     if (isRefusal && retryElsewhere(plane, slot)) return;
     if (answer.rcode === RCODE.ServFail) return this.#forEachWaiter(slot, this.#answerFailed);
     trust(plane, slot);
@@ -125,7 +129,7 @@ export class Pursuit {
       if (slots.state[slot] !== STATE.Upstream || slots.attempts[slot] === 0 || slots.server[slot] !== server) continue;
       if (slots.isByStream[slot] !== 0) continue;
       releaseIds(plane, slot);
-      retryByStream(plane, slot); // when that cannot be, its deadline decides
+      retryByStream(plane, slot, server); // when that cannot be, its deadline decides
     }
   }
 
@@ -134,10 +138,15 @@ export class Pursuit {
     if (this.#plane.slots.state[slot] !== STATE.Free) this.#forEachWaiter(slot, this.#answerAbandoned);
   }
 
-  /** TC: the whole answer is asked for over TCP, and nothing of this one is used. */
+  /** TC: the whole answer is asked for over TCP of who sent it, and nothing of this one is used. */
   #truncated(slot: number): void {
-    if (this.#plane.slots.isByStream[slot] !== 0) return this.#unusable(slot); // nothing is truncated there
-    if (!retryByStream(this.#plane, slot)) this.#forEachWaiter(slot, this.#answerTruncated);
+    const plane = this.#plane;
+    const { socket, server } = plane.answeredBy;
+    if (plane.slots.isByStream[slot] === 0) {
+      if (!retryByStream(plane, slot, server)) this.#forEachWaiter(slot, this.#answerTruncated);
+    } else if (socket >= STREAM_INDEX && isAnswerToLast(plane, slot)) {
+      this.#unusable(slot); // nothing is truncated there
+    }
   }
 
   #unusable(slot: number): void {
@@ -188,4 +197,10 @@ function isEdnsRefused(rcode: number, hasOpt: boolean): boolean {
 /** Where the current attempt of `slot` was made. */
 function lastSocket({ slots }: Plane, slot: number): number {
   return slots.socket[slot * ATTEMPTS + slots.attempts[slot]! - 1]!;
+}
+
+/** Whether the answer at hand is to the current attempt of `slot`, and not to one that was given up. */
+function isAnswerToLast({ slots, answeredBy }: Plane, slot: number): boolean {
+  const last = slot * ATTEMPTS + slots.attempts[slot]! - 1;
+  return slots.socket[last] === answeredBy.socket && slots.upstreamId[last] === answeredBy.id;
 }

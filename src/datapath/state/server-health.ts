@@ -15,6 +15,9 @@ export class ServerHealth {
   readonly #silences = new Uint8Array(PLACES);
   readonly #isDown = new Uint8Array(PLACES);
   readonly #probeAtMs = new Float64Array(PLACES);
+  /** The probe that is waited for: its socket, -1 for none, and its id. They are none of the socket's own: it may be exchanged meanwhile. */
+  readonly #probeSocket = new Int16Array(PLACES).fill(-1);
+  readonly #probeId = new Uint16Array(PLACES);
   readonly #plainUntilMs = new Float64Array(PLACES);
   readonly #wrong = new Uint32Array(PLACES);
   readonly #wrongSinceMs = new Float64Array(PLACES);
@@ -32,6 +35,7 @@ export class ServerHealth {
     this.#silences[place] = 0;
     if (this.#isDown[place] !== 0) this.#downCount--;
     this.#isDown[place] = 0;
+    this.#probeSocket[place] = -1;
   }
 
   /** An attempt was not answered in time. */
@@ -55,6 +59,16 @@ export class ServerHealth {
       return place;
     }
     return -1;
+  }
+
+  /** It was asked with this id from `socket` whether it is there; whatever was asked before is not waited for any more. */
+  probed(place: number, socket: number, id: number): void {
+    this.#probeSocket[place] = socket;
+    this.#probeId[place] = id;
+  }
+
+  isProbe(place: number, socket: number, id: number): boolean {
+    return this.#probeSocket[place] === socket && this.#probeId[place] === id;
   }
 
   /** It answered a query with OPT as if it did not know OPT. */

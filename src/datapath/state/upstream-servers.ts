@@ -6,6 +6,7 @@ import type { Endpoint, Sys } from '../../sys/sys.ts';
 import type { RandomPool } from './random.ts';
 import { ServerHealth } from './server-health.ts';
 import { openOnRandomPort, UpstreamSocket } from './upstream-socket.ts';
+import { UpstreamStreams } from './upstream-streams.ts';
 
 /** Ports in use per server at a time: an off-path forger must guess one of them and the id. */
 export const SOCKETS_PER_SERVER = 16;
@@ -26,6 +27,8 @@ export interface SocketWatch {
 export class UpstreamServers {
   /** Those of the server at place p stand from p × SOCKETS_PER_SERVER on. */
   readonly sockets: (UpstreamSocket | undefined)[] = [];
+  /** The TCP connections to them. */
+  readonly streams: UpstreamStreams;
   readonly #sys: Sys;
   readonly #random: RandomPool;
   readonly health = new ServerHealth();
@@ -36,6 +39,7 @@ export class UpstreamServers {
   constructor(sys: Sys, random: RandomPool) {
     this.#sys = sys;
     this.#random = random;
+    this.streams = new UpstreamStreams(sys);
   }
 
   /** The place of `server`, a retired one's too; NO_SERVER when there are no sockets to it. */
@@ -57,7 +61,6 @@ export class UpstreamServers {
       throw new UpstreamsError('too-many', `Cannot open upstream "${serverName(server)}": ${why}`);
     }
     const first = place * SOCKETS_PER_SERVER;
-    this.health.forget(place);
     try {
       for (let i = first; i < first + SOCKETS_PER_SERVER; i++) this.#openSocket(i, server, watch);
     } catch (error) {
@@ -77,6 +80,11 @@ export class UpstreamServers {
       if (!socket.isDue(this.#sys.nowMs())) return socket;
     }
     return this.sockets[first + drawn]!;
+  }
+
+  /** True for a server that is asked no more. */
+  isRetired(place: number): boolean {
+    return this.#retired.has(place);
   }
 
   /** From now on only the servers at `places` are asked. */
@@ -112,7 +120,7 @@ export class UpstreamServers {
     this.#sys.close(socket.fd);
   }
 
-  /** Closes the sockets at `place`, whoever waits; it is free again. */
+  /** Closes the sockets and connections at `place`, whoever waits; it is free again, and nothing of its server is left there. */
   close(place: number, watch: SocketWatch): void {
     const first = place * SOCKETS_PER_SERVER;
     for (let i = first; i < first + SOCKETS_PER_SERVER; i++) {
@@ -122,11 +130,14 @@ export class UpstreamServers {
       watch.closed(socket);
       this.#sys.close(socket.fd); // which takes it out of epoll, too (epoll(7), question 6)
     }
+    this.streams.closeOf(place);
+    this.health.forget(place);
     this.#endpoints[place] = undefined;
     this.#retired.delete(place);
   }
 
   #isIdle(place: number): boolean {
+    if (this.streams.isAwaited(place)) return false;
     const first = place * SOCKETS_PER_SERVER;
     return this.sockets.slice(first, first + SOCKETS_PER_SERVER).every((socket) => (socket?.ids.count ?? 0) === 0);
   }

@@ -69,6 +69,16 @@ export class UpstreamStreams {
     }
   }
 
+  /** True while a question waits on a connection to the server at `place`. */
+  isAwaited(place: number): boolean {
+    return this.#streams.some((stream) => stream?.server === place && stream.ids.count > 0);
+  }
+
+  /** Closes those to the server at `place`, whoever waits. */
+  closeOf(place: number): void {
+    for (const stream of this.#streams) if (stream?.server === place) this.close(stream);
+  }
+
   closeAll(): void {
     for (const stream of this.#streams) if (stream !== undefined) this.close(stream);
   }

@@ -7,7 +7,7 @@ import type { UpstreamZone } from '../settings.ts';
 import type { RandomPool } from './random.ts';
 import { NO_SERVER, serverName, UpstreamServers, UpstreamsError } from './upstream-servers.ts';
 import type { SocketWatch } from './upstream-servers.ts';
-import { UpstreamStreams } from './upstream-streams.ts';
+import type { UpstreamStreams } from './upstream-streams.ts';
 import { Zone } from './zone.ts';
 
 /** A look-up compares with all of them at every label. */
@@ -19,7 +19,6 @@ const PATH_ERRORS: ReadonlySet<string> = new Set(['ENETUNREACH', 'EHOSTUNREACH',
 
 export class Upstreams {
   readonly servers: UpstreamServers;
-  readonly streams: UpstreamStreams;
   readonly #ownNames: ReadonlySet<string>;
   #zones: readonly Zone[] = [];
   #unreachable: ReadonlyMap<string, SysError> = new Map();
@@ -27,8 +26,12 @@ export class Upstreams {
   /** Without zones, until they are opened. `listen` are our own addresses: a question to one of them would come back to us. */
   constructor(sys: Sys, random: RandomPool, listen: readonly Endpoint[]) {
     this.servers = new UpstreamServers(sys, random);
-    this.streams = new UpstreamStreams(sys);
     this.#ownNames = new Set(listen.map(serverName));
+  }
+
+  /** The TCP connections to the servers. */
+  get streams(): UpstreamStreams {
+    return this.servers.streams;
   }
 
   /** Servers of the last replacement that were left out, with the reason. */
