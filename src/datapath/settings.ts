@@ -44,4 +44,8 @@ export interface DatapathSettings {
   readonly protect: ExtraRanges;
   /** Absent: none. */
   readonly internalZones?: readonly InternalZone[];
+  /** What becomes of the address hints in HTTPS and SVCB answers of granted names; `strip`: they are answered NODATA. Absent: `grant`. */
+  readonly hints?: 'grant' | 'strip';
+  /** Of one answer, shown and granted for a granted name. Absent: 256. */
+  readonly maxAddresses?: number;
 }

@@ -17,6 +17,8 @@ import type { Commits } from './scenario-world.ts';
 const DNS_PORT = 53;
 const DENIALS: readonly Denial[] = ['nxdomain', 'refused', 'nodata', 'drop'];
 
+type Setting = 'denied' | 'lifetimes' | 'servers' | 'protect' | 'cluster' | 'internal-zone' | 'hints' | 'max-addresses';
+
 export class Node {
   readonly #strategy: RefreshStrategy;
   readonly #commits: Commits;
@@ -25,7 +27,10 @@ export class Node {
     denial: 'nxdomain' as Denial,
     lifetimes: { minTtlMs: 5_000, maxTtlMs: 3_600_000, graceMs: 60_000 },
     protect: [] as string[],
+    cluster: [] as string[],
     internalZones: [] as InternalZone[],
+    hints: 'grant' as 'grant' | 'strip',
+    maxAddresses: undefined as number | undefined,
   };
   #policies: readonly Policy[] = [];
   #pods: readonly Pod[] = [];
@@ -58,7 +63,10 @@ export class Node {
       case 'lifetimes':
       case 'servers':
       case 'protect':
+      case 'cluster':
       case 'internal-zone':
+      case 'hints':
+      case 'max-addresses':
         if (this.#world !== undefined) throw new Error('Settings come before everything that happens');
         this.#set(verb, words.rest());
         return true;
@@ -108,14 +116,17 @@ export class Node {
   }
 
   #start(): World {
-    const { listen, lifetimes, denial, protect, internalZones } = this.#settings;
+    const { listen, lifetimes, denial, protect, cluster, internalZones, hints, maxAddresses } = this.#settings;
+    const extra = extraRanges(protect);
     this.#areZonesChanged = false; // they are among the settings
     const world = new World({
       settings: {
         listen: endpoints(listen),
         upstreams: this.#tellWitness(),
-        protect: extraRanges(protect),
+        protect: { ...extra, cidrs: [...extra.cidrs, ...cluster.map((cidr) => ({ cidr, reason: 'service-range' }))] },
         internalZones,
+        hints,
+        ...(maxAddresses === undefined ? {} : { maxAddresses }),
         lifetimes,
         denial,
       },
@@ -142,9 +153,12 @@ export class Node {
     return [...this.#zones].map(([zone, servers]) => ({ zone, servers: endpoints(servers) }));
   }
 
-  #set(verb: 'denied' | 'lifetimes' | 'servers' | 'protect' | 'internal-zone', values: readonly string[]): void {
+  #set(verb: Setting, values: readonly string[]): void {
     const settings = this.#settings;
     if (verb === 'servers') settings.listen = [...values];
+    else if (verb === 'cluster') settings.cluster = [...values];
+    else if (verb === 'hints') settings.hints = values[0] === 'strip' ? 'strip' : 'grant';
+    else if (verb === 'max-addresses') settings.maxAddresses = Number(values[0]);
     else if (verb === 'protect') settings.protect = [...values];
     else if (verb === 'internal-zone') settings.internalZones.push(internalZone(values));
     else if (verb === 'denied') {

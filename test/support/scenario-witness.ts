@@ -8,7 +8,7 @@ import type { ElementChange } from '../../src/sys/simulated-nftables.ts';
 import type { SentDatagram } from '../../src/sys/simulated-udp.ts';
 import type { Endpoint } from '../../src/sys/sys.ts';
 import { readMessage } from './scenario-message.ts';
-import type { Message } from './scenario-message.ts';
+import type { Message, MessageRecord } from './scenario-message.ts';
 import type { World } from './scenario-world.ts';
 
 const DNS_PORT = 53;
@@ -148,7 +148,7 @@ export class Witness {
 
   /** What the client sees of a granted name is what the kernel allows, for as long as the reply says (I1, I3, I4, design §6). */
   #addresses(to: string, reply: Message, complain: (what: string) => void): void {
-    const shown = reply.records.filter(({ type }) => type === 'A' || type === 'AAAA');
+    const shown = reply.records.flatMap(addressesOf);
     const { world } = this;
     if (world === undefined || shown.length === 0 || reply.question === undefined) return;
     const { compiled, registry } = world.state;
@@ -159,6 +159,7 @@ export class Witness {
     const { labels } = reply.question;
     const { mayAskUdp, classes } = decide(compiled, program, labels);
     if (!mayAskUdp) return complain('shows addresses of a name that the pod may not ask');
+    if (classes.length > 0 && shown.some(({ rdata }) => rdata === MALFORMED)) complain('shows a malformed service');
     for (const { rdata, ttl } of shown) {
       const opened = openedFor(compiled, program, labels, rdata);
       for (const id of (opened.length > 0 ? opened : classes).map((each) => compiled.classes[each]?.id)) {
@@ -167,7 +168,7 @@ export class Witness {
           (each) => each.includes(':') === (family === 6),
         );
         for (const source of sources.length === 0 ? ['none'] : sources) {
-          const isReadable = rdata !== 'mapped' && source !== 'none';
+          const isReadable = rdata !== 'mapped' && rdata !== MALFORMED && source !== 'none';
           const leftMs = isReadable ? world.leftMs(`grants${family}_${id}`, source, rdata) : 0;
           if (leftMs === 0) complain(`shows ${rdata}, which the kernel has not granted to ${source} (${id})`);
           else if (leftMs + SLACK_MS < ttl * 1000) {
@@ -192,6 +193,14 @@ export class Witness {
     if (state === undefined || index < 0) return false;
     return program < 0 || decide(state.compiled, program, ask.message?.question?.labels ?? []).mayAskUdp;
   }
+}
+
+const MALFORMED = 'malformed';
+
+/** What a client may connect to because of this record. */
+function addressesOf({ type, rdata, ttl, hints = [MALFORMED] }: MessageRecord): { rdata: string; ttl: number }[] {
+  if (type === 'HTTPS' || type === 'SVCB') return hints.map((each) => ({ rdata: each, ttl }));
+  return type === 'A' || type === 'AAAA' ? [{ rdata, ttl }] : [];
 }
 
 /** The classes of rules that open the address's range, if any does: others need not be granted it. */

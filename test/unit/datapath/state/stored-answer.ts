@@ -64,6 +64,7 @@ export function draftOf(changes: Partial<AnswerDraft> = {}): AnswerDraft {
     addresses: new Uint8Array(32).fill(9),
     addressCount: 1,
     withheld: 0,
+    capped: 0,
     ttlSeconds: 30,
     storedMs: 1_000,
     expiryMs: 31_000,
