@@ -435,6 +435,48 @@ test('as many addresses as a datagram holds are all extracted', () => {
   expect(recordsOf(stored.judged)).toHaveLength(250);
 });
 
+describe('many addresses (A14, M61)', () => {
+  const MOST = 256;
+  /** As many as a message has room for, of two names of which the second is foreign. */
+  const answers = Array.from({ length: 4_000 }, (_, i) => a(QNAME, [198, 18, i >> 8, i & 255]));
+
+  test('the first 256 are granted and shown, the others counted; what may only be asked is whole', () => {
+    const { plain, judged } = plane.draft;
+    const small = [plain.bytes, judged.bytes];
+    plain.bytes = new Uint8Array(70_000);
+    judged.bytes = new Uint8Array(70_000);
+    const stored = answerTo({ answers });
+    [plain.bytes, judged.bytes] = [small[0] ?? expect.fail(), small[1] ?? expect.fail()];
+    expect(addressesOf(stored)).toHaveLength(MOST);
+    expect(addressesOf(stored).at(-1)).toBe('198.18.0.255');
+    expect(recordsOf(stored.judged)).toHaveLength(MOST);
+    expect(recordsOf(stored.plain)).toHaveLength(4_000);
+    expect([stored.withheld, plane.draft.capped]).toEqual([0, 4_000 - MOST]);
+  });
+
+  test('4,000 of them, and as many hints, take less than 10 ms', () => {
+    plane.draft.plain.bytes = new Uint8Array(70_000);
+    plane.draft.judged.bytes = new Uint8Array(70_000);
+    const hints = Array.from({ length: 4_000 }, (_, i) => [198, 18, i >> 8, i & 255]).flat();
+    const messages: [MessageText, Asked][] = [
+      [{ answers }, {}],
+      [{ answers: [https(NAME, option(4, hints)), https(NAME, option(4, hints))] }, { qtype: TYPE.HTTPS }],
+    ];
+    for (const [it, asked] of messages) {
+      const tookMs = Array.from({ length: 20 }, () => {
+        expect(extracted(it, asked)).toBe(true);
+        const { arena, start, end } = inArena(response({ questions: [question(NAME, asked.qtype ?? TYPE.A)], ...it }));
+        const beginMs = performance.now();
+        parseAnswer(arena, start, end, plane.answer);
+        extract(plane, SLOT, arena);
+        return performance.now() - beginMs;
+      });
+      expect(plane.draft.addressCount).toBe(MOST);
+      expect(Math.min(...tookMs)).toBeLessThan(10);
+    }
+  });
+});
+
 test('it knows what it answers: the folded name, the type, DO and CD, in bytes of its own', () => {
   const asked = { qname: 'API.Example.ORG', flags: FLAG.RD | FLAG.CD, dnssecOk: true };
   expect(extracted({ answers: [a(NAME)] }, asked)).toBe(true);
