@@ -2,8 +2,11 @@
 // our own code can read is found out.
 import { formatAddress } from '../../src/base/ip.ts';
 import { rcodeName, typeName } from '../../src/dns/codes.ts';
+import { readService } from './scenario-services.ts';
+import type { Service } from './scenario-services.ts';
 
 const OPT = 41;
+const SERVICES = [64, 65];
 const EDE = 15;
 const NAMED = new Map([
   [2, 'NS'],
@@ -17,8 +20,10 @@ export interface MessageRecord {
   readonly type: string;
   readonly class: number;
   readonly ttl: number;
-  /** Address, name, or hexadecimal. */
+  /** Address, name, text of a service (scenario-services.ts), or hexadecimal. */
   readonly rdata: string;
+  /** Of an SVCB or HTTPS record; absent where it is malformed. */
+  readonly hints?: readonly string[];
 }
 
 export interface Message {
@@ -75,8 +80,12 @@ class Reading {
             throw new Error('Misplaced or second OPT');
           upper = ttl >>> 24;
           opt = { payloadBytes: cls, flags: ttl & 0xffff, ...this.#options(end) };
-        } else
-          records.push({ section, owner, type: typeName(type), class: cls, ttl, rdata: this.#rdata(type, length) });
+        } else {
+          const fixed = { section, owner, type: typeName(type), class: cls, ttl };
+          const service = SERVICES.includes(type) ? this.#service(end) : undefined;
+          if (service === undefined) records.push({ ...fixed, rdata: this.#rdata(type, length) });
+          else records.push({ ...fixed, rdata: service.text, hints: service.hints });
+        }
         if (this.#at !== end) throw new Error(`Record of ${owner}: RDLENGTH ${length} is not that of its rdata`);
       }
     });
@@ -129,6 +138,21 @@ class Reading {
       return raw.toString('hex').startsWith('00000000000000000000ffff') ? 'mapped' : formatAddress(raw);
     if (type === 1 || type === 28) throw new Error(`Address of ${length} bytes`);
     return raw.toString('hex');
+  }
+
+  /** Undefined, and nothing is read, when it is malformed. */
+  #service(end: number): Service | undefined {
+    const start = this.#at;
+    this.#at += 2;
+    try {
+      const target = textOf(this.#labels());
+      const service = readService(this.#bytes.subarray(start, end), target, this.#at - start - 2);
+      this.#at = service === undefined ? start : end;
+      return service;
+    } catch {
+      this.#at = start; // a name or a parameter that runs over the end
+      return undefined;
+    }
   }
 
   #options(end: number): { ede: number[]; options: number } {

@@ -4,6 +4,7 @@ import { FLAG, typeFromName } from '../../src/dns/codes.ts';
 import { message, name, pointer, question, record, u16, u32 } from '../unit/dns/message.ts';
 import type { Bytes } from '../unit/dns/message.ts';
 import type { Message } from './scenario-message.ts';
+import { serviceRdata } from './scenario-services.ts';
 import { bytesOf } from './scenario-text.ts';
 import type { Words } from './scenario-text.ts';
 
@@ -32,7 +33,7 @@ export interface UpstreamAnswer {
 
 /**
  * Items: ADDRESS, ADDRESS-LAST (a range in the last byte), `CNAME name`, `owner name`, `TXT text`, `SOA`, `NS name`, `rdata TYPE HEX`,
- * an rcode, `ttl N` (of the records before it that have none), `class N` and `rdlength N` (of the next record), `authority`, `additional`,
+ * `DNAME name`, `HTTPS PRIORITY TARGET PARAMETERS` and the same of SVCB, an rcode, `ttl N` (of the records before it that have none), `class N` and `rdlength N` (of the next record), `authority`, `additional`,
  * `tc`, `ad`, `aa`, `wrong id`, `question NAME`, `trailing HEX`, `counts N`, `raw HEX`, `nothing`, `to another socket`, `from ADDRESS`.
  */
 export function readAnswer(words: Words, asked: Message, question0: Bytes): UpstreamAnswer {
@@ -112,6 +113,13 @@ class AnswerReading {
         const text = [...Buffer.from(words.next('a text'), 'latin1')];
         return this.#add(16, [text.length, ...text]);
       }
+      case 'HTTPS':
+      case 'SVCB': {
+        const rdata = serviceRdata(words.next('a priority'), words.next('a target'), words.next('parameters or -'));
+        return this.#add(word === 'HTTPS' ? 65 : 64, rdata);
+      }
+      case 'DNAME':
+        return this.#add(39, name(words.next('the name that DNAME points to')));
       case 'rdata': {
         const type = typeFromName(words.next('a type'));
         if (type === undefined) throw new Error('rdata takes a type and hexadecimal bytes');

@@ -15,6 +15,8 @@ interface Expected {
   cnames: string[];
   /** TYPE of every other record. */
   others: string[];
+  /** `TYPE PRIORITY TARGET PARAMETERS` of these. */
+  services: string[];
   flags: Set<string>;
   ttl?: number;
   ede?: number;
@@ -38,6 +40,10 @@ export function compareReply(words: Words, reply: Message): string[] {
       ofTypes(reply, ['CNAME']).map(({ rdata }) => rdata),
     );
   const others = reply.records.filter(({ type }) => !['A', 'AAAA', 'CNAME'].includes(type));
+  if (expected.services.length > 0) {
+    const services = ofTypes(reply, ['HTTPS', 'SVCB']).map(({ type, rdata }) => `${type} ${rdata}`);
+    compare('services', expected.services, services);
+  }
   compare('other records', expected.others.toSorted(), others.map(({ type }) => type).toSorted());
   if (expected.ttl !== undefined) {
     compare('TTL', expected.ttl, [...new Set(reply.records.map(({ ttl }) => ttl))]);
@@ -54,11 +60,18 @@ export function compareReply(words: Words, reply: Message): string[] {
 }
 
 /**
- * `RCODE`, then in any order: ADDRESS, `additional ADDRESS` (or authority), `CNAME name`, `record TYPE`, `ttl N` (of every record),
+ * `RCODE`, then in any order: ADDRESS, `additional ADDRESS` (or authority), `CNAME name`, `HTTPS PRIORITY TARGET PARAMETERS` (or SVCB), `record TYPE`, `ttl N` (of every record),
  * `ede N`, `tc`, `ad`, `aa`, `not-aa`, `no-question`, `case NAME`, `id N`.
  */
 function readExpected(words: Words): Expected {
-  const expected: Expected = { rcode: words.next('an rcode'), addresses: [], cnames: [], others: [], flags: new Set() };
+  const expected: Expected = {
+    rcode: words.next('an rcode'),
+    addresses: [],
+    cnames: [],
+    others: [],
+    services: [],
+    flags: new Set(),
+  };
   while (!words.isEmpty) {
     const word = words.next('');
     switch (word) {
@@ -67,6 +80,13 @@ function readExpected(words: Words): Expected {
         break;
       case 'record':
         expected.others.push(words.next('a type'));
+        break;
+      case 'HTTPS':
+      case 'SVCB':
+        expected.others.push(word);
+        expected.services.push(
+          [word, ...['a priority', 'a target', 'parameters or -'].map((what) => words.next(what))].join(' '),
+        );
         break;
       case 'additional':
       case 'authority':
