@@ -1,17 +1,18 @@
 // Files of /etc that the programs of a namespace see instead of the machine's: `ip netns exec` puts those in /etc/netns/NAME over them (ip-netns(8)).
 // They are gone when the test ends; what killed tests left is removed with the next ones.
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const FOLDER = '/etc/netns';
 
 export class PodFiles {
   readonly #folders: string[] = [];
+  readonly #wasThere = existsSync(FOLDER);
   readonly #onExit = (): void => this.remove();
 
   constructor() {
     process.once('exit', this.#onExit);
-    if (existsSync(FOLDER)) for (const name of readdirSync(FOLDER)) if (isOrphaned(name)) removeFolder(name);
+    if (this.#wasThere) for (const name of readdirSync(FOLDER)) if (isOrphaned(name)) removeFolder(name);
   }
 
   /** What a kubelet writes for a pod, with nothing but DNS behind its names. */
@@ -26,6 +27,7 @@ export class PodFiles {
   remove(): void {
     process.off('exit', this.#onExit);
     for (const namespace of this.#folders.splice(0)) removeFolder(namespace);
+    if (!this.#wasThere && existsSync(FOLDER) && readdirSync(FOLDER).length === 0) rmdirSync(FOLDER);
   }
 }
 

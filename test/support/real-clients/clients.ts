@@ -35,7 +35,7 @@ export const DRILL: Client = { argv: (name) => ['drill', name, 'A'], notFound: /
 /** glibc; it says nothing of a name that is not there. */
 export const GETENT: Client = { argv: (name) => ['getent', 'ahosts', name], notFound: /^$/ };
 export const C_ARES: Client = {
-  argv: (name) => [process.execPath, join(HERE, 'c-ares.ts'), name],
+  argv: (name) => [process.execPath, new URL('./c-ares.ts', import.meta.url).pathname, name],
   notFound: /^ENOTFOUND$/m,
 };
 

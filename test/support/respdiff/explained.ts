@@ -4,7 +4,7 @@ import type { Difference, Forwarder } from './observe.ts';
 
 export interface Explained {
   readonly who: Forwarder;
-  /** Words that the question has; `a|b` is either, a star at the end is any rest. Empty: every question. */
+  /** Words that the question has, and with `!` such as it has not; `a|b` is either, a star is any rest. Empty: every question. */
   readonly where: string;
   /** As compare.ts writes it. */
   readonly what: string;
@@ -34,10 +34,11 @@ const ENTRIES: readonly Entry[] = [
   ['namewall', 'signed www|alias A do', 'AA 1→0', 'what comes out of a cache is not authoritative'],
   [
     'namewall unbound',
-    'IXFR|elsewhere.example.net.|*.dname-long',
+    'elsewhere.example.net.|*.dname-long',
     '-option 15',
     'EDNS is hop by hop: the extended error was for the forwarder',
   ],
+  ['namewall unbound', 'IXFR', '-option 15', 'the forwarder refuses transfers itself, without an extended error'],
   ['namewall unbound', 'two-questions', 'RD 0→1', 'RD is copied into the refusal, which NSD leaves out'],
   [
     'namewall unbound',
@@ -80,7 +81,7 @@ const ENTRIES: readonly Entry[] = [
     'rcode NOERROR→FORMERR',
     'what two readers may read differently is refused; RFC 7873 §5.2.2 and RFC 7871 §7.1.2 ask for it',
   ],
-  ['namewall', 'two-opts|option-overlong', 'OPT no→yes', 'RFC 6891 §6.1.1: the refusal of a query with OPT has one'],
+  ['namewall', 'two-opts|option-overlong', 'OPT no→yes', 'RFC 6891 §6.1.1: the answer to a query with OPT has one'],
   [
     'namewall',
     'dot\\046dot|nul\\000nul|back\\092slash|high\\200\\255|control\\001\\127',
@@ -98,7 +99,7 @@ const ENTRIES: readonly Entry[] = [
   // namewall: names that a rule grants
   [
     'namewall',
-    'given',
+    'given !HTTPS|SVCB',
     [...NAMED_ADDITIONAL, 'additional -RRSIG'],
     'I3: addresses that nobody judged are not shown for a granted name',
   ],
@@ -134,6 +135,8 @@ const ENTRIES: readonly Entry[] = [
       'authority -NS',
       'authority -SOA',
       'authority -RRSIG',
+      ...NAMED_ADDITIONAL,
+      'additional -RRSIG',
       'rcode NXDOMAIN→NOERROR',
     ],
     'src/README.md: address hints would be seen without being granted, so that these types have no records for granted names',
@@ -154,14 +157,19 @@ const ENTRIES: readonly Entry[] = [
     'without RD it serves only whom `allow_snoop` names',
   ],
   ['unbound', 'txt-3000 udp no-rd', 'TC 1→0', 'the same: there is nothing to truncate'],
-  ['unbound', 'AXFR tcp', '-option 15', 'EDNS is hop by hop: the extended error was for the forwarder'],
+  ['unbound', 'AXFR tcp', '-option 15', 'the forwarder refuses transfers itself, without an extended error'],
   [
     'unbound',
     'ANY',
     ['answer +A', 'answer +AAAA', 'answer +MX', 'answer +NS', 'answer +RRSIG'],
-    'asks for ANY over TCP, where NSD says more',
+    'it puts together what its cache has of the name; NSD says one of them',
   ],
-  ['unbound', 'TYPE128', 'rcode NOERROR→FORMERR', 'types 128 to 248 are for queries alone (RFC 6895 §3.1)'],
+  [
+    'unbound',
+    'TYPE128',
+    'rcode NOERROR→FORMERR',
+    'RFC 6895 §3.1: types from 128 to 255 are for queries, and it knows none of this number',
+  ],
   ['unbound', 'to-away', 'rcode NOERROR→SERVFAIL', 'it asks for the target itself, and NSD refuses names of others'],
   ['unbound', 'elsewhere.example.net.', 'rcode REFUSED→SERVFAIL', 'a refusal is no answer'],
   ['unbound', 'ttl-max', 'answer TTL lower', '`cache-max-ttl`: a day'],
@@ -169,12 +177,12 @@ const ENTRIES: readonly Entry[] = [
   ['unbound', 'opcode-*', 'question no→yes', 'the question stands in the refusal, which NSD leaves out'],
   ['unbound', 'opcode-notify', 'rcode NXDOMAIN→REFUSED', 'nobody may notify it'],
   ['unbound', 'two-questions', 'question no→yes', 'the first question stands in the refusal, which NSD leaves out'],
-  ['unbound', 'opt-owner|option-overlong', 'OPT no→yes', 'the refusal of a query with OPT has one'],
+  ['unbound', 'opt-owner|option-overlong', 'OPT no→yes', 'the answer to a query with OPT has one'],
   [
     'unbound',
     'option-overlong',
     ['rcode FORMERR→NOERROR', 'answer +A'],
-    'it does not read options that it does not know',
+    'an option that is longer than its record does not disturb it',
   ],
   ['unbound', 'answer-in-query', 'answer +A', 'it copies what stood in the query'],
   ['unbound', 'two-opts', 'unreadable: Second OPT', 'it copies what stood in the query'],
@@ -200,8 +208,10 @@ export const EXPLAINED: readonly Explained[] = ENTRIES.flatMap(([whos, where, wh
 
 export function explains({ who, where, what }: Explained, difference: Difference): boolean {
   if (who !== difference.who || what !== difference.what) return false;
+  const has = (word: string): boolean =>
+    word.split('|').some((pattern) => difference.words.some((each) => fits(each, pattern)));
   const words = where === '' ? [] : where.split(' ');
-  return words.every((word) => word.split('|').some((pattern) => difference.words.some((each) => fits(each, pattern))));
+  return words.every((word) => (word.startsWith('!') ? !has(word.slice(1)) : has(word)));
 }
 
 /** A star stands at the beginning or the end. */
