@@ -7,7 +7,7 @@ import type { AskCalls } from './ask.ts';
 
 const PORT = 53;
 const TRIES = 2; // a datagram may be lost on a machine that has other things to do
-const PATIENCE_MS = 1_500;
+const PATIENCE_MS = 1_000;
 
 serveLines<AskCalls>({
   ask: async ({ server, transport, message }) => {

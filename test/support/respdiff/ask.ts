@@ -10,6 +10,8 @@ export interface AskCalls {
   };
 }
 
+const TOGETHER = 8; // as many connections as any server takes of one client
+
 export class Asker {
   readonly #child: LineChild<AskCalls>;
 
@@ -24,9 +26,15 @@ export class Asker {
     return replies;
   }
 
-  /** All at once: some of them wait for replies that never come. */
-  askTogether(server: string, questions: readonly Question[]): Promise<readonly (Buffer | undefined)[]> {
-    return Promise.all(questions.map((question) => this.#ask(server, question)));
+  /** Several at a time: some of them wait for replies that never come. */
+  async askTogether(server: string, questions: readonly Question[]): Promise<readonly (Buffer | undefined)[]> {
+    const replies: (Buffer | undefined)[] = [];
+    let next = 0;
+    const askOn = async (): Promise<void> => {
+      for (let i = next++; i < questions.length; i = next++) replies[i] = await this.#ask(server, questions[i]!);
+    };
+    await Promise.all(Array.from({ length: TOGETHER }, askOn));
+    return replies;
   }
 
   async #ask(server: string, { transport, message }: Question): Promise<Buffer | undefined> {

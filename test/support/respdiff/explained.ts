@@ -1,5 +1,6 @@
 // Every difference between the direct answer and the one through a forwarder that has a reason. What is not here fails the test, and so
 // does what is here and no longer happens.
+import { NAMEWALL_SERVES_TCP } from '../serves-tcp.ts';
 import type { Difference, Forwarder } from './observe.ts';
 
 export interface Explained {
@@ -15,9 +16,9 @@ type Entry = readonly [who: string, where: string, what: string | readonly strin
 
 const NAMED_ADDITIONAL = ['additional -A', 'additional -AAAA'];
 const ODD_CLASS = 'class-hs|class-none|class-mdns';
-/** Manners in which nothing else is asked than in another one before. */
+/** Transports and manners in which nothing else is asked than in another one before. */
 const ASKED_BEFORE =
-  'no-edns*|no-rd|z|aa|ra|ad|do-512|do-ad|edns-flags|size-*|option-*|options-many|mixed-case|MIXED-CASE';
+  'tcp|no-edns*|no-rd|z|aa|ra|ad|do-512|do-ad|edns-flags|size-*|option-*|options-many|mixed-case|MIXED-CASE';
 const MALFORMED = 'answer-in-query|opt-owner|option-overlong|two-opts';
 
 const ENTRIES: readonly Entry[] = [
@@ -39,6 +40,8 @@ const ENTRIES: readonly Entry[] = [
     'EDNS is hop by hop: the extended error was for the forwarder',
   ],
   ['namewall unbound', 'IXFR', '-option 15', 'the forwarder refuses transfers itself, without an extended error'],
+  ['namewall unbound', 'AXFR tcp', '-option 15', 'the forwarder refuses transfers itself, without an extended error'],
+  ['namewall unbound', 'no-question tcp', 'a reply', 'the forwarder says FORMERR where NSD closes the connection'],
   ['namewall unbound', 'two-questions', 'RD 0→1', 'RD is copied into the refusal, which NSD leaves out'],
   [
     'namewall unbound',
@@ -157,7 +160,6 @@ const ENTRIES: readonly Entry[] = [
     'without RD it serves only whom `allow_snoop` names',
   ],
   ['unbound', 'txt-3000 udp no-rd', 'TC 1→0', 'the same: there is nothing to truncate'],
-  ['unbound', 'AXFR tcp', '-option 15', 'the forwarder refuses transfers itself, without an extended error'],
   [
     'unbound',
     'ANY',
@@ -186,7 +188,6 @@ const ENTRIES: readonly Entry[] = [
   ],
   ['unbound', 'answer-in-query', 'answer +A', 'it copies what stood in the query'],
   ['unbound', 'two-opts', 'unreadable: Second OPT', 'it copies what stood in the query'],
-  ['unbound', 'no-question tcp', 'a reply', 'it says FORMERR where NSD closes the connection'],
   ['unbound dnsmasq', 'version.bind.', ['answer +TXT', 'answer -TXT'], 'each says which server it is'],
 
   // dnsmasq
@@ -199,11 +200,15 @@ const ENTRIES: readonly Entry[] = [
   ],
 ];
 
-export const EXPLAINED: readonly Explained[] = ENTRIES.flatMap(([whos, where, whats, why]) =>
+const ALL: readonly Explained[] = ENTRIES.flatMap(([whos, where, whats, why]) =>
   whos.split(' ').flatMap((who) =>
     // The table above names nobody else.
     [whats].flat().map((what) => ({ who: who as Forwarder, where, what, why })),
   ),
+);
+
+export const EXPLAINED: readonly Explained[] = ALL.filter(
+  ({ who, where }) => NAMEWALL_SERVES_TCP || who !== 'namewall' || !where.split(' ').includes('tcp'),
 );
 
 export function explains({ who, where, what }: Explained, difference: Difference): boolean {
