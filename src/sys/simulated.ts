@@ -105,6 +105,7 @@ export class SimulatedSys implements Sys {
   }
 
   receiveBatch(fd: Fd, batch: PacketBatch): number {
+    batch.restorePeerRoom(); // as LinuxSys does: one batch reads from listeners of both families
     return this.network.receive(fd, batch);
   }
 
