@@ -35,7 +35,7 @@ export class FromUpstreams {
       if (this.#onMessage(socket, answers.bytes, start, end)) continue;
       if (end - start >= 2 && socket.ids.takeLate(readId(answers.bytes, start))) {
         plane.count(COUNT.upstream_late);
-        plane.upstreams.servers.health.answered(socket.server);
+        plane.upstreams.servers.health.answered(socket.server, plane.nowMs);
         continue;
       }
       plane.count(COUNT.upstream_foreign);
@@ -66,10 +66,11 @@ export class FromUpstreams {
     const count = buffer.fill(plane.sys.streams, stream.fd);
     if (count === -ERRNO.EAGAIN) return true;
     if (count <= 0) return false;
-    stream.activeMs = plane.nowMs;
+    stream.activeMs = stream.heardMs = plane.nowMs;
     for (let code = buffer.next(); code !== FRAME.Partial; code = buffer.next()) {
       if (code !== FRAME.Message) return false;
-      if (!this.#onMessage(stream, buffer.bytes, buffer.start, buffer.end)) plane.count(COUNT.upstream_foreign);
+      if (this.#onMessage(stream, buffer.bytes, buffer.start, buffer.end)) stream.hasAnswered = true;
+      else plane.count(COUNT.upstream_foreign);
     }
     return true;
   }
@@ -77,11 +78,11 @@ export class FromUpstreams {
   /** Everybody who waits there asks again elsewhere, or on a new connection. */
   #lose(stream: UpstreamStream): void {
     const plane = this.#plane;
-    const slots: number[] = [];
-    stream.ids.forEach((slot) => slots.push(slot));
+    const slots = new Set<number>(); // one that asked twice here is told once: by then the place may be another connection's
+    stream.ids.forEach((slot) => slots.add(slot));
     plane.upstreams.streams.close(stream);
-    if (slots.length > 0) plane.count(COUNT.upstream_lost);
-    for (const slot of slots) this.#pursuit.onLost(slot, stream.index);
+    if (slots.size > 0) plane.count(COUNT.upstream_lost);
+    for (const slot of slots) this.#pursuit.onLost(slot, stream);
   }
 
   /** False when the message answers nothing. */
@@ -89,7 +90,7 @@ export class FromUpstreams {
     const plane = this.#plane;
     const slot = findAsker(plane, at.ids, bytes, start, end);
     if (slot === NO_SLOT && !answersProbe(plane, at, bytes, start, end)) return false;
-    plane.upstreams.servers.health.answered(at.server);
+    plane.upstreams.servers.health.answered(at.server, plane.nowMs);
     if (slot === NO_SLOT) return true;
     plane.answeredBy.socket = at.index;
     plane.answeredBy.id = readId(bytes, start);

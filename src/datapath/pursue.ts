@@ -9,7 +9,17 @@ import { cacheKey, keyOf } from './cache.ts';
 import { fail, refuse } from './conclude.ts';
 import { BAD_UPSTREAM, INTERNAL, LOST_UPSTREAM, NO_UPSTREAM, NOT_A_POD, OVER_QUOTA } from './denials.ts';
 import { extract, isCacheable } from './extract.ts';
-import { FORWARD, forward, retry, retryByStream, retryElsewhere, retryPlain, stopAsking, trust } from './forward.ts';
+import {
+  FORWARD,
+  forward,
+  repeat,
+  retry,
+  retryByStream,
+  retryElsewhere,
+  retryPlain,
+  stopAsking,
+  trust,
+} from './forward.ts';
 import type { Plane } from './plane.ts';
 import { NO_ANSWER } from './state/answer-store.ts';
 import { NO_POD } from './state/pod-table.ts';
@@ -92,17 +102,19 @@ export class Pursuit {
     const { slots, upstreams, nowMs } = plane;
     if (slots.state[slot] !== STATE.Upstream) return;
     plane.count(COUNT.upstream_timeouts);
+    const sentMs = plane.deadlines.startedMs(slot);
     const stream = upstreams.streams.at(lastSocket(plane, slot));
-    if (stream !== undefined) stream.isSuspect = true;
-    upstreams.servers.health.silent(slots.server[slot]!, nowMs);
+    if (stream !== undefined && stream.heardMs <= sentMs) stream.isSuspect = true;
+    upstreams.servers.health.silent(slots.server[slot]!, nowMs, sentMs);
     if (!retry(plane, slot)) this.#forEachWaiter(slot, this.#answerNoUpstream);
   }
 
-  /** The connection `index` on which `slot` has asked is gone. */
-  onLost(slot: number, index: number): void {
+  /** The connection on which `slot` has asked is gone. */
+  onLost(slot: number, { index, hasAnswered }: { readonly index: number; readonly hasAnswered: boolean }): void {
     const plane = this.#plane;
     if (plane.slots.state[slot] !== STATE.Upstream || lastSocket(plane, slot) !== index) return;
-    if (!retry(plane, slot)) this.#forEachWaiter(slot, this.#answerLost);
+    const isAsked = hasAnswered ? repeat(plane, slot) : retry(plane, slot);
+    if (!isAsked) this.#forEachWaiter(slot, this.#answerLost);
   }
 
   /** Somebody sends answers in the name of `server`: what is asked there goes over TCP, and no datagram is believed any more. */

@@ -28,13 +28,15 @@ interface Connection {
   state: 'open' | 'finished' | 'reset' | 'refused' | 'connecting';
 }
 
+type Unreachable = 'refused' | 'connecting' | 'unrouted';
+
 export class SimulatedStreams implements Streams {
   readonly #listeners = new Map<number, { readonly local: Endpoint; readonly waiting: Connection[] }>();
   readonly #connections = new Map<number, Connection>();
   readonly #openFd: () => Fd;
   readonly #closeFd: (fd: Fd) => void;
   readonly #wrote: (far: FarEnd, bytes: Uint8Array) => void;
-  readonly #unreachable = new Map<string, 'refused' | 'connecting'>();
+  readonly #unreachable = new Map<string, Unreachable>();
   #nextPort = EPHEMERAL_PORT;
 
   /** `wrote` is told of every write of ours at the very moment. */
@@ -44,8 +46,8 @@ export class SimulatedStreams implements Streams {
     this.#wrote = wrote;
   }
 
-  /** From now on nobody accepts connections at `remote`: they are refused, or nothing is ever heard. */
-  block(remote: Endpoint, how: 'refused' | 'connecting'): void {
+  /** From now on nobody accepts connections at `remote`: they are refused, nothing is ever heard, or no route leads there. */
+  block(remote: Endpoint, how: Unreachable): void {
     this.#unreachable.set(nameOf(remote), how);
   }
 
@@ -96,10 +98,12 @@ export class SimulatedStreams implements Streams {
   }
 
   connect(remote: Endpoint): Fd {
+    const how = this.#unreachable.get(nameOf(remote));
+    if (how === 'unrouted') throw new SysError('ENETUNREACH', 'Cannot connect a TCP socket: ENETUNREACH');
     const fd = this.#openFd();
     const near = { address: ANY, port: this.#nextPort++ };
     const far: FarEnd = { address: remote, near, written: [], ended: 'open', window: WINDOW_BYTES };
-    this.#connections.set(fd, { far, inbox: [], state: this.#unreachable.get(nameOf(remote)) ?? 'open' });
+    this.#connections.set(fd, { far, inbox: [], state: how ?? 'open' });
     return fd;
   }
 
