@@ -16,6 +16,8 @@ import { ERRNO } from '../sys/sys.ts';
 /** From a query's first byte to its last (threats C9), and how long an idle connection is kept (RFC 7766 §6.2.3: "of the order of seconds"). */
 const STREAM_LIMITS = { queryMs: 2_000, idleMs: 10_000 };
 const TICK_MS = 100;
+/** Queries of one connection that are taken at a time, so that none with many of them delays the others' (C10). */
+const QUERIES_AT_A_TIME = 8;
 /** Connections accepted a turn, so that a flood of them delays nobody's query. */
 const ACCEPT_BATCH = 32;
 /** After the process ran out of descriptors: some may be free again. */
@@ -70,10 +72,13 @@ export class FromClients {
     this.#read(stream);
   }
 
-  /** Connections that may be read again, since their queries were answered. */
+  /** Connections that have more to read, or may be read again: those of the turn before, each once, so that a turn ends whatever they send. */
   resume(): void {
     const { clients } = this.#plane;
-    for (let stream = clients.takeRoused(); stream !== NO_STREAM; stream = clients.takeRoused()) this.#read(stream);
+    for (let left = clients.rousedCount; left > 0; left--) {
+      const stream = clients.takeRoused();
+      if (stream !== NO_STREAM) this.#read(stream);
+    }
   }
 
   onTick(): void {
@@ -100,35 +105,39 @@ export class FromClients {
     this.#serve(slot);
   }
 
-  /** Takes the queries that have arrived, one read a turn; what may not be taken yet waits in the kernel, or in the connection's buffer. */
+  /** Takes some of the queries that have arrived; what is not taken yet waits in the connection's buffer, or in the kernel. */
   #read(stream: number): void {
     const plane = this.#plane;
     const { clients } = plane;
-    if (!this.#takeQueries(stream) || !clients.mayRead(stream)) return clients.settle(stream, plane.nowMs);
-    const count = clients.fill(stream);
-    if (count === 0) return clients.endSoon(stream);
-    if (count < 0 && count !== -ERRNO.EAGAIN) return clients.close(stream);
-    if (count > 0) this.#takeQueries(stream);
+    const left = this.#takeQueries(stream, QUERIES_AT_A_TIME);
+    if (left > 0) {
+      const count = clients.fill(stream);
+      if (count === 0) return clients.endSoon(stream);
+      if (count < 0 && count !== -ERRNO.EAGAIN) return clients.close(stream);
+      if (count > 0) this.#takeQueries(stream, left);
+    }
     clients.settle(stream, plane.nowMs);
   }
 
-  /** False when the connection is over. */
-  #takeQueries(stream: number): boolean {
+  /** Takes `most` queries out of the connection's buffer; how many fewer there were, or 0 when no more may be taken now. */
+  #takeQueries(stream: number, most: number): number {
     const plane = this.#plane;
     const { clients } = plane;
     const buffer = clients.buffers[stream]!;
-    while (clients.mayRead(stream)) {
+    for (let left = most; left > 0; left--) {
+      if (!clients.mayRead(stream)) return 0;
       const code = buffer.next();
-      if (code === FRAME.Partial) return true;
+      if (code === FRAME.Partial) return left;
       if (code === FRAME.Empty) {
         plane.count(COUNT.queries_dropped);
         clients.reset(stream);
-        return false;
+        return 0;
       }
       clients.took(stream, plane.nowMs);
       this.#onMessage(stream, buffer.bytes, buffer.start, buffer.end);
     }
-    return clients.isOpen(stream);
+    clients.rouse(stream);
+    return 0;
   }
 
   #onMessage(stream: number, bytes: Uint8Array, start: number, end: number): void {
