@@ -11,7 +11,8 @@ import { NO_STREAM } from './state/client-streams.ts';
 import { NO_SLOT } from './state/query-slots.ts';
 import { FRAME } from './state/stream-buffer.ts';
 import { Peer } from '../sys/streams.ts';
-import { ERRNO } from '../sys/sys.ts';
+import { ERRNO, INTEREST } from '../sys/sys.ts';
+import type { Fd } from '../sys/sys.ts';
 
 /** From a query's first byte to its last (threats C9), and how long an idle connection is kept (RFC 7766 §6.2.3: "of the order of seconds"). */
 const STREAM_LIMITS = { queryMs: 2_000, idleMs: 10_000 };
@@ -20,16 +21,19 @@ const TICK_MS = 100;
 const QUERIES_AT_A_TIME = 8;
 /** Connections accepted a turn, so that a flood of them delays nobody's query. */
 const ACCEPT_BATCH = 32;
-/** After the process ran out of descriptors: some may be free again. */
+/** After the process or the kernel ran out of descriptors or memory: some may be free again. */
 const PAUSE_MS = 100;
+const EXHAUSTED: ReadonlySet<number> = new Set([ERRNO.EMFILE, ERRNO.ENFILE, ERRNO.ENOBUFS, ERRNO.ENOMEM]);
 
 export class FromClients {
   readonly #plane: Plane;
   readonly #server: Server;
   readonly #onError: (error: unknown) => void;
+  readonly #wants: (fd: Fd, interest: number) => void;
   readonly #peer = new Peer();
   #tickAtMs = 0;
-  #pausedUntilMs = 0;
+  /** Infinity: nothing is paused. */
+  #acceptAtMs = Number.POSITIVE_INFINITY;
   readonly #told = {
     late: (stream: number): void => {
       this.#plane.count(COUNT.tcp_reset);
@@ -38,10 +42,17 @@ export class FromClients {
     released: (stream: number): void => this.#read(stream),
   };
 
-  constructor(plane: Plane, server: Server, onError: (error: unknown) => void) {
+  /** `wants` says what a listener is to be watched for (INTEREST). */
+  constructor(
+    plane: Plane,
+    server: Server,
+    onError: (error: unknown) => void,
+    wants: (fd: Fd, interest: number) => void,
+  ) {
     this.#plane = plane;
     this.#server = server;
     this.#onError = onError;
+    this.#wants = wants;
   }
 
   /** Datagrams wait at listener `l`. */
@@ -53,10 +64,9 @@ export class FromClients {
   /** Connections wait at listener `l`. */
   onConnections(l: number): void {
     const plane = this.#plane;
-    if (plane.nowMs < this.#pausedUntilMs) return;
     for (let i = 0; i < ACCEPT_BATCH; i++) {
       const fd = plane.sys.streams.accept(plane.listeners[l]!.streamFd, this.#peer);
-      if (fd === -ERRNO.EMFILE || fd === -ERRNO.ENFILE) this.#pausedUntilMs = plane.nowMs + PAUSE_MS;
+      if (EXHAUSTED.has(-fd)) this.#acceptLater();
       if (fd < 0) return;
       const stream = plane.clients.open(fd, l, this.#peer, plane.nowMs);
       plane.count(stream === NO_STREAM ? COUNT.tcp_refused : COUNT.tcp_accepted);
@@ -83,9 +93,21 @@ export class FromClients {
 
   onTick(): void {
     const plane = this.#plane;
+    if (plane.nowMs >= this.#acceptAtMs) this.#acceptAgain();
     if (plane.nowMs < this.#tickAtMs) return;
     this.#tickAtMs = plane.nowMs + TICK_MS;
     plane.clients.tick(plane.nowMs, STREAM_LIMITS, this.#told);
+  }
+
+  /** Who connects waits in the kernel. The listeners are not watched meanwhile: they would wake the loop at once, again and again. */
+  #acceptLater(): void {
+    this.#acceptAtMs = this.#plane.nowMs + PAUSE_MS;
+    for (const { streamFd } of this.#plane.listeners) this.#wants(streamFd, INTEREST.None);
+  }
+
+  #acceptAgain(): void {
+    this.#acceptAtMs = Number.POSITIVE_INFINITY;
+    for (const { streamFd } of this.#plane.listeners) this.#wants(streamFd, INTEREST.Input);
   }
 
   #onDatagram(l: number, i: number): void {

@@ -82,7 +82,8 @@ export class Loop {
     this.plane = new Plane(sys, settings, shared.counters, shared.ring, shared.channel);
     const onError = (error: unknown): void => this.#onError(error);
     this.#server = new Server(this.plane, onError);
-    this.#clients = new FromClients(this.plane, this.#server, onError);
+    const wants = (fd: Fd, interest: number): void => sys.epollWatch(this.#epoll, fd, interest);
+    this.#clients = new FromClients(this.plane, this.#server, onError, wants);
     this.#upstreams = new FromUpstreams(this.plane, this.#server.pursuit, onError);
     this.#watch = KernelWatch.open(sys, settings.table);
     this.wakeFd = sys.eventOpen();
@@ -97,7 +98,6 @@ export class Loop {
       this.#listen(streamFd, () => this.#clients.onConnections(l));
     });
     const closed = (fd: Fd): void => this.#forget(fd);
-    const wants = (fd: Fd, interest: number): void => sys.epollWatch(this.#epoll, fd, interest);
     this.plane.clients.watchWith({
       opened: (fd, stream) => this.#listen(fd, () => this.#clients.onStream(stream)),
       closed,

@@ -38,6 +38,8 @@ export class SimulatedStreams implements Streams {
   readonly #wrote: (far: FarEnd, bytes: Uint8Array) => void;
   readonly #unreachable = new Map<string, Unreachable>();
   #nextPort = EPHEMERAL_PORT;
+  #acceptErrno = 0;
+  #acceptFailures = 0;
 
   /** `wrote` is told of every write of ours at the very moment. */
   constructor(openFd: () => Fd, closeFd: (fd: Fd) => void, wrote: (far: FarEnd, bytes: Uint8Array) => void) {
@@ -49,6 +51,12 @@ export class SimulatedStreams implements Streams {
   /** From now on nobody accepts connections at `remote`: they are refused, nothing is ever heard, or no route leads there. */
   block(remote: Endpoint, how: Unreachable): void {
     this.#unreachable.set(nameOf(remote), how);
+  }
+
+  /** The next accepts, so many times, fail with this errno (positive); who waits goes on waiting. */
+  failAccept(errno: number, times: number): void {
+    this.#acceptErrno = errno;
+    this.#acceptFailures = times;
   }
 
   unblock(remote: Endpoint): void {
@@ -88,6 +96,10 @@ export class SimulatedStreams implements Streams {
   }
 
   accept(listener: Fd, peer: Peer): number {
+    if (this.#acceptFailures > 0) {
+      this.#acceptFailures--;
+      return -this.#acceptErrno;
+    }
     const connection = this.#listeners.get(listener)?.waiting.shift();
     if (connection === undefined) return -ERRNO.EAGAIN;
     const fd = this.#openFd();

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { ERRNO } from '../../../src/sys/sys.ts';
+import { endpoint, SERVER } from './plane-with-pods.ts';
 import { DENIED, queries, setUp } from './loop-with-connections.ts';
 
 const A = '10.0.1.7';
@@ -31,4 +33,22 @@ test('connections have their turn one after the other, whoever asks more', () =>
   const taken = greedy.map((far) => far.written.length);
   expect(Math.min(...taken)).toBeGreaterThan(0);
   expect(Math.max(...taken)).toBeLessThan(2 * FEW);
+});
+
+test('M95: without a free descriptor nobody is accepted for 100 ms, and the loop sleeps meanwhile', () => {
+  const { sys, turn, wait, ask, datagrams, count } = setUp();
+  sys.streams.failAccept(ERRNO.EMFILE, 2);
+  const far = sys.streams.dial(endpoint(A, 30_000), SERVER) ?? expect.fail('nobody listens');
+  turn();
+  expect(sys.hasReady()).toBe(false);
+  ask(B, DENIED);
+  turn();
+  expect(datagrams()).toBe(1);
+  wait(100);
+  expect([sys.hasReady(), count('tcp_accepted')]).toEqual([true, 0]);
+  turn();
+  expect(sys.hasReady()).toBe(false);
+  wait(100);
+  turn();
+  expect([count('tcp_accepted'), far.ended]).toEqual([1, 'open']);
 });
