@@ -57,6 +57,7 @@ export function retry(plane: Plane, slot: number): boolean {
   const failed = slots.server[slot]!;
   zone.failed(failed);
   const next = zone.after(failed);
+  slots.isPlain[slot] = 0;
   return next !== NO_SERVER && askAt(plane, slot, next);
 }
 
@@ -79,13 +80,19 @@ export function retryByStream(plane: Plane, slot: number, server: number): boole
   return mayRetry(plane, slot) && askAt(plane, slot, server);
 }
 
-/** Asks the same server again, without OPT, and remembers that for a while. False when it was asked so already, or nothing could be sent. */
+/** Asks the same server again, without OPT. False when it was asked so already, or nothing could be sent. */
 export function retryPlain(plane: Plane, slot: number): boolean {
-  const { slots, upstreams } = plane;
+  const { slots } = plane;
   if (slots.isPlain[slot] !== 0 || slots.attempts[slot]! >= ATTEMPTS || !isEarly(plane, slot)) return false;
+  slots.isPlain[slot] = 1;
+  return askAt(plane, slot, slots.server[slot]!);
+}
+
+/** The server of `slot` has an answer without OPT: if it refused the same question with OPT, that was the reason, and is remembered for a while. */
+export function notePlain({ slots, upstreams, nowMs }: Plane, slot: number): void {
+  const { health } = upstreams.servers;
   const server = slots.server[slot]!;
-  upstreams.servers.health.refusedEdns(server, plane.nowMs);
-  return askAt(plane, slot, server);
+  if (slots.isPlain[slot] !== 0 && health.takesEdns(server, nowMs)) health.refusedEdns(server, nowMs);
 }
 
 /** The server of the answer at hand has answered `slot` usefully. */

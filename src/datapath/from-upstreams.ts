@@ -1,6 +1,7 @@
 // What arrives from upstream servers: datagrams and the bytes of connections → answers to slots. What answers nothing is counted, and when there
 // is a flood of it the server is asked over TCP, where nobody can join in (RFC 5452 §9.2, threats D3).
 import { COUNT } from '../bridge/counters.ts';
+import { HEADER_BYTES } from '../dns/codes.ts';
 import { readId } from '../dns/header.ts';
 import { answersProbe, findAsker, probe } from './ask.ts';
 import type { Asked } from './ask.ts';
@@ -32,12 +33,8 @@ export class FromUpstreams {
     for (let i = 0; i < received; i++) {
       const start = answers.start(i);
       const end = start + answers.received(i);
-      if (this.#onMessage(socket, answers.bytes, start, end)) continue;
-      if (end - start >= 2 && socket.ids.takeLate(readId(answers.bytes, start))) {
-        plane.count(COUNT.upstream_late);
-        plane.upstreams.servers.health.answered(socket.server, plane.nowMs);
+      if (this.#onMessage(socket, answers.bytes, start, end) || this.#isLate(socket, answers.bytes, start, end))
         continue;
-      }
       plane.count(COUNT.upstream_foreign);
       if (plane.upstreams.servers.health.wrong(socket.server, plane.nowMs)) this.#pursuit.onForgeries(socket.server);
     }
@@ -69,7 +66,9 @@ export class FromUpstreams {
     stream.activeMs = stream.heardMs = plane.nowMs;
     for (let code = buffer.next(); code !== FRAME.Partial; code = buffer.next()) {
       if (code !== FRAME.Message) return false;
-      if (this.#onMessage(stream, buffer.bytes, buffer.start, buffer.end)) stream.hasAnswered = true;
+      const { bytes, start, end } = buffer;
+      if (this.#onMessage(stream, bytes, start, end) || this.#isLate(stream, bytes, start, end))
+        stream.hasAnswered = true;
       else plane.count(COUNT.upstream_foreign);
     }
     return true;
@@ -83,6 +82,15 @@ export class FromUpstreams {
     plane.upstreams.streams.close(stream);
     if (slots.size > 0) plane.count(COUNT.upstream_lost);
     for (const slot of slots) this.#pursuit.onLost(slot, stream);
+  }
+
+  /** An answer to a question that has been answered by another, or was given up. */
+  #isLate(at: Asked, bytes: Uint8Array, start: number, end: number): boolean {
+    const plane = this.#plane;
+    if (end - start < HEADER_BYTES || !at.ids.takeLate(readId(bytes, start))) return false;
+    plane.count(COUNT.upstream_late);
+    plane.upstreams.servers.health.answered(at.server, plane.nowMs);
+    return true;
   }
 
   /** False when the message answers nothing. */

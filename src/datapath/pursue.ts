@@ -4,7 +4,7 @@ import { AUDIT_FLAG, REASON } from '../bridge/audit-record.ts';
 import { COUNT } from '../bridge/counters.ts';
 import { ANSWER, parseAnswer } from '../dns/answer.ts';
 import { RCODE } from '../dns/codes.ts';
-import { releaseIds } from './ask.ts';
+import { releaseDatagrams } from './ask.ts';
 import { cacheKey, keyOf } from './cache.ts';
 import { fail, refuse } from './conclude.ts';
 import { BAD_UPSTREAM, INTERNAL, LOST_UPSTREAM, NO_UPSTREAM, NOT_A_POD, OVER_QUOTA } from './denials.ts';
@@ -12,6 +12,7 @@ import { extract, isCacheable } from './extract.ts';
 import {
   FORWARD,
   forward,
+  notePlain,
   repeat,
   retry,
   retryByStream,
@@ -83,6 +84,7 @@ export class Pursuit {
     // Somebody else was asked meanwhile, and may do better.
     if (!isAnswerToLast(plane, slot) && (code !== ANSWER.Ok || isRefusal || isOldFashioned)) return;
     if (isOldFashioned && retryPlain(plane, slot)) return;
+    if (!isOldFashioned) notePlain(plane, slot);
     if (code !== ANSWER.Ok) return this.#unusable(slot);
     if (isRefusal && retryElsewhere(plane, slot)) return;
     if (answer.rcode === RCODE.ServFail) return this.#forEachWaiter(slot, this.#answerFailed);
@@ -105,7 +107,8 @@ export class Pursuit {
     const sentMs = plane.deadlines.startedMs(slot);
     const stream = upstreams.streams.at(lastSocket(plane, slot));
     if (stream !== undefined && stream.heardMs <= sentMs) stream.isSuspect = true;
-    upstreams.servers.health.silent(slots.server[slot]!, nowMs, sentMs);
+    // What is silent over TCP may answer datagrams, and those are what it is probed by.
+    if (slots.isByStream[slot] === 0) upstreams.servers.health.silent(slots.server[slot]!, nowMs, sentMs);
     if (!retry(plane, slot)) this.#forEachWaiter(slot, this.#answerNoUpstream);
   }
 
@@ -122,9 +125,9 @@ export class Pursuit {
     const plane = this.#plane;
     const { slots } = plane;
     for (let slot = 0; slot < slots.capacity; slot++) {
-      if (slots.state[slot] !== STATE.Upstream || slots.attempts[slot] === 0 || slots.server[slot] !== server) continue;
-      if (slots.isByStream[slot] !== 0) continue;
-      releaseIds(plane, slot);
+      if (slots.state[slot] !== STATE.Upstream || slots.attempts[slot] === 0) continue;
+      releaseDatagrams(plane, slot, server);
+      if (slots.isByStream[slot] !== 0 || slots.server[slot] !== server) continue;
       retryByStream(plane, slot, server); // when that cannot be, its deadline decides
     }
   }

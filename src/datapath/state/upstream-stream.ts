@@ -57,9 +57,12 @@ export class UpstreamStream {
 
   /** True while another question may be asked here. */
   get hasRoom(): boolean {
-    return (
-      this.#questions < MOST_QUESTIONS && this.ids.count < STREAM_QUESTIONS && this.#to + QUESTION_ROOM <= UNSENT_BYTES
-    );
+    return !this.isSpent && this.ids.count < STREAM_QUESTIONS && this.#to + QUESTION_ROOM <= UNSENT_BYTES;
+  }
+
+  /** True when no question may be asked here any more. */
+  get isSpent(): boolean {
+    return this.#questions >= MOST_QUESTIONS;
   }
 
   /** Where the next question is to be written, behind its length; `hasRoom` has said that there is room. */

@@ -69,7 +69,7 @@ export class UpstreamStreams {
   tick(nowMs: number): void {
     for (const stream of this.#streams) {
       if (stream === undefined || stream.ids.count > 0) continue;
-      if (stream.isSuspect || nowMs - stream.activeMs >= IDLE_MS) this.close(stream);
+      if (stream.isSuspect || stream.isSpent || nowMs - stream.activeMs >= IDLE_MS) this.close(stream);
     }
   }
 
