@@ -31,7 +31,7 @@ export function ask(plane: Plane, slot: number): boolean {
   const server = slots.server[slot]!;
   const { health } = upstreams.servers;
   if (!health.wantsDatagrams(server, plane.nowMs)) slots.isByStream[slot] = 1;
-  slots.isPlain[slot] = health.takesEdns(server, plane.nowMs) ? 0 : 1;
+  if (!health.takesEdns(server, plane.nowMs)) slots.isPlain[slot] = 1;
   return slots.isByStream[slot] === 0 ? sendDatagram(plane, slot, server) : sendByStream(plane, slot, server);
 }
 
@@ -81,15 +81,15 @@ export function isBareRefusal(bytes: Uint8Array, start: number, end: number): bo
 
 /** Forgets every attempt of `slot`: an answer to an earlier one was welcome until now. */
 export function releaseIds(plane: Plane, slot: number): void {
-  const { slots, answeredBy } = plane;
+  for (let attempt = slot * ATTEMPTS; attempt < (slot + 1) * ATTEMPTS; attempt++) releaseId(plane, slot, attempt);
+}
+
+/** Forgets the attempts of `slot` by datagrams to `server`. */
+export function releaseDatagrams(plane: Plane, slot: number, server: number): void {
+  const { slots, upstreams } = plane;
   for (let attempt = slot * ATTEMPTS; attempt < (slot + 1) * ATTEMPTS; attempt++) {
-    const index = slots.socket[attempt]!;
-    if (index < 0) continue;
-    slots.socket[attempt] = -1;
-    const ids = idsOf(plane, index);
-    const id = slots.upstreamId[attempt]!;
-    if (index === answeredBy.socket && id === answeredBy.id) ids?.release(id, slot);
-    else ids?.giveUp(id, slot);
+    const socket = upstreams.servers.sockets[slots.socket[attempt]!]; // none for a connection's index
+    if (socket?.server === server) releaseId(plane, slot, attempt);
   }
 }
 
@@ -143,6 +143,17 @@ function sendByStream(plane: Plane, slot: number, server: number): boolean {
   plane.count(COUNT.upstream_streamed);
   streams.settle(stream);
   return true;
+}
+
+function releaseId(plane: Plane, slot: number, attempt: number): void {
+  const { slots, answeredBy } = plane;
+  const index = slots.socket[attempt]!;
+  if (index < 0) return;
+  slots.socket[attempt] = -1;
+  const ids = idsOf(plane, index);
+  const id = slots.upstreamId[attempt]!;
+  if (index === answeredBy.socket && id === answeredBy.id) ids?.release(id, slot);
+  else ids?.giveUp(id, slot);
 }
 
 function isResponse(bytes: Uint8Array, start: number, end: number): boolean {

@@ -6,8 +6,10 @@ import { equalNames } from '../dns/name.ts';
 import { ask, releaseIds } from './ask.ts';
 import type { Plane } from './plane.ts';
 import { PATIENCE } from './state/deadlines.ts';
-import { ATTEMPTS, BY_DATAGRAM, DATAGRAM_ATTEMPTS, NAME_BYTES, NO_SLOT, STATE } from './state/query-slots.ts';
+import { ATTEMPTS, ATTEMPTS_BY_TRANSPORT, BY_DATAGRAM, NAME_BYTES, NO_SLOT, STATE } from './state/query-slots.ts';
+import type { QuerySlots } from './state/query-slots.ts';
 import { NO_SERVER } from './state/upstream-servers.ts';
+import { STREAM_INDEX } from './state/upstream-streams.ts';
 import type { Zone } from './state/zone.ts';
 
 /** Queries of one pod that may wait at a time. At 1 s of upstream latency that is 1,000 misses a second. */
@@ -31,13 +33,10 @@ export function forward(plane: Plane, slot: number, key: number): number {
     slots.nextWaiter[leader] = slot;
   } else {
     const server = zoneOf(plane, slot)?.preferred ?? NO_SERVER;
-    if (server === NO_SERVER) {
-      plane.count(COUNT.upstream_errors);
-      return FORWARD.NoServer;
-    }
+    if (server === NO_SERVER) return noServer(plane);
     // What came over TCP is asked over TCP (RFC 5625 §4.4.1).
     slots.isByStream[slot] = slots.stream[slot] === BY_DATAGRAM ? 0 : 1;
-    if (!askAt(plane, slot, server)) return FORWARD.OverBudget;
+    if (!askAt(plane, slot, server) && !retryElsewhere(plane, slot)) return noServer(plane);
     // A leader with another question but the same hash keeps the entry; this one then merges with nobody.
     if (leader === NO_SLOT) plane.asking.set(key, slot);
   }
@@ -58,6 +57,7 @@ export function retry(plane: Plane, slot: number): boolean {
   const failed = slots.server[slot]!;
   zone.failed(failed);
   const next = zone.after(failed);
+  slots.isPlain[slot] = 0;
   return next !== NO_SERVER && askAt(plane, slot, next);
 }
 
@@ -66,19 +66,33 @@ export function retryElsewhere(plane: Plane, slot: number): boolean {
   return hasOtherServer(plane, slot) && retry(plane, slot);
 }
 
+/** Asks the same server on another connection, since this one ended after it had answered others: that was no attempt (RFC 7766 §6.2.4). */
+export function repeat(plane: Plane, slot: number): boolean {
+  const { slots } = plane;
+  const attempt = slot * ATTEMPTS + --slots.attempts[slot]!;
+  slots.socket[attempt] = -1;
+  return mayRetry(plane, slot) && askAt(plane, slot, slots.server[slot]!);
+}
+
 /** Asks `server` again, over TCP. False when the slot is too old for that, or nothing could be sent. */
 export function retryByStream(plane: Plane, slot: number, server: number): boolean {
   plane.slots.isByStream[slot] = 1;
   return mayRetry(plane, slot) && askAt(plane, slot, server);
 }
 
-/** Asks the same server again, without OPT, and remembers that for a while. False when it was asked so already, or nothing could be sent. */
+/** Asks the same server again, without OPT. False when it was asked so already, or nothing could be sent. */
 export function retryPlain(plane: Plane, slot: number): boolean {
-  const { slots, upstreams } = plane;
-  if (slots.isPlain[slot] !== 0 || slots.attempts[slot]! >= ATTEMPTS) return false;
+  const { slots } = plane;
+  if (slots.isPlain[slot] !== 0 || slots.attempts[slot]! >= ATTEMPTS || !isEarly(plane, slot)) return false;
+  slots.isPlain[slot] = 1;
+  return askAt(plane, slot, slots.server[slot]!);
+}
+
+/** The server of `slot` has an answer without OPT: if it refused the same question with OPT, that was the reason, and is remembered for a while. */
+export function notePlain({ slots, upstreams, nowMs }: Plane, slot: number): void {
+  const { health } = upstreams.servers;
   const server = slots.server[slot]!;
-  upstreams.servers.health.refusedEdns(server, plane.nowMs);
-  return askAt(plane, slot, server);
+  if (slots.isPlain[slot] !== 0 && health.takesEdns(server, nowMs)) health.refusedEdns(server, nowMs);
 }
 
 /** The server of the answer at hand has answered `slot` usefully. */
@@ -93,6 +107,11 @@ export function stopAsking(plane: Plane, slot: number, key: number): void {
   if (plane.asking.get(key) === slot) plane.asking.delete(key);
 }
 
+function noServer(plane: Plane): number {
+  plane.count(COUNT.upstream_errors);
+  return FORWARD.NoServer;
+}
+
 function askAt(plane: Plane, slot: number, server: number): boolean {
   plane.slots.server[slot] = server;
   if (!ask(plane, slot)) return false;
@@ -100,9 +119,24 @@ function askAt(plane: Plane, slot: number, server: number): boolean {
   return true;
 }
 
-function mayRetry({ slots, nowMs }: Plane, slot: number): boolean {
-  const most = slots.isByStream[slot] === 0 ? DATAGRAM_ATTEMPTS : ATTEMPTS;
-  return slots.attempts[slot]! < most && nowMs - slots.receivedMs[slot]! < LAST_ATTEMPT_MS;
+function mayRetry(plane: Plane, slot: number): boolean {
+  const { slots } = plane;
+  const attempts = slots.attempts[slot]!;
+  const byStream = attemptsByStream(slots, slot);
+  const ofTransport = slots.isByStream[slot] === 0 ? attempts - byStream : byStream;
+  return attempts < ATTEMPTS && ofTransport < ATTEMPTS_BY_TRANSPORT && isEarly(plane, slot);
+}
+
+function isEarly({ slots, nowMs }: Plane, slot: number): boolean {
+  return nowMs - slots.receivedMs[slot]! < LAST_ATTEMPT_MS;
+}
+
+function attemptsByStream({ attempts, socket }: QuerySlots, slot: number): number {
+  let count = 0;
+  for (let attempt = 0; attempt < attempts[slot]!; attempt++) {
+    if (socket[slot * ATTEMPTS + attempt]! >= STREAM_INDEX) count++;
+  }
+  return count;
 }
 
 /** Another server is asked soon, when there is one; and none is waited for long when all of them are silent. */

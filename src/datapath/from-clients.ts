@@ -17,25 +17,31 @@ import { NO_STREAM } from './state/client-streams.ts';
 import { NO_SLOT } from './state/query-slots.ts';
 import { FRAME } from './state/stream-buffer.ts';
 import { Peer } from '../sys/streams.ts';
-import { ERRNO } from '../sys/sys.ts';
+import { ERRNO, INTEREST } from '../sys/sys.ts';
+import type { Fd } from '../sys/sys.ts';
 
 /** From a query's first byte to its last (threats C9), and how long an idle connection is kept (RFC 7766 §6.2.3: "of the order of seconds"). */
 const STREAM_LIMITS = { queryMs: 2_000, idleMs: 10_000 };
 const TICK_MS = 100;
+/** Queries of one connection that are taken at a time, so that none with many of them delays the others' (C10). */
+const QUERIES_AT_A_TIME = 8;
 /** Connections accepted a turn, so that a flood of them delays nobody's query. */
 const ACCEPT_BATCH = 32;
-/** After the process ran out of descriptors: some may be free again. */
+/** After the process or the kernel ran out of descriptors or memory: some may be free again. */
 const PAUSE_MS = 100;
 /** A response, a runt: whoever answers it may start a loop. */
 const NO_ANSWER_DUE = 'none';
+const EXHAUSTED: ReadonlySet<number> = new Set([ERRNO.EMFILE, ERRNO.ENFILE, ERRNO.ENOBUFS, ERRNO.ENOMEM]);
 
 export class FromClients {
   readonly #plane: Plane;
   readonly #server: Server;
   readonly #onError: (error: unknown) => void;
+  readonly #wants: (fd: Fd, interest: number) => void;
   readonly #peer = new Peer();
   #tickAtMs = 0;
-  #pausedUntilMs = 0;
+  /** Infinity: nothing is paused. */
+  #acceptAtMs = Number.POSITIVE_INFINITY;
   readonly #told = {
     late: (stream: number): void => {
       this.#plane.count(COUNT.tcp_reset);
@@ -44,10 +50,17 @@ export class FromClients {
     released: (stream: number): void => this.#read(stream),
   };
 
-  constructor(plane: Plane, server: Server, onError: (error: unknown) => void) {
+  /** `wants` says what a listener is to be watched for (INTEREST). */
+  constructor(
+    plane: Plane,
+    server: Server,
+    onError: (error: unknown) => void,
+    wants: (fd: Fd, interest: number) => void,
+  ) {
     this.#plane = plane;
     this.#server = server;
     this.#onError = onError;
+    this.#wants = wants;
   }
 
   /** Datagrams wait at listener `l`. */
@@ -59,10 +72,9 @@ export class FromClients {
   /** Connections wait at listener `l`. */
   onConnections(l: number): void {
     const plane = this.#plane;
-    if (plane.nowMs < this.#pausedUntilMs) return;
     for (let i = 0; i < ACCEPT_BATCH; i++) {
       const fd = plane.sys.streams.accept(plane.listeners[l]!.streamFd, this.#peer);
-      if (fd === -ERRNO.EMFILE || fd === -ERRNO.ENFILE) this.#pausedUntilMs = plane.nowMs + PAUSE_MS;
+      if (EXHAUSTED.has(-fd)) this.#acceptLater();
       if (fd < 0) return;
       const stream = plane.clients.open(fd, l, this.#peer, plane.nowMs);
       plane.count(stream === NO_STREAM ? COUNT.tcp_refused : COUNT.tcp_accepted);
@@ -79,17 +91,32 @@ export class FromClients {
     this.#read(stream);
   }
 
-  /** Connections that may be read again, since their queries were answered. */
+  /** Connections that have more to read, or may be read again: those of the turn before, each once, so that a turn ends whatever they send. */
   resume(): void {
     const { clients } = this.#plane;
-    for (let stream = clients.takeRoused(); stream !== NO_STREAM; stream = clients.takeRoused()) this.#read(stream);
+    for (let left = clients.rousedCount; left > 0; left--) {
+      const stream = clients.takeRoused();
+      if (stream !== NO_STREAM) this.#read(stream);
+    }
   }
 
   onTick(): void {
     const plane = this.#plane;
+    if (plane.nowMs >= this.#acceptAtMs) this.#acceptAgain();
     if (plane.nowMs < this.#tickAtMs) return;
     this.#tickAtMs = plane.nowMs + TICK_MS;
     plane.clients.tick(plane.nowMs, STREAM_LIMITS, this.#told);
+  }
+
+  /** Who connects waits in the kernel. The listeners are not watched meanwhile: they would wake the loop at once, again and again. */
+  #acceptLater(): void {
+    this.#acceptAtMs = this.#plane.nowMs + PAUSE_MS;
+    for (const { streamFd } of this.#plane.listeners) this.#wants(streamFd, INTEREST.None);
+  }
+
+  #acceptAgain(): void {
+    this.#acceptAtMs = Number.POSITIVE_INFINITY;
+    for (const { streamFd } of this.#plane.listeners) this.#wants(streamFd, INTEREST.Input);
   }
 
   #onDatagram(l: number, i: number): void {
@@ -104,41 +131,45 @@ export class FromClients {
     this.#serve(slot);
   }
 
-  /** Takes the queries that have arrived, one read a turn; what may not be taken yet waits in the kernel, or in the connection's buffer. */
+  /** Takes some of the queries that have arrived; what is not taken yet waits in the connection's buffer, or in the kernel. */
   #read(stream: number): void {
     const plane = this.#plane;
     const { clients } = plane;
-    if (!this.#takeQueries(stream) || !clients.mayRead(stream)) return clients.settle(stream, plane.nowMs);
-    const count = clients.fill(stream);
-    if (count === 0) return clients.endSoon(stream);
-    if (count < 0 && count !== -ERRNO.EAGAIN) return clients.close(stream);
-    if (count > 0) this.#takeQueries(stream);
+    const left = this.#takeQueries(stream, QUERIES_AT_A_TIME);
+    if (left > 0) {
+      const count = clients.fill(stream);
+      if (count === 0) return clients.endSoon(stream);
+      if (count < 0 && count !== -ERRNO.EAGAIN) return clients.close(stream);
+      if (count > 0) this.#takeQueries(stream, left);
+    }
     clients.settle(stream, plane.nowMs);
   }
 
-  /** False when the connection is over. */
-  #takeQueries(stream: number): boolean {
+  /** Takes `most` queries out of the connection's buffer; how many fewer there were, or 0 when no more may be taken now. */
+  #takeQueries(stream: number, most: number): number {
     const plane = this.#plane;
     const { clients } = plane;
     const buffer = clients.buffers[stream]!;
-    while (clients.mayRead(stream)) {
+    for (let left = most; left > 0; left--) {
+      if (!clients.mayRead(stream)) return 0;
       const code = buffer.next();
-      if (code === FRAME.Partial) return true;
+      if (code === FRAME.Partial) return left;
       if (code === FRAME.Empty) {
         plane.count(COUNT.queries_dropped);
         clients.reset(stream);
-        return false;
+        return 0;
       }
       const pod = ownerOf(plane, stream);
       if (code === FRAME.Message && !takeQuery(plane, pod)) {
         buffer.putBack(); // what a client sends too fast waits with it, and then in the kernel
         clients.hold(stream);
-        break;
+        return 0;
       }
       clients.took(stream, plane.nowMs);
       this.#onMessage(pod, stream, buffer.start, buffer.end);
     }
-    return clients.isOpen(stream);
+    clients.rouse(stream);
+    return 0;
   }
 
   #onMessage(pod: number, stream: number, start: number, end: number): void {

@@ -1,6 +1,7 @@
 // What arrives from upstream servers: datagrams and the bytes of connections → answers to slots. What answers nothing is counted, and when there
 // is a flood of it the server is asked over TCP, where nobody can join in (RFC 5452 §9.2, threats D3).
 import { COUNT } from '../bridge/counters.ts';
+import { HEADER_BYTES } from '../dns/codes.ts';
 import { readId } from '../dns/header.ts';
 import { answersProbe, findAsker, probe } from './ask.ts';
 import type { Asked } from './ask.ts';
@@ -33,12 +34,8 @@ export class FromUpstreams {
     for (let i = 0; i < received; i++) {
       const start = answers.start(i);
       const end = start + answers.received(i);
-      if (this.#onMessage(socket, answers.bytes, start, end)) continue;
-      if (end - start >= 2 && socket.ids.takeLate(readId(answers.bytes, start))) {
-        plane.count(COUNT.upstream_late);
-        plane.upstreams.servers.health.answered(socket.server);
+      if (this.#onMessage(socket, answers.bytes, start, end) || this.#isLate(socket, answers.bytes, start, end))
         continue;
-      }
       plane.count(COUNT.upstream_foreign);
       suspectSpoof(plane, socket.server);
       if (plane.upstreams.servers.health.wrong(socket.server, plane.nowMs)) this.#pursuit.onForgeries(socket.server);
@@ -68,10 +65,13 @@ export class FromUpstreams {
     const count = buffer.fill(plane.sys.streams, stream.fd);
     if (count === -ERRNO.EAGAIN) return true;
     if (count <= 0) return false;
-    stream.activeMs = plane.nowMs;
+    stream.activeMs = stream.heardMs = plane.nowMs;
     for (let code = buffer.next(); code !== FRAME.Partial; code = buffer.next()) {
       if (code !== FRAME.Message) return false;
-      if (!this.#onMessage(stream, buffer.bytes, buffer.start, buffer.end)) plane.count(COUNT.upstream_foreign);
+      const { bytes, start, end } = buffer;
+      if (this.#onMessage(stream, bytes, start, end) || this.#isLate(stream, bytes, start, end))
+        stream.hasAnswered = true;
+      else plane.count(COUNT.upstream_foreign);
     }
     return true;
   }
@@ -79,11 +79,20 @@ export class FromUpstreams {
   /** Everybody who waits there asks again elsewhere, or on a new connection. */
   #lose(stream: UpstreamStream): void {
     const plane = this.#plane;
-    const slots: number[] = [];
-    stream.ids.forEach((slot) => slots.push(slot));
+    const slots = new Set<number>(); // one that asked twice here is told once: by then the place may be another connection's
+    stream.ids.forEach((slot) => slots.add(slot));
     plane.upstreams.streams.close(stream);
-    if (slots.length > 0) plane.count(COUNT.upstream_lost);
-    for (const slot of slots) this.#pursuit.onLost(slot, stream.index);
+    if (slots.size > 0) plane.count(COUNT.upstream_lost);
+    for (const slot of slots) this.#pursuit.onLost(slot, stream);
+  }
+
+  /** An answer to a question that has been answered by another, or was given up. */
+  #isLate(at: Asked, bytes: Uint8Array, start: number, end: number): boolean {
+    const plane = this.#plane;
+    if (end - start < HEADER_BYTES || !at.ids.takeLate(readId(bytes, start))) return false;
+    plane.count(COUNT.upstream_late);
+    plane.upstreams.servers.health.answered(at.server, plane.nowMs);
+    return true;
   }
 
   /** False when the message answers nothing. */
@@ -91,7 +100,7 @@ export class FromUpstreams {
     const plane = this.#plane;
     const slot = findAsker(plane, at.ids, bytes, start, end);
     if (slot === NO_SLOT && !answersProbe(plane, at, bytes, start, end)) return false;
-    plane.upstreams.servers.health.answered(at.server);
+    plane.upstreams.servers.health.answered(at.server, plane.nowMs);
     if (slot === NO_SLOT) return true;
     plane.answeredBy.socket = at.index;
     plane.answeredBy.id = readId(bytes, start);

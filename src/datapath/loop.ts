@@ -88,7 +88,8 @@ export class Loop {
     this.plane = new Plane(sys, settings, shared.counters, shared.ring, shared.channel);
     const onError = (error: unknown): void => this.#onError(error);
     this.#server = new Server(this.plane, onError);
-    this.#clients = new FromClients(this.plane, this.#server, onError);
+    const wants = (fd: Fd, interest: number): void => sys.epollWatch(this.#epoll, fd, interest);
+    this.#clients = new FromClients(this.plane, this.#server, onError, wants);
     this.#upstreams = new FromUpstreams(this.plane, this.#server.pursuit, onError);
     this.#watch = KernelWatch.open(sys, settings.table);
     this.wakeFd = sys.eventOpen();
@@ -103,7 +104,6 @@ export class Loop {
       this.#listen(streamFd, () => this.#clients.onConnections(l));
     });
     const closed = (fd: Fd): void => this.#forget(fd);
-    const wants = (fd: Fd, interest: number): void => sys.epollWatch(this.#epoll, fd, interest);
     this.plane.clients.watchWith({
       opened: (fd, stream) => this.#listen(fd, () => this.#clients.onStream(stream)),
       closed,
@@ -120,14 +120,14 @@ export class Loop {
   /** One turn: waits for events at most until something is due, then handles all of them. */
   turn(): void {
     const { plane } = this;
-    const waitMs = plane.clients.hasRoused ? 0 : plane.deadlines.waitMs(this.#sys.nowMs(), MAX_WAIT_MS);
+    const waitMs = plane.clients.rousedCount > 0 ? 0 : plane.deadlines.waitMs(this.#sys.nowMs(), MAX_WAIT_MS);
     const count = this.#sys.epollWait(this.#epoll, this.#ready, waitMs);
     plane.nowMs = this.#sys.nowMs();
     plane.wallMs = this.#sys.wallMs();
     // Kernel events first: a hit of this very turn must not be answered out of a mirror that is wrong.
     for (let i = 0; i < count; i++) if (this.#ready[i] === this.#watch.fd) this.#onKernelEvent();
-    for (let i = 0; i < count; i++) this.#onReadyOf[this.#ready[i]!]?.();
     this.#clients.resume();
+    for (let i = 0; i < count; i++) this.#onReadyOf[this.#ready[i]!]?.();
     this.#onTick(count === 0);
     this.#flush();
     plane.upstreams.servers.closeIdle(this.#watchSocket);

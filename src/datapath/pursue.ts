@@ -4,7 +4,7 @@ import { AUDIT_FLAG, CAP, REASON } from '../bridge/audit-record.ts';
 import { COUNT } from '../bridge/counters.ts';
 import { ANSWER, parseAnswer } from '../dns/answer.ts';
 import { RCODE } from '../dns/codes.ts';
-import { releaseIds } from './ask.ts';
+import { releaseDatagrams } from './ask.ts';
 import { cacheKey, keyOf } from './cache.ts';
 import { reachCap } from './caps.ts';
 import { fail, refuse } from './conclude.ts';
@@ -14,6 +14,8 @@ import {
   FORWARD,
   forward,
   IN_FLIGHT_PER_POD,
+  notePlain,
+  repeat,
   retry,
   retryByStream,
   retryElsewhere,
@@ -89,6 +91,7 @@ export class Pursuit {
     // Somebody else was asked meanwhile, and may do better.
     if (!isAnswerToLast(plane, slot) && (code !== ANSWER.Ok || isRefusal || isOldFashioned)) return;
     if (isOldFashioned && retryPlain(plane, slot)) return;
+    if (!isOldFashioned) notePlain(plane, slot);
     if (code !== ANSWER.Ok) return this.#unusable(slot);
     if (isRefusal && retryElsewhere(plane, slot)) return;
     if (answer.rcode === RCODE.ServFail) return this.#forEachWaiter(slot, this.#answerFailed);
@@ -108,17 +111,20 @@ export class Pursuit {
     const { slots, upstreams, nowMs } = plane;
     if (slots.state[slot] !== STATE.Upstream) return;
     plane.count(COUNT.upstream_timeouts);
+    const sentMs = plane.deadlines.startedMs(slot);
     const stream = upstreams.streams.at(lastSocket(plane, slot));
-    if (stream !== undefined) stream.isSuspect = true;
-    upstreams.servers.health.silent(slots.server[slot]!, nowMs);
+    if (stream !== undefined && stream.heardMs <= sentMs) stream.isSuspect = true;
+    // What is silent over TCP may answer datagrams, and those are what it is probed by.
+    if (slots.isByStream[slot] === 0) upstreams.servers.health.silent(slots.server[slot]!, nowMs, sentMs);
     if (!retry(plane, slot)) this.#forEachWaiter(slot, this.#answerNoUpstream);
   }
 
-  /** The connection `index` on which `slot` has asked is gone. */
-  onLost(slot: number, index: number): void {
+  /** The connection on which `slot` has asked is gone. */
+  onLost(slot: number, { index, hasAnswered }: { readonly index: number; readonly hasAnswered: boolean }): void {
     const plane = this.#plane;
     if (plane.slots.state[slot] !== STATE.Upstream || lastSocket(plane, slot) !== index) return;
-    if (!retry(plane, slot)) this.#forEachWaiter(slot, this.#answerLost);
+    const isAsked = hasAnswered ? repeat(plane, slot) : retry(plane, slot);
+    if (!isAsked) this.#forEachWaiter(slot, this.#answerLost);
   }
 
   /** Somebody sends answers in the name of `server`: what is asked there goes over TCP, and no datagram is believed any more. */
@@ -126,9 +132,9 @@ export class Pursuit {
     const plane = this.#plane;
     const { slots } = plane;
     for (let slot = 0; slot < slots.capacity; slot++) {
-      if (slots.state[slot] !== STATE.Upstream || slots.attempts[slot] === 0 || slots.server[slot] !== server) continue;
-      if (slots.isByStream[slot] !== 0) continue;
-      releaseIds(plane, slot);
+      if (slots.state[slot] !== STATE.Upstream || slots.attempts[slot] === 0) continue;
+      releaseDatagrams(plane, slot, server);
+      if (slots.isByStream[slot] !== 0 || slots.server[slot] !== server) continue;
       retryByStream(plane, slot, server); // when that cannot be, its deadline decides
     }
   }

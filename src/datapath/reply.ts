@@ -54,8 +54,8 @@ function needed({ store }: Plane, answer: number, isJudged: boolean): number {
 }
 
 function fits({ slots }: Plane, slot: number, bodyBytes: number): boolean {
-  const needed = bodyBytes + (slots.hasOpt[slot] !== 0 ? OPT_BYTES : 0);
-  return needed <= mostBytes(slots, slot);
+  const lengthBytes = bodyBytes + (slots.hasOpt[slot] !== 0 ? OPT_BYTES : 0);
+  return lengthBytes <= mostBytes(slots, slot);
 }
 
 /** For names that may only be asked: what upstream said. */
@@ -206,9 +206,9 @@ function isFresh({ slots }: Plane, slot: number): boolean {
 }
 
 /** AA only from its source and never from the cache; AD only for who asked for it (RFC 6840 §5.7); RD and CD are the client's (R1). */
-function replyFlags(stored: number, asked: Asked, isFresh: boolean): number {
+function replyFlags(stored: number, asked: Asked, isFirst: boolean): number {
   const wantsAd = asked.dnssecOk || (asked.flags & FLAG.AD) !== 0;
-  const kept = FLAG.QR | FLAG.RA | FLAG.RcodeMask | (isFresh ? FLAG.AA : 0) | (wantsAd ? FLAG.AD : 0);
+  const kept = FLAG.QR | FLAG.RA | FLAG.RcodeMask | (isFirst ? FLAG.AA : 0) | (wantsAd ? FLAG.AD : 0);
   return (stored & kept) | (asked.flags & (FLAG.RD | FLAG.CD));
 }
 

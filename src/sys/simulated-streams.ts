@@ -28,14 +28,18 @@ interface Connection {
   state: 'open' | 'finished' | 'reset' | 'refused' | 'connecting';
 }
 
+type Unreachable = 'refused' | 'connecting' | 'unrouted';
+
 export class SimulatedStreams implements Streams {
   readonly #listeners = new Map<number, { readonly local: Endpoint; readonly waiting: Connection[] }>();
   readonly #connections = new Map<number, Connection>();
   readonly #openFd: () => Fd;
   readonly #closeFd: (fd: Fd) => void;
   readonly #wrote: (far: FarEnd, bytes: Uint8Array) => void;
-  readonly #unreachable = new Map<string, 'refused' | 'connecting'>();
+  readonly #unreachable = new Map<string, Unreachable>();
   #nextPort = EPHEMERAL_PORT;
+  #acceptErrno = 0;
+  #acceptFailures = 0;
 
   /** `wrote` is told of every write of ours at the very moment. */
   constructor(openFd: () => Fd, closeFd: (fd: Fd) => void, wrote: (far: FarEnd, bytes: Uint8Array) => void) {
@@ -44,9 +48,15 @@ export class SimulatedStreams implements Streams {
     this.#wrote = wrote;
   }
 
-  /** From now on nobody accepts connections at `remote`: they are refused, or nothing is ever heard. */
-  block(remote: Endpoint, how: 'refused' | 'connecting'): void {
+  /** From now on nobody accepts connections at `remote`: they are refused, nothing is ever heard, or no route leads there. */
+  block(remote: Endpoint, how: Unreachable): void {
     this.#unreachable.set(nameOf(remote), how);
+  }
+
+  /** The next accepts, so many times, fail with this errno (positive); who waits goes on waiting. */
+  failAccept(errno: number, times: number): void {
+    this.#acceptErrno = errno;
+    this.#acceptFailures = times;
   }
 
   unblock(remote: Endpoint): void {
@@ -86,6 +96,10 @@ export class SimulatedStreams implements Streams {
   }
 
   accept(listener: Fd, peer: Peer): number {
+    if (this.#acceptFailures > 0) {
+      this.#acceptFailures--;
+      return -this.#acceptErrno;
+    }
     const connection = this.#listeners.get(listener)?.waiting.shift();
     if (connection === undefined) return -ERRNO.EAGAIN;
     const fd = this.#openFd();
@@ -96,10 +110,12 @@ export class SimulatedStreams implements Streams {
   }
 
   connect(remote: Endpoint): Fd {
+    const how = this.#unreachable.get(nameOf(remote));
+    if (how === 'unrouted') throw new SysError('ENETUNREACH', 'Cannot connect a TCP socket: ENETUNREACH');
     const fd = this.#openFd();
     const near = { address: ANY, port: this.#nextPort++ };
     const far: FarEnd = { address: remote, near, written: [], ended: 'open', window: WINDOW_BYTES };
-    this.#connections.set(fd, { far, inbox: [], state: this.#unreachable.get(nameOf(remote)) ?? 'open' });
+    this.#connections.set(fd, { far, inbox: [], state: how ?? 'open' });
     return fd;
   }
 

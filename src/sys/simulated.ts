@@ -43,7 +43,7 @@ export class SimulatedSys implements Sys {
   readonly #signals = new Map<number, boolean>();
   #nowMs = START_MS;
   #random: number;
-  #nextFd = FIRST_FD;
+  readonly #openFds = new Set<number>();
   #holdsAcknowledgements = false;
 
   constructor(options: SimulatedOptions = {}) {
@@ -198,7 +198,9 @@ export class SimulatedSys implements Sys {
     return message.length; // MSG_TRUNC: the true length, also of what was cut
   }
 
+  /** What is not open is not ours to close: it could be another's by then. */
   close(fd: Fd): void {
+    if (!this.#openFds.delete(fd)) throw new SysError('EBADF', `Cannot close descriptor ${fd}: it is not open`);
     this.network.close(fd);
     this.streams.close(fd);
     for (const open of [this.#netlinks, this.#epolls, this.#signals]) open.delete(fd);
@@ -217,8 +219,12 @@ export class SimulatedSys implements Sys {
     );
   }
 
+  /** The lowest that is free, as open(2) does: a number that was closed may be another's within the same turn. */
   #openFd(): Fd {
-    return this.#nextFd++ as Fd; // the only place that makes one here
+    let fd = FIRST_FD;
+    while (this.#openFds.has(fd)) fd++;
+    this.#openFds.add(fd);
+    return fd as Fd; // the only place that makes one here
   }
 
   /** Mulberry32: good enough to look random, and the same for the same seed. */

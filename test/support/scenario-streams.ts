@@ -34,10 +34,11 @@ export class ScenarioStreams {
     }
   }
 
-  /** `tcp open|send|end|reset|stall|read|is NAME …` about a pod's connection, `tcp refuse|silence|restore|finish SERVER` about an upstream. */
+  /** `tcp open|send|end|reset|stall|read|is NAME …` about a pod's connection, `tcp refuse|silence|unroute|restore|finish SERVER` about an upstream. */
   statement(words: Words): void {
     const what = words.next('what happens');
-    if (['refuse', 'silence', 'restore', 'finish'].includes(what)) this.#upstream(what, words.next('a server'));
+    if (['refuse', 'silence', 'unroute', 'restore', 'finish'].includes(what))
+      this.#upstream(what, words.next('a server'));
     else this.#client(what, words);
     this.#node.open().run();
   }
@@ -87,6 +88,7 @@ export class ScenarioStreams {
     const at = endpoint(server, DNS_PORT);
     if (what === 'refuse') streams.block(at, 'refused');
     else if (what === 'silence') streams.block(at, 'connecting');
+    else if (what === 'unroute') streams.block(at, 'unrouted');
     else if (what === 'restore') streams.unblock(at);
     else {
       const name = Buffer.from(at.address).toString('hex');

@@ -181,7 +181,7 @@ export class World {
       this.#loop.turn();
       this.#committer?.work();
       if (++turns > MAX_TURNS) throw new Error(`The loop has something to read even after ${MAX_TURNS} turns`);
-    } while (this.sys.hasReady());
+    } while (this.sys.hasReady() || this.#loop.plane.clients.rousedCount > 0);
     this.#ring.drain((offset) => {
       this.audit.push(decode(this.#ring.view, this.#ring.bytes, offset, this.#memory));
     }, Infinity);

@@ -52,8 +52,10 @@ export class ClientStreams {
   /** Not read until its client's rate allows. */
   readonly #isHeld = new Uint8Array(STREAMS);
   readonly #interest = new Uint8Array(STREAMS);
+  /** A ring: who was roused first is looked at first. */
   readonly #roused = new Int32Array(STREAMS);
   readonly #isRoused = new Uint8Array(STREAMS);
+  #firstRoused = 0;
   #rousedCount = 0;
   readonly #untaken: (Uint8Array | undefined)[] = [];
   readonly #untakenBytes = new Uint32Array(STREAMS);
@@ -151,21 +153,28 @@ export class ClientStreams {
   done(stream: number, serial: number): void {
     if (!this.isOpen(stream) || this.serial[stream] !== serial) return;
     this.inFlight[stream]!--;
-    this.#rouse(stream);
+    // Otherwise it is looked at when its client writes.
+    if (this.#interest[stream] !== INTEREST.Input || this.#untakenBytes[stream]! > 0) this.rouse(stream);
   }
 
-  /** The next connection to look at again, since one of its queries is over or its answers were taken; NO_STREAM when there is none. */
+  /** It is to be looked at again, in its turn. */
+  rouse(stream: number): void {
+    if (this.#isRoused[stream] !== 0) return;
+    this.#isRoused[stream] = 1;
+    this.#roused[(this.#firstRoused + this.#rousedCount++) % STREAMS] = stream;
+  }
+
+  /** The connection that was roused first, or NO_STREAM when it has ended. Only when `rousedCount` is above 0. */
   takeRoused(): number {
-    while (this.#rousedCount > 0) {
-      const stream = this.#roused[--this.#rousedCount]!;
-      this.#isRoused[stream] = 0;
-      if (this.isOpen(stream)) return stream;
-    }
-    return NO_STREAM;
+    const stream = this.#roused[this.#firstRoused]!;
+    this.#firstRoused = (this.#firstRoused + 1) % STREAMS;
+    this.#rousedCount--;
+    this.#isRoused[stream] = 0;
+    return this.isOpen(stream) ? stream : NO_STREAM;
   }
 
-  get hasRoused(): boolean {
-    return this.#rousedCount > 0;
+  get rousedCount(): number {
+    return this.#rousedCount;
   }
 
   /** Watches for what is wanted now and closes what has ended. `nowMs`: when a message that is under way may have begun; else 0. */
@@ -235,12 +244,6 @@ export class ClientStreams {
 
   closeAll(): void {
     for (let stream = 0; stream < STREAMS; stream++) if (this.isOpen(stream)) this.reset(stream);
-  }
-
-  #rouse(stream: number): void {
-    if (this.#isRoused[stream] !== 0) return;
-    this.#isRoused[stream] = 1;
-    this.#roused[this.#rousedCount++] = stream;
   }
 
   #write(stream: number, lengthBytes: number): number {

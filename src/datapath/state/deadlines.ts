@@ -8,7 +8,7 @@ const NONE = -1;
 
 export class Deadlines {
   readonly #patiencesMs: readonly number[];
-  readonly #dueMs: Float64Array;
+  readonly #startedMs: Float64Array;
   readonly #next: Int32Array;
   readonly #previous: Int32Array;
   /** Which list the slot is in, or NONE. */
@@ -18,7 +18,7 @@ export class Deadlines {
 
   constructor(patiencesMs: readonly number[], slots: number) {
     this.#patiencesMs = patiencesMs;
-    this.#dueMs = new Float64Array(slots);
+    this.#startedMs = new Float64Array(slots);
     this.#next = new Int32Array(slots).fill(NONE);
     this.#previous = new Int32Array(slots).fill(NONE);
     this.#list = new Int8Array(slots).fill(NONE);
@@ -30,7 +30,7 @@ export class Deadlines {
   start(slot: number, nowMs: number, patience: number): void {
     this.stop(slot);
     const youngest = this.#youngest[patience]!;
-    this.#dueMs[slot] = nowMs + this.#patiencesMs[patience]!;
+    this.#startedMs[slot] = nowMs;
     this.#previous[slot] = youngest;
     this.#next[slot] = NONE;
     this.#list[slot] = patience;
@@ -56,11 +56,16 @@ export class Deadlines {
   popOverdue(nowMs: number): number {
     for (let list = 0; list < this.#oldest.length; list++) {
       const slot = this.#oldest[list]!;
-      if (slot === NONE || this.#dueMs[slot]! > nowMs) continue;
+      if (slot === NONE || this.#dueMs(slot, list) > nowMs) continue;
       this.stop(slot);
       return slot;
     }
     return NONE;
+  }
+
+  /** Since when `slot` is waited for, or was when it was last. */
+  startedMs(slot: number): number {
+    return this.#startedMs[slot]!;
   }
 
   /** Milliseconds until the first attempt is due, at most `limitMs`. */
@@ -68,8 +73,12 @@ export class Deadlines {
     let waitMs = limitMs;
     for (let list = 0; list < this.#oldest.length; list++) {
       const slot = this.#oldest[list]!;
-      if (slot !== NONE) waitMs = Math.min(waitMs, Math.ceil(this.#dueMs[slot]! - nowMs));
+      if (slot !== NONE) waitMs = Math.min(waitMs, Math.ceil(this.#dueMs(slot, list) - nowMs));
     }
     return Math.max(0, waitMs);
+  }
+
+  #dueMs(slot: number, list: number): number {
+    return this.#startedMs[slot]! + this.#patiencesMs[list]!;
   }
 }

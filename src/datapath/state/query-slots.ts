@@ -9,8 +9,8 @@ export const NAME_BYTES = 256;
 export const QUESTION_BYTES = 264;
 const ADDRESS_BYTES = 16;
 
-/** Questions sent upstream for one query at most: over UDP, and then again over TCP when an answer was truncated or a connection broke. */
-export const DATAGRAM_ATTEMPTS = 3;
+/** Questions sent upstream for one query at most: over UDP or TCP (RFC 9520 §3.1), and over both when an answer was truncated. */
+export const ATTEMPTS_BY_TRANSPORT = 3;
 export const ATTEMPTS = 5;
 
 /** In `stream`: the query came by UDP. */

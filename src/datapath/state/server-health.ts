@@ -13,6 +13,7 @@ const STREAM_MS = 10_000;
 
 export class ServerHealth {
   readonly #silences = new Uint8Array(PLACES);
+  readonly #answeredMs = new Float64Array(PLACES);
   readonly #isDown = new Uint8Array(PLACES);
   readonly #probeAtMs = new Float64Array(PLACES);
   /** The probe that is waited for: its socket, -1 for none, and its id. They are none of the socket's own: it may be exchanged meanwhile. */
@@ -26,21 +27,23 @@ export class ServerHealth {
 
   /** Another server has the place from now on. */
   forget(place: number): void {
-    this.answered(place);
+    this.answered(place, 0);
     this.#plainUntilMs[place] = this.#streamUntilMs[place] = this.#wrong[place] = 0;
   }
 
   /** Something came from it that answers a question of ours, whatever it says. */
-  answered(place: number): void {
+  answered(place: number, nowMs: number): void {
+    this.#answeredMs[place] = nowMs;
     this.#silences[place] = 0;
     if (this.#isDown[place] !== 0) this.#downCount--;
     this.#isDown[place] = 0;
     this.#probeSocket[place] = -1;
   }
 
-  /** An attempt was not answered in time. */
-  silent(place: number, nowMs: number): void {
-    if (this.#isDown[place] !== 0 || ++this.#silences[place]! < SILENCES) return;
+  /** An attempt of `sentMs` was not answered in time. While others are, it is the name that is slow. */
+  silent(place: number, nowMs: number, sentMs: number): void {
+    if (this.#answeredMs[place]! > sentMs || this.#isDown[place] !== 0) return;
+    if (++this.#silences[place]! < SILENCES) return;
     this.#isDown[place] = 1;
     this.#downCount++;
     this.#probeAtMs[place] = nowMs + PROBE_EVERY_MS;

@@ -71,7 +71,10 @@ export class UpstreamServers {
     return place;
   }
 
-  /** A random socket towards the server at `place`, one that is not due to go when there is another. */
+  /**
+   * A random socket towards the server at `place`, one that is not due to go when there is another. When all are, the first is left in peace:
+   * else no socket of a busy server would ever be idle and exchanged.
+   */
   pick(place: number): UpstreamSocket {
     const first = place * SOCKETS_PER_SERVER;
     const drawn = this.#random.next16() % SOCKETS_PER_SERVER;
@@ -79,7 +82,7 @@ export class UpstreamServers {
       const socket = this.sockets[first + ((drawn + step) % SOCKETS_PER_SERVER)]!;
       if (!socket.isDue(this.#sys.nowMs())) return socket;
     }
-    return this.sockets[first + drawn]!;
+    return this.sockets[first + Math.max(1, drawn)]!;
   }
 
   /** True for a server that is asked no more. */

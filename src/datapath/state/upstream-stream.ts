@@ -9,11 +9,13 @@ import type { Streams } from '../../sys/streams.ts';
 import { PendingIds } from './pending-ids.ts';
 import { StreamBuffer } from './stream-buffer.ts';
 
-/** Questions that may wait on one connection. */
-export const STREAM_QUESTIONS = 128;
+/** Questions that may wait on one connection: as many as one pod may have in flight, so that no pod alone fills those to a server. */
+const STREAM_QUESTIONS = 1_024;
 /** Length, header, question and OPT. */
 const QUESTION_ROOM = 2 + 12 + MAX_QUESTION_BYTES + 11;
-const UNSENT_BYTES = STREAM_QUESTIONS * QUESTION_ROOM;
+/** While it is being made, or when the server does not read. */
+const UNSENT_QUESTIONS = 128;
+const UNSENT_BYTES = UNSENT_QUESTIONS * QUESTION_ROOM;
 const ANSWER_ROOM = MAX_MESSAGE_BYTES + 2;
 /** What each connection needs of memory. */
 export const STREAM_MEMORY_BYTES = UNSENT_BYTES + ANSWER_ROOM;
@@ -30,7 +32,11 @@ export class UpstreamStream {
   readonly buffer: StreamBuffer;
   /** When something was sent or came last. */
   activeMs: number;
-  /** A question was not answered in time: no other is asked here. */
+  /** When something came last. */
+  heardMs: number;
+  /** Something that came was an answer to a question. */
+  hasAnswered = false;
+  /** A question was not answered in time, and nothing else came meanwhile: others are asked elsewhere if that can be. */
   isSuspect = false;
   readonly #memory: Memory;
   readonly #streams: Streams;
@@ -45,18 +51,18 @@ export class UpstreamStream {
     this.index = at.index;
     this.server = at.server;
     this.#memory = at.memory;
-    this.activeMs = at.nowMs;
+    this.activeMs = this.heardMs = at.nowMs;
     this.buffer = new StreamBuffer(at.memory, UNSENT_BYTES, ANSWER_ROOM);
   }
 
   /** True while another question may be asked here. */
   get hasRoom(): boolean {
-    return (
-      !this.isSuspect &&
-      this.#questions < MOST_QUESTIONS &&
-      this.ids.count < STREAM_QUESTIONS &&
-      this.#to + QUESTION_ROOM <= UNSENT_BYTES
-    );
+    return !this.isSpent && this.ids.count < STREAM_QUESTIONS && this.#to + QUESTION_ROOM <= UNSENT_BYTES;
+  }
+
+  /** True when no question may be asked here any more. */
+  get isSpent(): boolean {
+    return this.#questions >= MOST_QUESTIONS;
   }
 
   /** Where the next question is to be written, behind its length; `hasRoom` has said that there is room. */

@@ -40,13 +40,17 @@ export class UpstreamStreams {
   /** A connection to the server at `place` with room for a question, opened when there is none; undefined when that cannot be. */
   pick(place: number, server: Endpoint, nowMs: number): UpstreamStream | undefined {
     let count = 0;
+    let suspect: UpstreamStream | undefined;
     for (let i = 0; i < this.#streams.length; i++) {
       const stream = this.#streams[i];
       if (stream?.server !== place) continue;
-      if (stream.hasRoom) return stream;
       count++;
+      if (!stream.hasRoom) continue;
+      if (!stream.isSuspect) return stream;
+      suspect = stream;
     }
-    return count < STREAMS_PER_SERVER ? this.#open(place, server, nowMs) : undefined;
+    const opened = count < STREAMS_PER_SERVER ? this.#open(place, server, nowMs) : undefined;
+    return opened ?? suspect; // which may be slow only: better than nothing
   }
 
   /** A question was written, or something is left to be sent. */
@@ -65,7 +69,7 @@ export class UpstreamStreams {
   tick(nowMs: number): void {
     for (const stream of this.#streams) {
       if (stream === undefined || stream.ids.count > 0) continue;
-      if (stream.isSuspect || nowMs - stream.activeMs >= IDLE_MS) this.close(stream);
+      if (stream.isSuspect || stream.isSpent || nowMs - stream.activeMs >= IDLE_MS) this.close(stream);
     }
   }
 

@@ -130,3 +130,23 @@ test('whatever is opened, retired and closed: who waits keeps its socket, and no
     }),
   );
 });
+
+test('R10: sockets are exchanged also under a load that leaves none of them idle', () => {
+  const { world, servers } = begin();
+  const random = poolOf();
+  const place = servers.open(A, world.watch);
+  const before = new Set(servers.sockets);
+  const waiting: { socket: UpstreamSocket; id: number; slot: number }[] = [];
+  for (let slot = 0; slot < 20_000; slot++) {
+    const socket = servers.pick(place);
+    waiting.push({ socket, id: socket.reserveId(random, slot % 1_000), slot: slot % 1_000 });
+    if (waiting.length > 200) {
+      const answered = waiting.shift();
+      answered?.socket.ids.release(answered.id, answered.slot);
+    }
+    world.nowMs += 10;
+    servers.renewDue(world.watch);
+  }
+  expect(servers.sockets.filter((socket) => before.has(socket))).toEqual([]);
+  expect(world.open.size).toBe(SOCKETS);
+});
