@@ -18,6 +18,8 @@ export const AUDIT_FLAG = {
   WouldDeny: 8,
   /** At least one granted address is private: RFC 1918, ULA or CGNAT. */
   Private: 16,
+  /** Asked by an operator in the name of the pod (`namewall dig`). */
+  Dig: 128,
 } as const;
 
 /** Why a query was not answered with what upstream has; a closed set, also used as a metric label. */

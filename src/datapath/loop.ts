@@ -6,12 +6,14 @@ import type { CommitChannel } from '../bridge/commit-channel.ts';
 import type { Control } from '../bridge/control.ts';
 import { COUNT } from '../bridge/counters.ts';
 import type { Counters } from '../bridge/counters.ts';
+import type { DigQuestion, Dug } from '../bridge/dig.ts';
 import type { Inheritance, KeptLookup, RecalledName, RecallQuestion } from '../bridge/protocol.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
 import type { Fd, Sys } from '../sys/sys.ts';
 import { auditFolded } from './audit.ts';
 import { adopt, areSetsThere, prune } from './adopt.ts';
 import { flushQuestions } from './ask.ts';
+import { Digger } from './dig.ts';
 import { FromClients } from './from-clients.ts';
 import { FromUpstreams } from './from-upstreams.ts';
 import { inherit, keptLookups, refill } from './inherit.ts';
@@ -63,6 +65,7 @@ export class Loop {
   readonly #tellFolded = (pod: number, counts: Uint32Array): void => auditFolded(this.plane, pod, counts);
   readonly #clients: FromClients;
   readonly #upstreams: FromUpstreams;
+  readonly #digger: Digger;
   /** What to do when a descriptor is ready. */
   readonly #onReadyOf: ((() => void) | undefined)[] = [];
   readonly #watchSocket: SocketWatch = {
@@ -84,6 +87,7 @@ export class Loop {
     this.#server = new Server(this.plane, onError);
     this.#clients = new FromClients(this.plane, this.#server, onError);
     this.#upstreams = new FromUpstreams(this.plane, this.#server.pursuit, onError);
+    this.#digger = new Digger(this.plane, this.#server, onError);
     this.#watch = KernelWatch.open(sys, settings.table);
     this.wakeFd = sys.eventOpen();
     this.#commitFd = sys.eventOpen();
@@ -167,6 +171,12 @@ export class Loop {
   recall(questions: readonly RecallQuestion[]): RecalledName[][] {
     this.plane.nowMs = this.#sys.nowMs();
     return recall(this.plane, questions);
+  }
+
+  /** Asks in the name of a pod; `told` is called once, at the end (dig.ts). */
+  dig(question: DigQuestion, told: (dug: Dug) => void): void {
+    this.plane.nowMs = this.#sys.nowMs();
+    this.#digger.ask(question, told);
   }
 
   /** Takes over what outlived the process before; after the first snapshot. */

@@ -20,6 +20,7 @@ import { AnswerRanges } from './state/answer-ranges.ts';
 import { AuditBudget } from './state/audit-budget.ts';
 import { ClientStreams } from './state/client-streams.ts';
 import { Deadlines } from './state/deadlines.ts';
+import { Digs } from './state/digs.ts';
 import { Grants } from './state/grants.ts';
 import { Lookups, Noted } from './state/lookups.ts';
 import { POD_INDEXES, PodTable } from './state/pod-table.ts';
@@ -139,6 +140,8 @@ export class Plane {
   /** TCP connections of clients. */
   readonly clients: ClientStreams;
   readonly writer: NetlinkSetWriter;
+  /** What operators ask in the names of pods. */
+  readonly digs = new Digs();
   readonly ranges: AnswerRanges;
   /** Secret seed of every hash over names. */
   readonly seed: number;

@@ -8,6 +8,7 @@ import { releaseIds } from './ask.ts';
 import { cacheKey, keyOf } from './cache.ts';
 import { fail, refuse } from './conclude.ts';
 import { BAD_UPSTREAM, INTERNAL, LOST_UPSTREAM, NO_UPSTREAM, NOT_A_POD, OVER_QUOTA } from './denials.ts';
+import { noteAnswered, noteLost } from './dug.ts';
 import { extract, isCacheable } from './extract.ts';
 import { FORWARD, forward, retry, retryByStream, retryElsewhere, retryPlain, stopAsking, trust } from './forward.ts';
 import type { Plane } from './plane.ts';
@@ -66,6 +67,7 @@ export class Pursuit {
     const { answer } = plane;
     plane.count(COUNT.upstream_received);
     const code = parseAnswer(bytes, start, end, answer);
+    if (plane.digs.isAny) noteAnswered(plane, slot, code);
     if (isEdnsRefused(answer.rcode, answer.hasOpt) && retryPlain(plane, slot)) return;
     if (code === ANSWER.Truncated) return this.#truncated(slot);
     if (code !== ANSWER.Ok) return this.#unusable(slot);
@@ -98,6 +100,7 @@ export class Pursuit {
   onLost(slot: number, index: number): void {
     const plane = this.#plane;
     if (plane.slots.state[slot] !== STATE.Upstream || lastSocket(plane, slot) !== index) return;
+    if (plane.digs.isAny) noteLost(plane, slot, index);
     if (!retry(plane, slot)) this.#forEachWaiter(slot, this.#answerLost);
   }
 
