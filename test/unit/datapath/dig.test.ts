@@ -47,8 +47,8 @@ function setUp({ settings = SETTINGS, first = snapshot(1) }: { settings?: Datapa
     } while (sys.hasReady());
   };
   const told: Dug[] = [];
-  const dig = (name: string, { pod = POD, type = TYPE.A as number, flags = FLAG.RD as number } = {}): void => {
-    const query = message({ id: 0, flags, questions: [question(name, type)], additional: [opt()] });
+  const dig = (name: string, { pod = POD, type = TYPE.A }: { pod?: string; type?: number } = {}): void => {
+    const query = message({ id: 0, questions: [question(name, type)], additional: [opt()] });
     loop.dig({ client: bytesOf(pod), query }, (dug) => told.push(dug));
     run();
   };
@@ -222,11 +222,8 @@ test('a silent server has no outcome', () => {
   expect(attemptsOf(last()).map((each) => each.replace(/ at .*:/, ':'))).toEqual(
     Array.from({ length: last().attempts.length }, () => '198.51.100.53 53 udp: null after null'),
   );
-  expect(last().attempts.map(({ atMs }) => atMs)).toEqual(
-    last()
-      .attempts.map(({ atMs }) => atMs)
-      .toSorted(),
-  );
+  const times = last().attempts.map(({ atMs }) => atMs ?? 0);
+  expect(times).toEqual(times.toSorted((one, other) => one - other));
   expect(last().attempts.length).toBeGreaterThan(1);
 });
 
