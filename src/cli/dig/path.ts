@@ -156,7 +156,7 @@ function sourceOf({ answer, said, attempts }: DigReport, tookMs: number): Source
 /** Addresses at the end of the chain that the pod is not shown, where it is shown an answer at all. */
 function withheldOf(report: DigReport, chain: readonly DnsRecord[], reply: DnsMessage | undefined): Withheld[] {
   const isShown = reply?.rcode === 'NOERROR' && !reply.flags.includes('tc');
-  if (!isShown || report.ports.length === 0) return [];
+  if (!isShown) return [];
   const shown = new Set(reply.records.filter(({ section }) => section === 'answer').map(({ data }) => data));
   const closed = new RangeMatcher(report.protectedRanges);
   return chain

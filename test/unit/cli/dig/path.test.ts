@@ -134,9 +134,7 @@ test.each([
 ])('withheld: %s', (_why, hidden, address, reason) => {
   const type = address.includes(':') ? 'AAAA' : 'A';
   const question = { ...ASKED, type };
-  const asks = (text: string): string => Buffer.from(text, 'base64').toString('latin1');
   const told = report({ said: ofType(said([hidden]), type), reply: reply([]) });
-  expect(asks(told.reply ?? '')).toContain('example');
   expect(pathOf(question, told)).toMatchObject({ withheld: [{ address, reason }], result: 'withheld' });
 });
 
