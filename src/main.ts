@@ -12,6 +12,7 @@ Commands:
   check   check policy and client files
   match   say whether names match a rule
   probe   ask a running agent whether it lives or is ready
+  dig     ask as a pod, and see the path that the question takes
   off     refuse nothing for a while, and log what would be
   on      end that
   test    run netassert tests from inside the pods, or against the policies alone
@@ -41,6 +42,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   check: () => import('./cli/check.ts'),
   match: () => import('./cli/match.ts'),
   probe: () => import('./cli/probe.ts'),
+  dig: () => import('./cli/dig.ts'),
   off: () => import('./cli/off.ts'),
   on: () => import('./cli/on.ts'),
   test: () => import('./cli/test.ts'),

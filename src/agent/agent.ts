@@ -13,9 +13,11 @@ import type { AuditMode } from './audit-mode.ts';
 import { Changeover } from './changeover.ts';
 import type { Config } from './config.ts';
 import { ConnectionLog } from './connection-log.ts';
+import { ControlRequests } from './control-requests.ts';
 import { ControlSocket, controlPath } from './control-socket.ts';
 import { DatapathHost } from './datapath-host.ts';
 import { die } from './die.ts';
+import { dig } from './digger.ts';
 import { applyFirstRules } from './first-rules.ts';
 import type { FirstRules } from './first-rules.ts';
 import { InputFollower } from './follow-inputs.ts';
@@ -50,6 +52,7 @@ export class Agent {
   readonly #upstreams: UpstreamKeeper;
   readonly #follower: InputFollower;
   readonly #sink: StreamSink;
+  readonly #memory = new Memory();
   readonly #drain: AuditDrain;
   readonly #connections: ConnectionLog;
   readonly #revocation: Revocation;
@@ -63,7 +66,7 @@ export class Agent {
   private constructor(config: Config, log: Logger, state: State, parts: Parts) {
     this.#config = config;
     const { datapath, health, source, sink, sys, keeper } = parts;
-    const memory = new Memory();
+    const memory = this.#memory;
     memory.remember(state);
     this.#log = log;
     this.#healthSocket = parts.healthSocket;
@@ -184,10 +187,15 @@ export class Agent {
       changed: () => changeover.takeOrders(),
     });
     if (this.#config.state === 'off') return;
+    const asked = { datapath: this.#datapath, names: this.#memory, auditMode, config: this.#config };
+    const requests = new ControlRequests({
+      obey: (request) => auditMode.obey(request),
+      dig: (request) => dig(request, { ...asked, state: () => changeover.state }),
+    });
     try {
-      this.#control = await ControlSocket.open(controlPath(this.#config.state), (request) => auditMode.obey(request));
+      this.#control = await ControlSocket.open(controlPath(this.#config.state), (request) => requests.answer(request));
     } catch (error) {
-      this.#log.warn({ error: String(error) }, 'Cannot take orders: "namewall off" will not work');
+      this.#log.warn({ error: String(error) }, 'Cannot take orders: "namewall off" and "namewall dig" will not work');
     }
   }
 

@@ -1,16 +1,15 @@
-// Takes orders over a unix socket that only the agent's own user may connect to: one line of JSON in, one out, then the end. It bounds what
-// it reads and how long it waits for a client, and decides nothing.
+// Takes requests over a unix socket that only the agent's own user may connect to: one line of JSON in, one out, then the end. It bounds what
+// it reads and how long it waits for a client, and decides nothing (control-requests.ts).
 import { statSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
 import { join } from 'node:path';
-import type { Reply } from './audit-orders.ts';
 import { listenPrivately } from './private-socket.ts';
 
 /** Between namewalls of two versions a request may be longer than it is now. */
 const MOST_CHARACTERS = 4_096;
 const PATIENCE_MS = 2_000;
-/** Further ones are cut off at once. */
-const MOST_CLIENTS = 16;
+/** Further ones are cut off at once. Twice what may wait for upstreams (bridge/dig.ts): an order gets through. */
+const MOST_CLIENTS = 32;
 
 /** One for each network namespace, since each may have an agent of its own. Throws what the file system throws. */
 export function controlPath(folder: string): string {
@@ -19,21 +18,19 @@ export function controlPath(folder: string): string {
 
 export class ControlSocket {
   readonly #server: Server;
-  readonly #obey: (request: unknown) => Promise<Reply>;
+  readonly #answer: (request: unknown) => Promise<unknown>;
   readonly #connections = new Set<Socket>();
-  /** One order after the other: a second client waits. */
-  #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(server: Server, obey: (request: unknown) => Promise<Reply>) {
+  private constructor(server: Server, answer: (request: unknown) => Promise<unknown>) {
     this.#server = server;
-    this.#obey = obey;
+    this.#answer = answer;
   }
 
-  /** `obey` gets whatever a client sent, as JSON.parse gives it; undefined when that is none. It must not reject. Throws SocketError. */
-  static async open(path: string, obey: (request: unknown) => Promise<Reply>): Promise<ControlSocket> {
+  /** `answer` gets whatever a client sent, as JSON.parse gives it; undefined when that is none. It must not reject. Throws SocketError. */
+  static async open(path: string, answer: (request: unknown) => Promise<unknown>): Promise<ControlSocket> {
     const socket = { path, what: 'control socket', mend: 'set "state" to a folder of its own' };
     const server = await listenPrivately(socket, (connection) => void control.#serve(connection));
-    const control = new ControlSocket(server, obey);
+    const control = new ControlSocket(server, answer);
     server.maxConnections = MOST_CLIENTS;
     return control;
   }
@@ -49,9 +46,7 @@ export class ControlSocket {
     connection.once('close', () => this.#connections.delete(connection));
     const line = await readLine(connection);
     if (line === undefined) return void connection.destroy();
-    const answering = this.#last.then(() => this.#obey(parse(line)));
-    this.#last = answering;
-    const answer = await answering;
+    const answer = await this.#answer(parse(line));
     // A client that does not take its answer is not waited for.
     const timer = setTimeout(() => connection.destroy(), PATIENCE_MS);
     connection.once('close', () => clearTimeout(timer));

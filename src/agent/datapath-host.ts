@@ -4,6 +4,7 @@ import { AuditRing } from '../bridge/audit-ring.ts';
 import { CommitChannel } from '../bridge/commit-channel.ts';
 import { Control } from '../bridge/control.ts';
 import { Counters } from '../bridge/counters.ts';
+import type { Dug } from '../bridge/dig.ts';
 import type {
   DatapathStart,
   FromDatapath,
@@ -58,6 +59,9 @@ export class DatapathHost {
   readonly #events: DatapathEvents;
   /** Who waits for the answer to a message; they come in the order of the messages. */
   readonly #asked: PromiseWithResolvers<Answer>[] = [];
+  /** Who waits for what becomes of a question, by its token: they come as they end. */
+  readonly #dug = new Map<number, (dug: Dug) => void>();
+  #lastToken = 0;
   readonly #listening = Promise.withResolvers<void>();
   readonly #exited = Promise.withResolvers<void>();
   #wakeFd: Fd | undefined;
@@ -151,6 +155,15 @@ export class DatapathHost {
     for (let from = 0; from >= 0;) from = (await this.#ask({ kind: 'refill', from }, 'refilled')).next;
   }
 
+  /** Has the pod at this 16 byte address ask `query`, a whole message; what became of it, once upstreams and kernel have answered. */
+  dig(client: Uint8Array, query: Uint8Array): Promise<Dug> {
+    const { promise, resolve } = Promise.withResolvers<Dug>();
+    const token = ++this.#lastToken;
+    this.#dug.set(token, resolve);
+    this.#post({ kind: 'dig', token, question: { client, query } });
+    return promise;
+  }
+
   /** Turns of the loop so far, modulo 2³²: more of them every 100 ms as long as it lives. */
   turns(): number {
     return this.#control.turns();
@@ -202,6 +215,10 @@ export class DatapathHost {
       case 'kept-lookups':
       case 'refilled':
         this.#asked.shift()?.resolve(message);
+        return;
+      case 'dug':
+        this.#dug.get(message.token)?.(message.dug);
+        this.#dug.delete(message.token);
         return;
       case 'kernel-touched':
         return this.#events.onKernelTouched();

@@ -57,6 +57,7 @@ export function decode(view: DataView, bytes: Uint8Array, offset: number, names:
   const asker = {
     pod: auditPod,
     client: formatAddress(bytes, offset + AUDIT_FIELD.client),
+    ...((view.getUint8(offset + AUDIT_FIELD.flags) & AUDIT_FLAG.Dig) === 0 ? {} : { dig: true as const }),
     qname: formatName(bytes, offset + AUDIT_HEAD_BYTES),
     qtype: typeName(view.getUint16(offset + AUDIT_FIELD.qtype, true)),
   };

@@ -20,6 +20,8 @@ interface EventHead {
   readonly time: string;
   readonly pod: AuditPod | null;
   readonly client: string;
+  /** An operator asked in the name of the pod (`namewall dig`). */
+  readonly dig?: true;
   /** Presentation form, ASCII only, `\DDD` for everything else. `.` of type `TYPE0` where the question was not read. */
   readonly qname: string;
   readonly qtype: string;

@@ -21,6 +21,8 @@ export const AUDIT_FLAG = {
   Private: 16,
   /** Addresses beyond the most that an answer may have were left out. */
   Capped: 32,
+  /** Asked by an operator in the name of the pod (`namewall dig`). */
+  Dig: 128,
 } as const;
 
 /** Why a query was not answered with what upstream has; a closed set, also used as a metric label. */

@@ -1,6 +1,7 @@
 // Every message between the threads, each with one direction. Messages to the data plane are followed by a signal on its eventfd, since
 // a thread that sits in epoll_wait has no event loop to be woken by.
 import type { DatapathSettings, UpstreamZone } from '../datapath/settings.ts';
+import type { DigQuestion, Dug } from './dig.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** A grant that the kernel has from before the start. */
@@ -74,6 +75,8 @@ export type ToDatapath =
   | { readonly kind: 'lookups'; readonly pod: number }
   /** Grants are put into the kernel again, from this place of the table on. */
   | { readonly kind: 'refill'; readonly from: number }
+  /** To be asked as a pod asks; whoever wants to know what became of it knows its `token`. */
+  | { readonly kind: 'dig'; readonly token: number; readonly question: DigQuestion }
   | { readonly kind: 'throw' };
 
 /** Data plane → main thread. */
@@ -91,6 +94,8 @@ export type FromDatapath =
   | { readonly kind: 'kept-lookups'; readonly lookups: readonly KeptLookup[] }
   /** Where to go on; -1: all of them are there. */
   | { readonly kind: 'refilled'; readonly next: number }
+  /** Whenever it is over: not in the order of the answers above. */
+  | { readonly kind: 'dug'; readonly token: number; readonly dug: Dug }
   /** Chains, rules or sets of our table changed: whoever knows what we did ourselves has to look. */
   | { readonly kind: 'kernel-touched' }
   /** The table or its sets were deleted by somebody else. */

@@ -1,4 +1,4 @@
-// How `namewall off` and `namewall on` talk to the agent, and what they print: one order out, one answer back, and the way out where nobody
+// How `namewall off`, `on` and `dig` talk to the agent: one request out, one answer back; what orders print, and the way out where nobody
 // answers.
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -45,19 +45,16 @@ export function callerUid(): number {
 
 /** Sends the request and prints what is off then: an exit code. */
 export async function order(request: Request, folder: string, output: string, io: CliIo): Promise<number> {
-  let path = folder;
-  let reply: Reply;
-  try {
-    path = controlPath(folder);
-    reply = await ask(path, request);
-  } catch (error) {
-    io.err(`no answer from ${path}: ${error instanceof Error ? error.message : String(error)}\n`);
+  const exchanged = await exchange<Reply>(request, folder);
+  if (!exchanged.ok) {
+    io.err(`${exchanged.problem}\n`);
     io.err(
       `is the agent's "state" another folder? Then give it with --state. Where the agent is dead, this opens the\n`,
     );
     io.err(`node, DNS included, until an agent starts again:\n  ${OPEN_NODE}\n`);
     return 1;
   }
+  const { answer: reply } = exchanged;
   if (!reply.ok) {
     io.err(`${reply.error}\n`);
     return 1;
@@ -65,6 +62,23 @@ export async function order(request: Request, folder: string, output: string, io
   if (reply.warning !== undefined) io.err(`warning: ${reply.warning}\n`);
   io.out(output === 'json' ? `${JSON.stringify(reply.off)}\n` : renderOff(reply.off));
   return 0;
+}
+
+/** The agent's answer to a request that is no order. Undefined when there is none; then it is said why. */
+export async function askAgent<Answer>(request: object, folder: string, io: CliIo): Promise<Answer | undefined> {
+  const exchanged = await exchange<Answer>(request, folder);
+  if (exchanged.ok) return exchanged.answer;
+  io.err(`${exchanged.problem}\n${hintOf(exchanged.code)}\n`);
+  return undefined;
+}
+
+/** What most often is the matter. */
+function hintOf(code: string): string {
+  if (code === 'EACCES' || code === 'EPERM') return 'only the user that the agent runs as may ask it: mostly root';
+  if (code === 'ENOENT' || code === 'ECONNREFUSED') {
+    return 'no agent runs in this network namespace, or its "state" is "off" or another folder: give that with --state';
+  }
+  return 'the agent is starting, stopping or overloaded, or of another version: its log tells more';
 }
 
 function renderOff(off: readonly OrderNote[]): string {
@@ -90,11 +104,29 @@ function durationText(seconds: number): string {
   return shown.length === 0 ? '0s' : shown.join(' ');
 }
 
-async function ask(path: string, request: Request): Promise<Reply> {
+type Exchanged<Answer> =
+  | { readonly ok: true; readonly answer: Answer }
+  /** `code` is the errno's name, or empty. */
+  | { readonly ok: false; readonly problem: string; readonly code: string };
+
+/** With the agent whose `state` is this folder. */
+async function exchange<Answer>(request: object, folder: string): Promise<Exchanged<Answer>> {
+  let path = folder;
+  try {
+    path = controlPath(folder);
+    return { ok: true, answer: JSON.parse(await ask(path, request)) as Answer }; // written by agent/control-socket.ts
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    return { ok: false, problem: `no answer from ${path}: ${why}`, code };
+  }
+}
+
+async function ask(path: string, request: object): Promise<string> {
   const socket = connect(path);
   socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error(`silent for ${PATIENCE_MS / 1000} s`)));
   socket.write(`${JSON.stringify(request)}\n`);
   const answer = await text(socket);
   if (answer === '') throw new Error('it cut the connection');
-  return JSON.parse(answer) as Reply; // written by agent/control-socket.ts
+  return answer;
 }

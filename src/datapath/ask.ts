@@ -5,6 +5,7 @@ import { questionMatches } from '../dns/answer.ts';
 import { buildQuery } from '../dns/build-reply.ts';
 import { FLAG, HEADER_BYTES, RCODE } from '../dns/codes.ts';
 import { rcodeOf, readFlags, readId } from '../dns/header.ts';
+import { noteAsked } from './dug.ts';
 import { BATCH } from './plane.ts';
 import type { Plane } from './plane.ts';
 import type { PendingIds } from './state/pending-ids.ts';
@@ -122,6 +123,7 @@ function sendDatagram(plane: Plane, slot: number, server: number): boolean {
   const id = socket.reserveId(plane.random, slot);
   if (id < 0) return false;
   noteAttempt(plane, slot, socket.index, id);
+  if (plane.digs.isAny) noteAsked(plane, slot);
   const i = outgoing.count++;
   pointAt(plane, outgoing.bytes, outgoing.start(i), outgoing.packetBytes);
   outgoing.setLength(i, write(plane, slot, id));
@@ -137,6 +139,7 @@ function sendByStream(plane: Plane, slot: number, server: number): boolean {
   const id = stream?.ids.reserve(plane.random, slot) ?? -1;
   if (stream === undefined || id < 0) return false;
   noteAttempt(plane, slot, stream.index, id);
+  if (plane.digs.isAny) noteAsked(plane, slot);
   pointAt(plane, stream.bytes, stream.questionAt, plane.outgoing.packetBytes);
   stream.ask(write(plane, slot, id), plane.nowMs);
   plane.count(COUNT.upstream_sent);

@@ -1,11 +1,20 @@
 // Stage 8: verdict and timing → the shared ring. A record that finds no room is counted, never waited for.
-import { AUDIT_ADDRESSES, AUDIT_FIELD, AUDIT_HEAD_BYTES, AUDIT_KIND, CAPS, REASON } from '../bridge/audit-record.ts';
+import {
+  AUDIT_ADDRESSES,
+  AUDIT_FIELD,
+  AUDIT_FLAG,
+  AUDIT_HEAD_BYTES,
+  AUDIT_KIND,
+  CAPS,
+  REASON,
+} from '../bridge/audit-record.ts';
+import type { AuditRing } from '../bridge/audit-ring.ts';
 import { COUNT } from '../bridge/counters.ts';
 import { RCODE } from '../dns/codes.ts';
 import { bucketOf } from './caps.ts';
 import type { Plane } from './plane.ts';
 import { NO_POD, POD_INDEXES } from './state/pod-table.ts';
-import { NAME_BYTES } from './state/query-slots.ts';
+import { BY_DIG, NAME_BYTES } from './state/query-slots.ts';
 
 const ADDRESS_BYTES = 16;
 const NO_ADDRESSES = new Uint8Array(0);
@@ -47,7 +56,8 @@ export class AuditDetail {
 export function audit(plane: Plane, slot: number, detail: AuditDetail): void {
   const { slots, subject } = plane;
   const pod = slots.pod[slot]!;
-  if (!plane.auditBudget.take(bucketOf(pod), detail.kind)) return;
+  const isDig = slots.stream[slot] === BY_DIG; // there are few of them, and no pod pays for them
+  if (!isDig && !plane.auditBudget.take(bucketOf(pod), detail.kind)) return;
   subject.podId = slots.podId[slot]!;
   subject.events = 1;
   subject.qtype = slots.qtype[slot]!;
@@ -56,6 +66,7 @@ export function audit(plane: Plane, slot: number, detail: AuditDetail): void {
   subject.nameBytes = slots.qnameLength[slot]!;
   subject.clients = slots.clientAddress;
   subject.clientAt = slot * ADDRESS_BYTES;
+  if (isDig) copyForDig(plane, slot, detail);
   write(plane, subject, detail);
 }
 
@@ -72,6 +83,14 @@ export function auditRefused(plane: Plane, pod: number, rcode: number): void {
   subject.nameBytes = Math.max(query.qnameLength, ROOT.length);
   detail.reset(AUDIT_KIND.Denied, rcode).reason = rcode === RCODE.FormErr ? REASON.malformed : REASON['not-forwarded'];
   write(plane, subject, detail);
+}
+
+/** Whoever asked in the name of the pod gets the record, too. */
+function copyForDig(plane: Plane, slot: number, detail: AuditDetail): void {
+  detail.flags |= AUDIT_FLAG.Dig;
+  const bytes = new Uint8Array(lengthOf(plane.subject, detail));
+  fill(plane, { bytes, view: new DataView(bytes.buffer) }, 0, detail);
+  plane.digs.audited(slot, bytes);
 }
 
 /** Once a second: one record for each pod that had more events than records (state/audit-budget.ts). */
@@ -139,16 +158,26 @@ export class AuditSubject {
 
 function write(plane: Plane, subject: AuditSubject, detail: AuditDetail): void {
   const { audit: ring } = plane;
-  const { nameBytes } = subject;
-  const total = detail.addressCount;
-  const shown = Math.min(total, AUDIT_ADDRESSES);
-  const length = AUDIT_HEAD_BYTES + nameBytes + shown * ADDRESS_BYTES;
+  const length = lengthOf(subject, detail);
   const at = ring.reserve(length);
   if (at < 0) {
     plane.counters[COUNT.audit_lost]! += subject.events;
     return;
   }
-  const { view, bytes } = ring;
+  fill(plane, ring, at, detail);
+  ring.commit(length);
+}
+
+function lengthOf({ nameBytes }: AuditSubject, { addressCount }: AuditDetail): number {
+  return AUDIT_HEAD_BYTES + nameBytes + Math.min(addressCount, AUDIT_ADDRESSES) * ADDRESS_BYTES;
+}
+
+/** Writes the record of plane.subject to the bytes from `at` on. */
+function fill(plane: Plane, { view, bytes }: Pick<AuditRing, 'view' | 'bytes'>, at: number, detail: AuditDetail): void {
+  const { subject } = plane;
+  const { nameBytes } = subject;
+  const total = detail.addressCount;
+  const shown = Math.min(total, AUDIT_ADDRESSES);
   view.setUint8(at + AUDIT_FIELD.kind, detail.kind);
   view.setUint8(at + AUDIT_FIELD.flags, detail.flags);
   view.setUint8(at + AUDIT_FIELD.reason, detail.reason);
@@ -166,7 +195,6 @@ function write(plane: Plane, subject: AuditSubject, detail: AuditDetail): void {
   copy(subject.clients, subject.clientAt, bytes, at + AUDIT_FIELD.client, ADDRESS_BYTES);
   copy(subject.names, subject.nameAt, bytes, at + AUDIT_HEAD_BYTES, nameBytes);
   copy(detail.addresses, detail.addressesAt, bytes, at + AUDIT_HEAD_BYTES + nameBytes, shown * ADDRESS_BYTES);
-  ring.commit(length);
 }
 
 function copy(from: Uint8Array, fromAt: number, to: Uint8Array, toAt: number, length: number): void {

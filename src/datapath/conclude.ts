@@ -8,12 +8,13 @@ import { isService } from '../dns/svcb.ts';
 import { audit } from './audit.ts';
 import type { AuditDetail } from './audit.ts';
 import { NOT_A_POD, PROTECTED } from './denials.ts';
+import { handOver } from './dug.ts';
 import type { Plane } from './plane.ts';
 import { replyJudged, replyPlain, replyTruncated, replyWithout } from './reply.ts';
 import { arePrivate } from './state/answer-ranges.ts';
 import { NO_ANSWER } from './state/answer-store.ts';
 import { NO_POD } from './state/pod-table.ts';
-import { BY_DATAGRAM } from './state/query-slots.ts';
+import { BY_DIG } from './state/query-slots.ts';
 
 /** The answer, as the slot's verdict shows it; whatever it grants is in the kernel. */
 export function conclude(plane: Plane, slot: number, answer: number): void {
@@ -99,7 +100,8 @@ export function finish(plane: Plane, slot: number, reply?: Reply): void {
   if ((detail.flags & AUDIT_FLAG.WouldDeny) !== 0) plane.count(COUNT.queries_would_deny);
   detail.latencyMs = plane.sys.nowMs() - slots.receivedMs[slot]!;
   audit(plane, slot, detail);
-  if (slots.stream[slot] !== BY_DATAGRAM) plane.clients.done(slots.stream[slot]!, slots.streamSerial[slot]!);
+  if (slots.stream[slot]! >= 0) plane.clients.done(slots.stream[slot]!, slots.streamSerial[slot]!);
+  if (slots.stream[slot] === BY_DIG) handOver(plane, slot);
   slots.release(slot);
 }
 

@@ -35,7 +35,7 @@ export function forward(plane: Plane, slot: number, key: number): number {
     const server = zoneOf(plane, slot)?.preferred ?? NO_SERVER;
     if (server === NO_SERVER) return noServer(plane);
     // What came over TCP is asked over TCP (RFC 5625 §4.4.1).
-    slots.isByStream[slot] = slots.stream[slot] === BY_DATAGRAM ? 0 : 1;
+    slots.isByStream[slot] = slots.stream[slot]! <= BY_DATAGRAM ? 0 : 1; // BY_DIG, too
     if (!askAt(plane, slot, server) && !retryElsewhere(plane, slot)) return noServer(plane);
     // A leader with another question but the same hash keeps the entry; this one then merges with nobody.
     if (leader === NO_SLOT) plane.asking.set(key, slot);

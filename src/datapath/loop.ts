@@ -6,12 +6,14 @@ import type { CommitChannel } from '../bridge/commit-channel.ts';
 import type { Control } from '../bridge/control.ts';
 import { COUNT } from '../bridge/counters.ts';
 import type { Counters } from '../bridge/counters.ts';
+import type { DigQuestion, Dug } from '../bridge/dig.ts';
 import type { Inheritance, KeptLookup, RecalledName, RecallQuestion } from '../bridge/protocol.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
 import type { Fd, Sys } from '../sys/sys.ts';
 import { auditCap, auditFolded, auditSpoof } from './audit.ts';
 import { adopt, areSetsThere, prune } from './adopt.ts';
 import { flushQuestions } from './ask.ts';
+import { Digger } from './dig.ts';
 import { FromClients } from './from-clients.ts';
 import { FromUpstreams } from './from-upstreams.ts';
 import { endCapsOf } from './caps.ts';
@@ -66,6 +68,7 @@ export class Loop {
   readonly #tellSpoof = (server: number, count: number): void => auditSpoof(this.plane, server, count);
   readonly #clients: FromClients;
   readonly #upstreams: FromUpstreams;
+  readonly #digger: Digger;
   /** What to do when a descriptor is ready. */
   readonly #onReadyOf: ((() => void) | undefined)[] = [];
   readonly #watchSocket: SocketWatch = {
@@ -91,6 +94,7 @@ export class Loop {
     const wants = (fd: Fd, interest: number): void => sys.epollWatch(this.#epoll, fd, interest);
     this.#clients = new FromClients(this.plane, this.#server, onError, wants);
     this.#upstreams = new FromUpstreams(this.plane, this.#server.pursuit, onError);
+    this.#digger = new Digger(this.plane, this.#server, onError);
     this.#watch = KernelWatch.open(sys, settings.table);
     this.wakeFd = sys.eventOpen();
     this.#commitFd = sys.eventOpen();
@@ -174,6 +178,12 @@ export class Loop {
   recall(questions: readonly RecallQuestion[]): RecalledName[][] {
     this.plane.nowMs = this.#sys.nowMs();
     return recall(this.plane, questions);
+  }
+
+  /** Asks in the name of a pod; `told` is called once, at the end (dig.ts). */
+  dig(question: DigQuestion, told: (dug: Dug) => void): void {
+    this.plane.nowMs = this.#sys.nowMs();
+    this.#digger.ask(question, told);
   }
 
   /** Takes over what outlived the process before; after the first snapshot. */

@@ -23,6 +23,7 @@ import { Budgets } from './state/budgets.ts';
 import { CAP_KEYS } from './caps.ts';
 import { Deadlines } from './state/deadlines.ts';
 import { EventWindows } from './state/event-windows.ts';
+import { Digs } from './state/digs.ts';
 import { Grants } from './state/grants.ts';
 import { Lookups, Noted } from './state/lookups.ts';
 import { POD_INDEXES, PodTable } from './state/pod-table.ts';
@@ -148,6 +149,8 @@ export class Plane {
   /** TCP connections of clients. */
   readonly clients: ClientStreams;
   readonly writer: NetlinkSetWriter;
+  /** What operators ask in the names of pods. */
+  readonly digs = new Digs();
   readonly ranges: AnswerRanges;
   /** Secret seed of every hash over names. */
   readonly seed: number;

@@ -9,6 +9,7 @@ import { cacheKey, keyOf } from './cache.ts';
 import { reachCap } from './caps.ts';
 import { fail, refuse } from './conclude.ts';
 import { BAD_UPSTREAM, INTERNAL, LOST_UPSTREAM, NO_UPSTREAM, NOT_A_POD, OVER_QUOTA } from './denials.ts';
+import { noteAnswered, noteLost } from './dug.ts';
 import { extract, isCacheable } from './extract.ts';
 import {
   FORWARD,
@@ -85,6 +86,7 @@ export class Pursuit {
     const { answer } = plane;
     plane.count(COUNT.upstream_received);
     const code = parseAnswer(bytes, start, end, answer);
+    if (plane.digs.isAny) noteAnswered(plane, slot, code);
     if (code === ANSWER.Truncated) return this.#truncated(slot);
     const isRefusal = answer.rcode === RCODE.ServFail || answer.rcode === RCODE.Refused;
     const isOldFashioned = isEdnsRefused(answer.rcode, answer.hasOpt);
@@ -123,6 +125,7 @@ export class Pursuit {
   onLost(slot: number, { index, hasAnswered }: { readonly index: number; readonly hasAnswered: boolean }): void {
     const plane = this.#plane;
     if (plane.slots.state[slot] !== STATE.Upstream || lastSocket(plane, slot) !== index) return;
+    if (plane.digs.isAny) noteLost(plane, slot, index);
     const isAsked = hasAnswered ? repeat(plane, slot) : retry(plane, slot);
     if (!isAsked) this.#forEachWaiter(slot, this.#answerLost);
   }

@@ -3,7 +3,7 @@ import { COUNT } from '../bridge/counters.ts';
 import { QUERY, parseQuery } from '../dns/query.ts';
 import { hashName } from '../dns/name-hash.ts';
 import type { Plane } from './plane.ts';
-import { NAME_BYTES, NO_SLOT, QUESTION_BYTES } from './state/query-slots.ts';
+import { BY_DIG, NAME_BYTES, NO_SLOT, QUESTION_BYTES } from './state/query-slots.ts';
 
 const ADDRESS_BYTES = 16;
 
@@ -45,6 +45,17 @@ export function takeSlotOfStream(plane: Plane, stream: number): number {
   slots.stream[slot] = stream;
   slots.streamSerial[slot] = clients.serial[stream]!;
   clients.inFlight[stream]!++;
+  return slot;
+}
+
+/** The same for one that an operator asks in the name of the pod at `client`. */
+export function takeSlotOfDig(plane: Plane, client: Uint8Array): number {
+  const { slots } = plane;
+  const slot = take(plane, 0); // which listener does not matter: nothing is sent from it
+  if (slot === NO_SLOT) return NO_SLOT;
+  copyFrom(client, 0, slots.clientAddress, slot * ADDRESS_BYTES);
+  slots.clientPort[slot] = 0;
+  slots.stream[slot] = BY_DIG;
   return slot;
 }
 

@@ -18,7 +18,7 @@ import {
 } from '../dns/header.ts';
 import type { Plane } from './plane.ts';
 import { ageSeconds, NO_ANSWER } from './state/answer-store.ts';
-import { BY_DATAGRAM, QUESTION_BYTES } from './state/query-slots.ts';
+import { BY_DATAGRAM, BY_DIG, QUESTION_BYTES } from './state/query-slots.ts';
 import type { QuerySlots } from './state/query-slots.ts';
 import { ERRNO } from '../sys/sys.ts';
 
@@ -183,6 +183,7 @@ function countReply(plane: Plane, isSent: boolean): void {
 function close(plane: Plane, slot: number, i: number, lengthBytes: number): void {
   const { slots } = plane;
   const stream = slots.stream[slot]!;
+  if (stream === BY_DIG) return plane.digs.replied(slot, plane.room, lengthBytes);
   if (stream !== BY_DATAGRAM)
     return countReply(plane, lengthBytes > 0 && plane.clients.send(stream, slots.streamSerial[slot]!, lengthBytes));
   const l = slots.listener[slot]!;

@@ -27,6 +27,7 @@ import {
   NOT_GRANTED,
   OVER_QUOTA,
 } from './denials.ts';
+import { noteSaid } from './dug.ts';
 import { extractOpened } from './extract.ts';
 import { identify } from './identify.ts';
 import { isHealthCheck, localAnswer } from './local-answers.ts';
@@ -123,6 +124,7 @@ export class Server {
   #admitThenReply(slot: number, stored: number): void {
     const plane = this.#plane;
     const answer = this.#openedFor(slot, stored);
+    if (plane.digs.isAny) noteSaid(plane, slot, answer);
     // What the client cannot be shown it is not granted either: it would have to ask again over TCP.
     if (plane.verdicts[slot]!.classes.length > 0 && !takesAnswer(plane, slot, answer, true))
       return concludeTruncated(plane, slot, answer);

@@ -44,11 +44,13 @@ function readMessages(port: MessagePort, loop: Loop, tell: (message: FromDatapat
     const received = receiveMessageOnPort(port);
     if (received === undefined) return;
     const message = received.message as ToDatapath; // the main thread sends nothing else (bridge/protocol.ts)
-    tell(carryOut(loop, message));
+    const answer = carryOut(loop, message, tell);
+    if (answer !== undefined) tell(answer);
   }
 }
 
-function carryOut(loop: Loop, message: ToDatapath): FromDatapath {
+/** Undefined: the answer comes later. */
+function carryOut(loop: Loop, message: ToDatapath, tell: (message: FromDatapath) => void): FromDatapath | undefined {
   switch (message.kind) {
     case 'snapshot':
       return { kind: 'done', isComplete: loop.adopt(message.snapshot) };
@@ -62,6 +64,9 @@ function carryOut(loop: Loop, message: ToDatapath): FromDatapath {
       return { kind: 'kept-lookups', lookups: loop.keptLookups(message.pod) };
     case 'refill':
       return { kind: 'refilled', next: loop.refill(message.from) };
+    case 'dig':
+      loop.dig(message.question, (dug) => tell({ kind: 'dug', token: message.token, dug }));
+      return undefined;
     case 'throw':
       throw new Error('Thrown on purpose in the data plane');
     default:

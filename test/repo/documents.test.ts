@@ -7,9 +7,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { readConfig, type Config } from '../../src/agent/config.ts';
 import type { Parsed } from '../../src/base/errors.ts';
+import { pathOf } from '../../src/cli/dig/path.ts';
+import { renderPath } from '../../src/cli/dig/render.ts';
 import { readTests } from '../../src/cli/test/read-tests.ts';
 import { readClients } from '../../src/pods/sources/file.ts';
 import { readPolicies } from '../../src/policy/dialects/read-policies.ts';
+import { aliased, ASKED, denied } from '../unit/cli/dig/report.ts';
 import { blocksOf, commandsOf, wordsOf, type Block, type Command } from './blocks.ts';
 import { readTree, ROOT } from './tree.ts';
 
@@ -33,6 +36,19 @@ const ELSEWHERE: readonly { readonly command: string; readonly reason: string; c
       expect(event).toMatchObject({ event: 'connection.denied', names: ['api.example.org'] });
       const source = readFileSync(`${ROOT}src/audit/event.ts`, 'utf8');
       for (const key of Object.keys(event)) expect(source).toMatch(new RegExp(`readonly ${key}\\??: |'${key}'`));
+    },
+  },
+  {
+    command: 'npx namewall dig shop/cart api.example.org',
+    reason: 'needs a running agent: test/netns/dig.test.ts; what it shows is rendered here',
+    check: (shown) => expect(shown).toBe(renderPath(pathOf(ASKED, aliased()))),
+  },
+  {
+    command: 'npx namewall dig shop/cart exfil.example.net',
+    reason: 'the same',
+    check: (shown) => {
+      const text = renderPath(pathOf(ASKED, denied())).replaceAll('api.example.org', 'exfil.example.net');
+      expect(shown).toBe(text.replace('86 bytes', '88 bytes'));
     },
   },
 ];
@@ -236,6 +252,12 @@ describe('the table of keys in README.md', () => {
       expect(configOf(said)).toEqual(smallest);
     },
   );
+});
+
+test('the table of what namewall dig -o json prints names every key', () => {
+  const [, after = ''] = readFileSync(`${ROOT}README.md`, 'utf8').split('\n`-o json` prints one object');
+  const keys = [...after.split('\n#')[0]!.matchAll(/^\| `([^`]+)` +\|/gm)].map(([, key = '']) => key);
+  expect(keys.toSorted()).toEqual(Object.keys(pathOf(ASKED, aliased())).toSorted());
 });
 
 /** `path` of a document's text: from the top, from src, or beside the document. */

@@ -99,6 +99,7 @@ const CALLERS: Readonly<Record<string, string>> = {
   pursue: 'its state Upstream',
   conclude: 'its end',
   'from-clients': 'its begin',
+  dig: 'the same, of what an operator asks in the name of a pod',
   loop: 'the events',
   plane: 'holds the one AuditDetail that the stage fills in',
 };

@@ -114,6 +114,11 @@ export class AnswerStore {
     return this.#times[(answer >> 3) + STORED_MS]!;
   }
 
+  /** From then on it is not found any more. */
+  expiryMs(answer: number): number {
+    return this.#times[(answer >> 3) + EXPIRY_MS]!;
+  }
+
   withheld(answer: number): number {
     return this.#halves[(answer >> 1) + WITHHELD]!;
   }

@@ -15,6 +15,8 @@ export const ATTEMPTS = 5;
 
 /** In `stream`: the query came by UDP. */
 export const BY_DATAGRAM = -1;
+/** In `stream`: an operator asks in the name of the pod (dig.ts). It is answered like a query over TCP, and asks upstreams like one over UDP. */
+export const BY_DIG = -2;
 
 /** 16,384: at 2 s of patience with upstreams that is 8,000 unanswered queries/s; 7 MB. */
 export const SLOTS = 16_384;
@@ -26,7 +28,7 @@ export class QuerySlots {
   readonly listener: Uint8Array;
   readonly clientAddress: Uint8Array;
   readonly clientPort: Uint16Array;
-  /** The client's TCP connection and its serial (client-streams.ts), or BY_DATAGRAM. */
+  /** The client's TCP connection and its serial (client-streams.ts), or BY_DATAGRAM, or BY_DIG. */
   readonly stream: Int16Array;
   readonly streamSerial: Uint32Array;
   readonly queryId: Uint16Array;

@@ -57,6 +57,16 @@ test('an allowed query, whole', () => {
   });
 });
 
+test('what an operator asked is marked, its grants included; nothing else is', () => {
+  expect(decoded({ flags: AUDIT_FLAG.Dig })).toMatchObject({ event: 'dns.allowed', dig: true, cached: false });
+  expect(decoded({ kind: AUDIT_KIND.Grant, flags: AUDIT_FLAG.Dig | AUDIT_FLAG.Private })).toMatchObject({
+    event: 'grant',
+    dig: true,
+    private: true,
+  });
+  expect(lineOf({ flags: AUDIT_FLAG.Cached })).not.toContain('dig');
+});
+
 test('a grant, whole', () => {
   expect(decoded({ kind: AUDIT_KIND.Grant, classIndex: 2, ttlSeconds: 90, latencyMicros: 22 })).toEqual({
     time: '2026-11-22T04:05:06.789Z',

@@ -16,7 +16,20 @@ test.each([['help'], ['--help'], ['-h']])('%s lists the commands on standard out
   const { code, out, err } = namewall(argument);
   expect([code, err]).toEqual([0, '']);
   expect(out).toMatch(/^Usage: namewall COMMAND/);
-  for (const command of ['run', 'check', 'match', 'probe', 'test', 'doctor', 'off', 'on', 'demo', 'help', 'version'])
+  for (const command of [
+    'run',
+    'check',
+    'match',
+    'probe',
+    'dig',
+    'test',
+    'doctor',
+    'off',
+    'on',
+    'demo',
+    'help',
+    'version',
+  ])
     expect(out).toMatch(new RegExp(`^ {2}${command} `, 'm'));
 });
 
@@ -41,7 +54,7 @@ test.each([
   expect(err).toBe(`namewall: unknown command ${JSON.stringify(argument)}; see namewall help\n`);
 });
 
-test.each([['run'], ['check'], ['match'], ['probe'], ['test'], ['doctor'], ['off'], ['on'], ['demo']])(
+test.each([['run'], ['check'], ['match'], ['probe'], ['dig'], ['test'], ['doctor'], ['off'], ['on'], ['demo']])(
   '%s --help tells what it does, its options and its exit codes',
   (command) => {
     const { code, out, err } = namewall(command, '--help');
