@@ -56,7 +56,7 @@ export const CAPS = [
   'in-flight', // queries that wait for upstreams
   'connections', // over TCP
   'grants', // of the pod, or of all
-  'addresses', // of one answer
+  'addresses', // of one name
   'slots', // of all pods together: this one was refused for want of them
 ] as const;
 

@@ -19,7 +19,8 @@ import { isPrivate } from './state/answer-ranges.ts';
 import type { Opening } from './state/answer-ranges.ts';
 import { NO_ANSWER, remainingMs } from './state/answer-store.ts';
 import { NO_POD } from './state/pod-table.ts';
-import { STATE } from './state/query-slots.ts';
+import { NO_SLOT, STATE } from './state/query-slots.ts';
+import { callForBatch, settleWithdrawn, withdraw } from './withdraw.ts';
 
 /** A refused transaction costs the kernel about 10 ms (it waits for an RCU grace period), and the loop with it: so few are tried. */
 const SINGLE_FAILURES = 4;
@@ -60,16 +61,24 @@ export function admit(plane: Plane, slot: number, answer: number): number {
 export function submit(plane: Plane): void {
   if (plane.submittedCount > 0) return;
   if (plane.admittedCount === 0) return plane.writer.discard();
+  plane.isUntried = plane.nowMs < plane.refusedUntilMs;
+  const isAwaited = plane.admittedCount > 1 || plane.admitted[0] !== NO_SLOT;
   // Slots without elements in the batch: somebody else sent or discarded them, and what the kernel says now is not about them.
-  const isOurs = plane.writer.pending > 0;
+  const isLost = isAwaited && plane.writer.pending === 0;
+  const hasMore = !plane.isUntried && !isLost && withdraw(plane);
+  if (!isAwaited && plane.writer.pending === 0) plane.admittedCount = 0;
+  else send(plane, isLost);
+  if (hasMore) callForBatch(plane);
+}
+
+function send(plane: Plane, isLost: boolean): void {
   [plane.submitted, plane.admitted] = [plane.admitted, plane.submitted];
   plane.submittedCount = plane.admittedCount;
   plane.admittedCount = 0;
   plane.batch++;
   plane.submittedMs = plane.sys.nowMs();
   plane.isSubmittedDoubtful = false;
-  plane.isUntried = plane.nowMs < plane.refusedUntilMs;
-  plane.outcome = plane.isUntried ? withoutTrying(plane) : isOurs ? plane.writer.submit() : COMMIT.Unknown;
+  plane.outcome = plane.isUntried ? withoutTrying(plane) : isLost ? COMMIT.Unknown : plane.writer.submit();
 }
 
 /** When the kernel has answered: `tell` is called for each slot of the batch, with true when its grants are in the kernel. */
@@ -83,6 +92,7 @@ export function settle(plane: Plane, tell: (slot: number, isGranted: boolean) =>
   if (!plane.isUntried) countOutcome(plane, outcome);
   // Unknown: the elements may be there or not, so nobody is answered and the mirror learns nothing (design V14).
   const isDone = outcome === COMMIT.Done;
+  settleWithdrawn(plane, isDone);
   if (isDone || outcome === COMMIT.Unknown || isSystemic(outcome) || count === 1) {
     for (let i = 0; i < count; i++) finish(plane, plane.submitted[i]!, isDone, tell);
   } else {
@@ -98,6 +108,7 @@ function settleOneByOne(plane: Plane, tell: (slot: number, isGranted: boolean) =
   let failures = 0;
   for (let i = 0; i < plane.submittedCount; i++) {
     const slot = plane.submitted[i]!;
+    if (slot === NO_SLOT) continue;
     const answer = isWaiting(plane, slot) ? storedAnswer(plane, slot) : NO_ANSWER;
     const isPut = failures < SINGLE_FAILURES && answer !== NO_ANSWER && put(plane, slot, answer, plane.batch - 1);
     if (!isPut) writer.discard(); // what it left half-written must not go out, or fail, with somebody else's grants
@@ -267,11 +278,17 @@ function noteUntil(plane: Plane, slot: number, answer: number, untilMs: number):
   const { slots, store, lookups } = plane;
   const podId = slots.podId[slot]!;
   if (store.isNoted(answer, podId, untilMs)) return;
-  if (lookups.expiryMs(slots.pod[slot]!, slots.hash[slot]!) < untilMs) note(plane, slot, answer);
+  fillNoted(plane, slot, answer);
+  if (lookups.expiryMs(slots.pod[slot]!, slots.hash[slot]!, plane.noted) < untilMs) remember(plane, slot);
   store.setNoted(answer, podId, untilMs);
 }
 
 function note(plane: Plane, slot: number, answer: number): void {
+  fillNoted(plane, slot, answer);
+  remember(plane, slot);
+}
+
+function fillNoted(plane: Plane, slot: number, answer: number): void {
   const { slots, store, noted } = plane;
   noted.bytes = store.bytes;
   noted.nameAt = store.nameAt(answer);
@@ -279,5 +296,12 @@ function note(plane: Plane, slot: number, answer: number): void {
   noted.addressesAt = store.addressesAt(answer);
   noted.addressCount = store.addressCount(answer);
   noted.expiryMs = plane.nowMs + grantLifetimeMs(plane, answer);
-  plane.lookups.note(slots.pod[slot]!, slots.hash[slot]!, noted);
+  noted.nameHash = slots.hash[slot]! ^ Math.imul(slots.qtype[slot]!, 0x9e3779b1); // as receive.ts put it there
+  noted.nowMs = plane.nowMs;
+}
+
+function remember(plane: Plane, slot: number): void {
+  const { slots, lookups } = plane;
+  lookups.note(slots.pod[slot]!, slots.hash[slot]!, plane.noted);
+  if (lookups.addresses.hasExcess) callForBatch(plane);
 }

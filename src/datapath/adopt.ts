@@ -108,8 +108,12 @@ function earned(plane: Plane, pod: number, program: number): Map<string, Wanted>
     const { classes, opens } = plane.programs.judge(program, name, 0, name.length, hash, TRANSPORT.Any);
     plane.ranges.about(name, 0, name.length);
     for (const classIndex of classes) {
-      // A rule that is gone may have opened some of it.
-      want(wanted, { pod, classIndex }, lookup, (at) => plane.ranges.mayGrant(opens, classIndex, lookup.addresses, at));
+      // A rule that is gone may have opened some of it; and some of it the name may have given up.
+      want(wanted, { pod, classIndex }, lookup, (at) => {
+        const { addresses } = lookup;
+        const isKept = plane.lookups.addresses.gives(pod, hash, addresses, at);
+        return isKept && plane.ranges.mayGrant(opens, classIndex, addresses, at);
+      });
     }
   }
   return wanted;

@@ -36,9 +36,11 @@ export function inherit(plane: Plane, { grants, lookups, changed }: Inheritance)
     noted.addressesAt = name.length;
     noted.addressCount = addresses.length / ADDRESS_BYTES;
     noted.expiryMs = plane.nowMs + leftMs;
+    noted.nowMs = plane.nowMs;
+    noted.nameHash = hashName(name, 0, name.length, plane.seed);
     // Those of A and of AAAA keep apart, as they do under the hashes of their queries.
     const family = addresses.length === 0 ? 4 : familyOf(addresses, 0);
-    plane.lookups.note(pod, hashName(name, 0, name.length, plane.seed) ^ family, noted);
+    plane.lookups.note(pod, noted.nameHash ^ family, noted);
   }
   for (const id of changed) regrant(plane, plane.pods.indexOfId(id));
 }

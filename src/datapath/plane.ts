@@ -34,6 +34,7 @@ import { RandomPool } from './state/random.ts';
 import type { UpstreamSocket } from './state/upstream-socket.ts';
 import { SERVER_PLACES } from './state/upstream-servers.ts';
 import { Upstreams } from './state/upstreams.ts';
+import { Withdrawn } from './state/withdrawn.ts';
 
 /** recvmmsg of more gains less than 1 % (design §1). */
 export const BATCH = 64;
@@ -141,6 +142,7 @@ export class Plane {
   readonly pods = new PodTable();
   readonly store = new AnswerStore();
   readonly lookups = new Lookups();
+  readonly withdrawn = new Withdrawn();
   readonly deadlines: Deadlines;
   readonly random: RandomPool;
   readonly grants: Grants;

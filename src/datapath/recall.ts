@@ -16,12 +16,13 @@ export function recall(plane: Plane, questions: readonly RecallQuestion[]): Reca
   return questions.map(({ pod: id, address }) => {
     const pod = plane.pods.indexOfId(id);
     if (pod < 0) return [];
-    return namesOf(plane, plane.pods.programs[pod]!, address, plane.lookups.withAddress(pod, address, LOOKUPS));
+    return namesOf(plane, pod, address, plane.lookups.withAddress(pod, address, LOOKUPS));
   });
 }
 
 /** Each with the classes that would be granted this address by it. */
-function namesOf(plane: Plane, program: number, address: Uint8Array, lookups: readonly Sighting[]): RecalledName[] {
+function namesOf(plane: Plane, pod: number, address: Uint8Array, lookups: readonly Sighting[]): RecalledName[] {
+  const program = plane.pods.programs[pod]!;
   const found = new Map<string, RecalledName>();
   for (const { name, expiryMs } of lookups) {
     if (found.size === NAMES) break;
@@ -31,7 +32,9 @@ function namesOf(plane: Plane, program: number, address: Uint8Array, lookups: re
     const { classes, opens, rule } = plane.programs.judge(program, name, 0, name.length, hash, TRANSPORT.Any);
     plane.ranges.about(name, 0, name.length);
     const granted = classes.filter((classIndex) => plane.ranges.mayGrant(opens, classIndex, address, 0));
-    found.set(text, { name: text, leftMs: expiryMs - plane.nowMs, classes: granted, rule });
+    const isKept = plane.lookups.addresses.gives(pod, hash, address, 0);
+    const leftMs = isKept ? expiryMs - plane.nowMs : Math.min(0, expiryMs - plane.nowMs);
+    found.set(text, { name: text, leftMs, classes: granted, rule });
   }
   return [...found.values()];
 }

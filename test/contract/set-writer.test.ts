@@ -119,6 +119,18 @@ describeKernel('grants in the kernel', () => {
       expect(await child.last({ do: 'remove', ...WEB }, COMMIT_NOW)).toBe(COMMIT.Done);
     });
 
+    test('removals behind additions in one batch take away only what they name', async () => {
+      const [other, gone] = [
+        { pod: POD, address: '192.0.2.2' },
+        { pod: POD, address: '192.0.2.3' },
+      ];
+      await child.call(add(other), add(WEB6), COMMIT_NOW);
+      const removals = [other, WEB6, gone].map((element) => ({ do: 'remove', ...element }) as const);
+      expect(await child.last(add(WEB), ...removals, COMMIT_NOW)).toBe(COMMIT.Done);
+      expect([await left(other), await left(WEB6), await left(gone)]).toEqual([0, 0, 0]);
+      expect(await left(WEB)).toBeGreaterThan(55_000);
+    });
+
     test('a full set refuses the whole batch with ENFILE, and what was there stays', async () => {
       await child.call(add(tiny(1)), add(tiny(2)), add(tiny(3)), COMMIT_NOW);
       expect(await child.last(add(WEB), add(tiny(4)), COMMIT_NOW)).toBe(ERRNO.ENFILE);

@@ -33,6 +33,8 @@ export class Grants {
   readonly #ofPod: Int32Array;
   /** The batch that each expiry last grew in: the batches before it prove less. */
   readonly #grewIn: Int32Array;
+  /** The batch that each element was last put into, grown or not. */
+  readonly #putInto: Int32Array;
   #size = 0;
   #sweepAt = 0;
 
@@ -45,6 +47,7 @@ export class Grants {
     this.#times = new Float64Array(this.#words.buffer);
     this.#ofPod = new Int32Array(pods);
     this.#grewIn = new Int32Array(capacity);
+    this.#putInto = new Int32Array(capacity);
   }
 
   get size(): number {
@@ -82,6 +85,7 @@ export class Grants {
     const knownMs = Math.abs(this.#times[at * ENTRY_TIMES + EXPIRY_MS]!);
     const latestMs = Math.max(expiryMs, knownMs);
     if (latestMs > knownMs + 0.001) this.#grewIn[at] = batch;
+    this.#putInto[at] = Math.max(this.#putInto[at]!, batch); // a batch that is sorted out is older than the one being written
     this.#times[at * ENTRY_TIMES + EXPIRY_MS] = -latestMs;
     return latestMs;
   }
@@ -91,6 +95,12 @@ export class Grants {
     const at = this.#find(classIndex, pod, address, offset);
     if (this.#words[at * ENTRY_WORDS + POD] !== 0 && this.#grewIn[at] !== (writing | 0))
       this.#times[at * ENTRY_TIMES + EXPIRY_MS] = Math.abs(this.#times[at * ENTRY_TIMES + EXPIRY_MS]!);
+  }
+
+  /** Whether somebody waits for this batch to put the element there. */
+  isPutInto(batch: number, classIndex: number, pod: number, address: Uint8Array, offset: number): boolean {
+    const at = this.#find(classIndex, pod, address, offset);
+    return this.#words[at * ENTRY_WORDS + POD] !== 0 && this.#putInto[at] === (batch | 0);
   }
 
   /** One element of each of so many classes, that is relied on and lives until `untilMs` at least. One scan at most. */
@@ -112,6 +122,13 @@ export class Grants {
       });
     }
     return [...found.values()];
+  }
+
+  /** Relies no more on one element, which is about to be removed. */
+  doubt(classIndex: number, pod: number, address: Uint8Array, offset: number): void {
+    const at = this.#find(classIndex, pod, address, offset);
+    if (this.#words[at * ENTRY_WORDS + POD] === 0) return;
+    this.#times[at * ENTRY_TIMES + EXPIRY_MS] = -Math.abs(this.#times[at * ENTRY_TIMES + EXPIRY_MS]!);
   }
 
   /** Forgets one element, once the kernel has. */
@@ -202,7 +219,7 @@ export class Grants {
       this.#words[at * ENTRY_WORDS + ADDRESS + w] = word(address, offset + 4 * w);
     }
     this.#times[at * ENTRY_TIMES + EXPIRY_MS] = 0;
-    this.#grewIn[at] = -1;
+    this.#grewIn[at] = this.#putInto[at] = -1;
     this.#size++;
     this.#ofPod[pod]!++;
     return at;
@@ -269,6 +286,7 @@ export class Grants {
       const home = this.#homeAt(next);
       if (((next - home) & this.#mask) < ((next - at) & this.#mask)) continue;
       this.#grewIn[at] = this.#grewIn[next]!;
+      this.#putInto[at] = this.#putInto[next]!;
       this.#words.copyWithin(at * ENTRY_WORDS, next * ENTRY_WORDS, (next + 1) * ENTRY_WORDS);
       at = next;
     }

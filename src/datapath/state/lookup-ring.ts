@@ -20,6 +20,9 @@ const BYTES_PER_PLACE = 128;
 /** Addresses that one question compares, give or take those of one lookup. Far more than share a place by chance. */
 const MOST_COMPARED = 1_024;
 
+/** What of a lookup stands in the ring. */
+type Kept = Omit<Noted, 'nameHash' | 'nowMs'>;
+
 export class LookupRing {
   #bytes = new Uint8Array(FIRST_BYTES);
   #view = new DataView(this.#bytes.buffer);
@@ -33,7 +36,7 @@ export class LookupRing {
   /** Addresses compared by questions so far. */
   compared = 0;
 
-  note(hash: number, noted: Noted, mostBytes: number): void {
+  note(hash: number, noted: Kept, mostBytes: number): void {
     const { bytes, nameBytes, addressCount, expiryMs } = noted;
     const known = this.#find(hash);
     if (known >= 0 && this.#hasAddresses(known, noted)) {
@@ -55,9 +58,9 @@ export class LookupRing {
     this.#head += length;
   }
 
-  expiryMs(hash: number): number {
+  expiryMs(hash: number, noted: Kept): number {
     const at = this.#find(hash);
-    return at < 0 ? 0 : this.#view.getFloat64(at + EXPIRY);
+    return at < 0 || !this.#hasAddresses(at, noted) ? 0 : this.#view.getFloat64(at + EXPIRY);
   }
 
   list(nowMs: number): Lookup[] {
@@ -178,7 +181,7 @@ export class LookupRing {
     this.#head = this.#tail = 0;
     this.#recentAt.fill(-1);
     this.#places = placesFor(this.#bytes.length);
-    const noted: Noted = { bytes: old, nameAt: 0, nameBytes: 0, addressesAt: 0, addressCount: 0, expiryMs: 0 };
+    const noted: Kept = { bytes: old, nameAt: 0, nameBytes: 0, addressesAt: 0, addressCount: 0, expiryMs: 0 };
     for (const at of found) {
       noted.nameAt = at + HEAD_BYTES;
       noted.nameBytes = from.getUint8(at + NAME_BYTES);
@@ -213,7 +216,7 @@ export class LookupRing {
     return nameBytes === 0 ? 0 : lengthOf(this.#view.getUint16(at + COUNT), nameBytes);
   }
 
-  #hasAddresses(at: number, { bytes, addressesAt, addressCount }: Noted): boolean {
+  #hasAddresses(at: number, { bytes, addressesAt, addressCount }: Kept): boolean {
     if (this.#view.getUint16(at + COUNT) !== addressCount) return false;
     const from = this.#addressesAt(at);
     const length = addressCount * ADDRESS_BYTES;

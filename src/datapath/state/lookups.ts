@@ -1,7 +1,9 @@
 // What each pod recently looked up: names, addresses, and how long they would be granted. It answers the question that a policy change
 // asks: which grants still have a reason, and which new ones has the pod earned already (design §6, last sentence)? A ring of bytes per
-// pod (lookup-ring.ts): noting costs a copy and no object, and what one pod looks up costs no other pod its memory (I6).
+// pod (lookup-ring.ts): noting costs a copy and no object, and what one pod looks up costs no other pod its memory (I6). Of one name a pod
+// keeps so many addresses (name-addresses.ts): what it has given up is in the ring still, and no reason for a grant any more.
 import { LookupRing } from './lookup-ring.ts';
+import { NameAddresses } from './name-addresses.ts';
 
 /** Of all pods together; a pod has its share of it, within the bounds below. A lookup is about 60 bytes. */
 const BYTES = 64 * 1024 * 1024;
@@ -33,9 +35,14 @@ export class Noted {
   addressesAt = 0;
   addressCount = 0;
   expiryMs = 0;
+  /** Of the name alone, with the secret seed. */
+  nameHash = 0;
+  nowMs = 0;
 }
 
 export class Lookups {
+  /** What names keep. */
+  readonly addresses = new NameAddresses();
   readonly #ofPod = new Map<number, LookupRing>();
   #mostBytes = MOST_BYTES;
 
@@ -49,11 +56,12 @@ export class Lookups {
     let ring = this.#ofPod.get(pod);
     if (ring === undefined) this.#ofPod.set(pod, (ring = new LookupRing()));
     ring.note(hash, noted, this.#mostBytes);
+    this.addresses.note(pod, noted);
   }
 
-  /** Until when the answer noted last under this hash would be granted; 0 when none is known. */
-  expiryMs(pod: number, hash: number): number {
-    return this.#ofPod.get(pod)?.expiryMs(hash) ?? 0;
+  /** Until when this answer would be granted, as it was noted; 0 when another one or none was noted last under the hash. */
+  expiryMs(pod: number, hash: number, noted: Noted): number {
+    return this.#ofPod.get(pod)?.expiryMs(hash, noted) ?? 0;
   }
 
   /** The pod's lookups that would be granted still, the oldest first; copies. */
@@ -80,6 +88,6 @@ export class Lookups {
   }
 
   forgetPod(pod: number): void {
-    this.#ofPod.delete(pod);
+    if (this.#ofPod.delete(pod)) this.addresses.forgetPod(pod);
   }
 }

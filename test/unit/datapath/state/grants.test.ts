@@ -10,6 +10,7 @@ const USABLE = 12; // three quarters
 const PODS = 3;
 const CLASSES = 3;
 const ADDRESSES = 5;
+const BATCHES = 3;
 
 /** Addresses that differ in one word each, so that every comparison counts. */
 function addressOf(n: number): Uint8Array {
@@ -28,6 +29,8 @@ type Key = (typeof UNIVERSE)[number];
 interface Element {
   readonly expiryMs: number;
   readonly isTrusted: boolean;
+  /** The last batch that it was put into; -1: none. */
+  readonly putInto: number;
 }
 
 /** What Grants is, obviously: a map. */
@@ -52,7 +55,8 @@ class Model {
 }
 
 type Step =
-  | { kind: 'reserve'; key: Key; expiryMs: number }
+  | { kind: 'reserve'; key: Key; expiryMs: number; batch: number }
+  | { kind: 'doubt'; key: Key }
   | { kind: 'confirm'; key: Key }
   | { kind: 'delete'; key: Key }
   | { kind: 'filter'; pods: readonly number[]; mask: number }
@@ -69,7 +73,12 @@ const steps = fc.array(
         kind: fc.constant('reserve' as const),
         key: fc.constantFrom(...UNIVERSE),
         expiryMs: expiry,
+        batch: fc.nat(BATCHES - 1),
       }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({ kind: fc.constant('doubt' as const), key: fc.constantFrom(...UNIVERSE) }),
     },
     {
       weight: 8,
@@ -106,12 +115,19 @@ const steps = fc.array(
 function apply(grants: Grants, model: Model, step: Step): void {
   switch (step.kind) {
     case 'reserve': {
-      const { key, expiryMs } = step;
+      const { key, expiryMs, batch } = step;
       const latestMs = Math.max(expiryMs, model.of(key)?.expiryMs ?? 0);
+      const putInto = Math.max(batch, model.of(key)?.putInto ?? -1);
       const isFull = model.elements.size >= USABLE; // then it notes nothing, not even more time for what it has
-      const told = grants.reserve(key.classIndex, key.pod, addressOf(key.address), 0, expiryMs);
+      const told = grants.reserve(key.classIndex, key.pod, addressOf(key.address), 0, expiryMs, batch);
       expect(told).toBe(isFull ? expiryMs : latestMs);
-      if (!isFull) model.put(key, { expiryMs: latestMs, isTrusted: false });
+      if (!isFull) model.put(key, { expiryMs: latestMs, isTrusted: false, putInto });
+      return;
+    }
+    case 'doubt': {
+      const known = model.of(step.key);
+      grants.doubt(step.key.classIndex, step.key.pod, addressOf(step.key.address), 0);
+      if (known !== undefined) model.put(step.key, { ...known, isTrusted: false });
       return;
     }
     case 'confirm': {
@@ -145,7 +161,7 @@ function apply(grants: Grants, model: Model, step: Step): void {
       for (const [text, element] of before) {
         const [pod, classIndex, address] = JSON.parse(text) as [number, number, number]; // as Model wrote it
         const next = step.numbers[classIndex] ?? -1;
-        if (next >= 0) model.put({ pod, classIndex: next, address }, element);
+        if (next >= 0) model.put({ pod, classIndex: next, address }, { ...element, putInto: -1 }); // nothing is under way
       }
       return;
     }
@@ -192,6 +208,10 @@ function expectSame(grants: Grants, model: Model): void {
     // What is not there, and what is not believed any more, must not look granted: 0, or a time that has passed.
     if (element?.isTrusted === true) expect(expiryMs).toBe(element.expiryMs);
     else expect(expiryMs).toBeLessThanOrEqual(0);
+    for (let batch = 0; batch < BATCHES; batch++) {
+      const isPut = grants.isPutInto(batch, key.classIndex, key.pod, addressOf(key.address), 0);
+      expect(isPut).toBe(element?.putInto === batch);
+    }
   }
   expect(grants.size).toBe(model.elements.size);
   for (let pod = 0; pod < PODS; pod++) {
@@ -220,7 +240,7 @@ test('deleting in every order from a full table never loses another element, whe
     const grants = new Grants(seed, PODS, CAPACITY);
     const model = new Model();
     for (const key of UNIVERSE.slice(0, USABLE)) {
-      apply(grants, model, { kind: 'reserve', key, expiryMs: 50 });
+      apply(grants, model, { kind: 'reserve', key, expiryMs: 50, batch: 1 });
       apply(grants, model, { kind: 'confirm', key });
     }
     expect(grants.size).toBe(USABLE);

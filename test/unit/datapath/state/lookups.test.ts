@@ -27,14 +27,17 @@ test('a lookup is remembered for its pod only', () => {
   lookups.note(1, 7, notedOf(lookup('a.example.org', 100, 1, 2)));
   expect(listOf(lookups, 1)).toEqual([['a.example.org', [1, 2], 100]]);
   expect(listOf(lookups, 2)).toEqual([]);
-  expect([lookups.expiryMs(1, 7), lookups.expiryMs(2, 7), lookups.expiryMs(1, 8)]).toEqual([100, 0, 0]);
+  const noted = notedOf(lookup('a.example.org', 0, 1, 2));
+  expect([lookups.expiryMs(1, 7, noted), lookups.expiryMs(2, 7, noted), lookups.expiryMs(1, 8, noted)]).toEqual([
+    100, 0, 0,
+  ]);
 });
 
 test('the same answer again only lives longer, and never shorter', () => {
   const lookups = new Lookups();
   for (const expiryMs of [100, 120, 90]) lookups.note(1, 7, notedOf(lookup('a.example.org', expiryMs, 1)));
   expect(listOf(lookups, 1)).toEqual([['a.example.org', [1], 120]]);
-  expect(lookups.expiryMs(1, 7)).toBe(120);
+  expect(lookups.expiryMs(1, 7, notedOf(lookup('a.example.org', 0, 1)))).toBe(120);
 });
 
 test.each<[string, number[]]>([
@@ -49,7 +52,9 @@ test.each<[string, number[]]>([
     ['a.example.org', [1], 100],
     ['a.example.org', ns, 90],
   ]);
-  expect(lookups.expiryMs(1, 7)).toBe(90); // of the answer that was noted last
+  // Of the answer that was noted last, and of no other.
+  expect(lookups.expiryMs(1, 7, notedOf(lookup('a.example.org', 0, ...ns)))).toBe(90);
+  expect(lookups.expiryMs(1, 7, notedOf(lookup('a.example.org', 0, 1)))).toBe(0);
 });
 
 test('what would not be granted any more is not told', () => {
@@ -65,7 +70,7 @@ test('a pod that is gone leaves nothing for whoever gets its index', () => {
   lookups.forgetPod(1);
   lookups.forgetPod(5);
   expect(listOf(lookups, 1)).toEqual([]);
-  expect(lookups.expiryMs(1, 1)).toBe(0);
+  expect(lookups.expiryMs(1, 1, notedOf(lookup('a.example.org', 0, 1)))).toBe(0);
 });
 
 test('the root and the longest name, with no address and with many', () => {
@@ -95,8 +100,8 @@ test('answers under hashes that share their low bits are told apart', () => {
   const lookups = new Lookups();
   for (const [i, hash] of [5, 5 + 1_024, 5 - 2 ** 31, 5].entries())
     lookups.note(1, hash, notedOf(lookup('a.example.org', 100 + i, i)));
-  expect(lookups.expiryMs(1, 5 + 1_024)).toBe(0); // forgotten, which costs one entry more and nothing else
-  expect(lookups.expiryMs(1, 5)).toBe(103);
+  expect(lookups.expiryMs(1, 5 + 1_024, notedOf(lookup('a.example.org', 0, 1)))).toBe(0); // forgotten, which costs one entry more and nothing else
+  expect(lookups.expiryMs(1, 5, notedOf(lookup('a.example.org', 0, 3)))).toBe(103);
   expect(listOf(lookups, 1)).toHaveLength(4);
 });
 
@@ -252,7 +257,8 @@ describe('memory', () => {
     expect(lookups.of(2, 0)).toHaveLength(101);
     expect(bytesOf(lookups, 1)).toBeLessThanOrEqual(MOST_BYTES);
     expect(bytesOf(lookups, 1)).toBeGreaterThan(MOST_BYTES / 2);
-    expect([lookups.expiryMs(1, 0), lookups.expiryMs(1, 2_999)]).toEqual([0, 3_000]);
+    const noted = notedOf({ name, addresses, expiryMs: 0 });
+    expect([lookups.expiryMs(1, 0, noted), lookups.expiryMs(1, 2_999, noted)]).toEqual([0, 3_000]);
   });
 
   test.each([
