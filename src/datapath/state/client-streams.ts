@@ -1,6 +1,7 @@
 // The TCP connections of clients: parallel arrays, a cap for each client address and one for all, and what a client has not taken yet. Knows
-// bytes and times; what is in them is tcp.ts's.
-// Full: the connection is closed as soon as it is accepted (tcp_refused). A client that does not read its answers is reset (tcp_reset).
+// bytes and times; what is in them is from-clients.ts's.
+// Full: an address that has its share is refused as soon as it is accepted (tcp_refused); when all places are taken, whoever has been idle for
+// longest makes room, so that nobody can keep the others out by doing nothing. A client that does not read its answers is reset (tcp_reset).
 import { ERRNO, INTEREST } from '../../sys/sys.ts';
 import type { Fd, Memory, Sys } from '../../sys/sys.ts';
 import type { Peer } from '../../sys/streams.ts';
@@ -86,8 +87,8 @@ export class ClientStreams {
   /** Takes over an accepted connection. Its place, or NO_STREAM when a cap is reached; then it is closed. */
   open(accepted: number, listener: number, peer: Peer, nowMs: number): number {
     const fd = accepted as Fd; // accept(2) answers a descriptor
-    const stream = this.#count < STREAMS && this.#countOf(peer.address) < STREAMS_PER_CLIENT ? this.#freePlace() : -1;
-    if (stream < 0) {
+    const stream = this.#countOf(peer.address) < STREAMS_PER_CLIENT ? this.#makeRoom() : NO_STREAM;
+    if (stream === NO_STREAM) {
       this.#sys.streams.reset(fd);
       return NO_STREAM;
     }
@@ -303,8 +304,16 @@ export class ClientStreams {
     return true;
   }
 
-  #freePlace(): number {
-    return this.#fds.indexOf(-1);
+  /** A free place, at the cost of the connection that has been idle for longest when there is none; NO_STREAM when none is idle. */
+  #makeRoom(): number {
+    if (this.#count < STREAMS) return this.#fds.indexOf(-1);
+    let idlest = NO_STREAM;
+    for (let stream = 0; stream < STREAMS; stream++) {
+      if (this.inFlight[stream]! > 0 || this.#untakenBytes[stream]! > 0 || this.buffers[stream]!.isPartial) continue;
+      if (idlest === NO_STREAM || this.#activeMs[stream]! < this.#activeMs[idlest]!) idlest = stream;
+    }
+    if (idlest !== NO_STREAM) this.close(idlest);
+    return idlest;
   }
 }
 

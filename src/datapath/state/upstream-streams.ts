@@ -1,6 +1,6 @@
 // The TCP connections towards upstream servers, opened when they are needed and shared by all questions to a server.
 // Full: an idle connection of another server is closed for a new one; without any the attempt has failed.
-import { INTEREST, SysError } from '../../sys/sys.ts';
+import { SysError } from '../../sys/sys.ts';
 import type { Endpoint, Fd, Memory, Sys } from '../../sys/sys.ts';
 import { STREAM_MEMORY_BYTES, UpstreamStream } from './upstream-stream.ts';
 
@@ -53,7 +53,7 @@ export class UpstreamStreams {
     return opened ?? suspect; // which may be slow only: better than nothing
   }
 
-  /** A question was written, or something is left to be sent. */
+  /** A question was written, or something was sent: watches for whether more can be. */
   settle(stream: UpstreamStream): void {
     this.#watch?.wants(stream.fd, stream.interest);
   }
@@ -96,7 +96,6 @@ export class UpstreamStreams {
     const stream = new UpstreamStream(this.#sys.streams, fd, { index: STREAM_INDEX + i, server: place, memory, nowMs });
     this.#streams[i] = stream;
     this.#watch?.opened(stream);
-    this.#watch?.wants(fd, INTEREST.Input | INTEREST.Output); // until it is connected
     return stream;
   }
 

@@ -39,6 +39,17 @@ test('a slot that asked again is overdue for its last attempt only', () => {
   expect([deadlines.popOverdue(150), deadlines.popOverdue(9_999)]).toEqual([1, NONE]);
 });
 
+test('the short patience ends before the long one that began earlier, and a retry may have another', () => {
+  const deadlines = new Deadlines([400, 1_200], 4);
+  deadlines.start(1, 0, 1);
+  deadlines.start(2, 100, 0);
+  expect([deadlines.waitMs(0, 9_999), deadlines.popOverdue(499)]).toEqual([500, NONE]);
+  expect([deadlines.popOverdue(500), deadlines.startedMs(2)]).toEqual([2, 100]);
+  deadlines.start(2, 500, 1);
+  deadlines.start(1, 600, 0);
+  expect([999, 1_000, 1_699, 1_700].map((nowMs) => deadlines.popOverdue(nowMs))).toEqual([NONE, 1, NONE, 2]);
+});
+
 test('stopping what was never started does nothing', () => {
   const deadlines = new Deadlines([100], 4);
   deadlines.stop(0);
@@ -59,7 +70,7 @@ test('whatever is started and stopped, it is the list that it stands for', () =>
   const slot = fc.nat(4);
   const steps = fc.array(
     fc.oneof(
-      fc.record({ kind: fc.constant('start' as const), slot }),
+      fc.record({ kind: fc.constant('start' as const), slot, patience: fc.nat(1) }),
       fc.record({ kind: fc.constant('stop' as const), slot }),
       fc.record({ kind: fc.constant('wait' as const), ms: fc.nat(60) }),
     ),
@@ -67,22 +78,27 @@ test('whatever is started and stopped, it is the list that it stands for', () =>
   );
   fc.assert(
     fc.property(steps, (all) => {
-      const deadlines = new Deadlines([100], 5);
-      let list: { slot: number; dueMs: number }[] = [];
+      const deadlines = new Deadlines([100, 30], 5);
+      let list: { slot: number; patience: number; startedMs: number; dueMs: number }[] = [];
       let nowMs = 0;
       for (const step of all) {
         if (step.kind === 'wait') {
           nowMs += step.ms;
-          const overdue = list.filter(({ dueMs }) => dueMs <= nowMs).map((each) => each.slot);
+          // Of two patiences the first one's come first; each in the order of sending.
+          const due = list.filter(({ dueMs }) => dueMs <= nowMs).toSorted((a, b) => a.patience - b.patience);
+          const overdue = due.map((each) => each.slot);
           expect([...overdue, NONE].map(() => deadlines.popOverdue(nowMs))).toEqual([...overdue, NONE]);
           list = list.filter(({ dueMs }) => dueMs > nowMs);
         } else {
           list = list.filter((each) => each.slot !== step.slot);
-          if (step.kind === 'start') list.push({ slot: step.slot, dueMs: nowMs + 100 });
-          if (step.kind === 'start') deadlines.start(step.slot, nowMs, 0);
-          else deadlines.stop(step.slot);
+          if (step.kind === 'start') {
+            const dueMs = nowMs + (step.patience === 0 ? 100 : 30);
+            list.push({ slot: step.slot, patience: step.patience, startedMs: nowMs, dueMs });
+            deadlines.start(step.slot, nowMs, step.patience);
+          } else deadlines.stop(step.slot);
         }
-        expect(deadlines.waitMs(nowMs, 1_000)).toBe((list[0]?.dueMs ?? nowMs + 1_000) - nowMs);
+        for (const each of list) expect(deadlines.startedMs(each.slot)).toBe(each.startedMs);
+        expect(deadlines.waitMs(nowMs, 1_000)).toBe(Math.min(...list.map(({ dueMs }) => dueMs), nowMs + 1_000) - nowMs);
       }
     }),
     { numRuns: 1_000 },

@@ -131,6 +131,78 @@ test('whatever is opened, retired and closed: who waits keeps its socket, and no
   );
 });
 
+/** Uses each socket of the server at `place`, and lets a minute pass. */
+function wearOut(world: SocketWorld, servers: UpstreamServers, place: number): void {
+  const random = poolOf();
+  for (const socket of servers.sockets.slice(place * SOCKETS, (place + 1) * SOCKETS)) {
+    const id = socket?.reserveId(random, 1) ?? -1;
+    socket?.ids.release(id, 1);
+  }
+  world.nowMs += 60_000;
+}
+
+/** As many turns as there are sockets. */
+function renewAll(world: SocketWorld, servers: UpstreamServers): void {
+  for (let turn = servers.sockets.length; turn > 0; turn--) servers.renewDue(world.watch);
+}
+
+test('R10: sockets that are due and idle are exchanged, one a turn, for others that are read from; the rest stay', () => {
+  const { world, servers } = begin();
+  servers.open(A, world.watch);
+  servers.open(B, world.watch);
+  const before = [...servers.sockets];
+  const ports = new Set(world.connected.map(({ port }) => port));
+  wearOut(world, servers, 0);
+  servers.renewDue(world.watch);
+  expect(servers.sockets.filter((socket, i) => socket !== before[i])).toHaveLength(1);
+  renewAll(world, servers);
+  expect(servers.sockets.slice(0, SOCKETS).filter((socket, i) => socket === before[i])).toEqual([]);
+  expect(servers.sockets.slice(SOCKETS)).toEqual(before.slice(SOCKETS));
+  expect(world.connected.filter(({ remote, port }) => remote === A && ports.has(port))).toEqual([]);
+  expect([...world.watched.values()].toSorted((a, b) => a.index - b.index)).toEqual(servers.sockets);
+  expect(servers.sockets.map((socket) => socket?.index)).toEqual([...Array(2 * SOCKETS).keys()]);
+});
+
+test('a socket at which somebody waits is not exchanged, and not asked while another is not due', () => {
+  const { world, servers } = begin();
+  const place = servers.open(A, world.watch);
+  wearOut(world, servers, place);
+  const waited = servers.sockets[3] ?? expect.fail();
+  const id = waited.reserveId(poolOf(), 5);
+  renewAll(world, servers);
+  expect(servers.sockets[3]).toBe(waited);
+  const drawn = Array.from({ length: 500 }, () => servers.pick(place));
+  expect(drawn).not.toContain(waited);
+  waited.ids.release(id, 5);
+  renewAll(world, servers);
+  expect(servers.sockets[3]).not.toBe(waited);
+});
+
+test('a socket for which no other can be opened goes on', () => {
+  const { world, servers } = begin();
+  const place = servers.open(A, world.watch);
+  wearOut(world, servers, place);
+  const before = [...servers.sockets];
+  world.room = SOCKETS;
+  renewAll(world, servers);
+  expect(servers.sockets).toEqual(before);
+  expect(world.open.size).toBe(SOCKETS);
+  expect(before).toContain(servers.pick(place));
+});
+
+test('what is known of a server goes with it: the next one at its place is up, and is asked by datagrams and with EDNS', () => {
+  const { world, servers } = begin();
+  const place = servers.open(A, world.watch);
+  for (let i = 0; i < 3; i++) servers.health.silent(place, 1_200, 0);
+  servers.health.refusedEdns(place, 1_200);
+  servers.retireOthers(new Set());
+  expect(servers.isRetired(place)).toBe(true);
+  servers.closeIdle(world.watch);
+  expect(servers.health.takeDue(99_999)).toBe(-1);
+  expect([servers.open(B, world.watch), servers.isRetired(place)]).toEqual([place, false]);
+  expect([servers.health.isDown(place), servers.health.takesEdns(place, 1_200)]).toEqual([false, true]);
+});
+
 test('R10: sockets are exchanged also under a load that leaves none of them idle', () => {
   const { world, servers } = begin();
   const random = poolOf();

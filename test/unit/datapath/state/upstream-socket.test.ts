@@ -51,6 +51,19 @@ test('an id that is waited for is not given out again, here', () => {
   expect(socketOf().reserveId(poolOf(1), 9)).toBe(1);
 });
 
+test.each([
+  ['it was never used, however old it is', 0, 600_000, false],
+  ['it was used, for less than a minute', 1, 59_999, false],
+  ['it was used, and is a minute old', 1, 60_000, true],
+  ['less than 10,000 queries', 9_999, 0, false],
+  ['10,000 queries', 10_000, 0, true],
+])('R10: when a socket is to go: %s', (_why, queries, nowMs, isDue) => {
+  const socket = socketOf();
+  const random = poolOf();
+  for (let i = 0; i < queries; i++) socket.ids.release(socket.reserveId(random, 1), 1);
+  expect(socket.isDue(nowMs)).toBe(isDue);
+});
+
 test('eight tries that meet ids in use end in none', () => {
   const socket = socketOf();
   socket.reserveId(poolOf(3), 1);

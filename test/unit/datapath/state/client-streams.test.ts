@@ -1,0 +1,367 @@
+import { describe, expect, test } from 'vitest';
+import { parseAddress } from '../../../../src/base/ip.ts';
+import {
+  ClientStreams,
+  NO_STREAM,
+  STREAM_IN_FLIGHT,
+  STREAMS,
+  STREAMS_PER_CLIENT,
+} from '../../../../src/datapath/state/client-streams.ts';
+import { FRAME } from '../../../../src/datapath/state/stream-buffer.ts';
+import { SimulatedSys } from '../../../../src/sys/simulated.ts';
+import type { FarEnd } from '../../../../src/sys/simulated-streams.ts';
+import { Peer } from '../../../../src/sys/streams.ts';
+import { INTEREST } from '../../../../src/sys/sys.ts';
+
+const HERE = { address: parseAddress('10.96.0.10') ?? expect.fail(), port: 53 };
+const LIMITS = { queryMs: 2_000, idleMs: 10_000 };
+const MESSAGE_BYTES = 65_535;
+const QUERY = Uint8Array.of(0, 2, 1, 2);
+
+function begin() {
+  const sys = new SimulatedSys();
+  const clients = new ClientStreams(sys);
+  const listener = sys.streams.listen(HERE);
+  const interest = new Map<number, number>();
+  clients.watchWith({
+    opened: (fd) => void interest.set(fd, INTEREST.Input),
+    closed: (fd) => void interest.delete(fd),
+    wants: (fd, wanted) => void interest.set(fd, wanted),
+  });
+  const peer = new Peer();
+  let port = 0;
+  const late: number[] = [];
+  const released: number[] = [];
+  return {
+    sys,
+    clients,
+    interest,
+    late,
+    released,
+    /** Somebody at `address` connects at this time. */
+    open: (address = '10.0.0.1', nowMs = 0): { stream: number; far: FarEnd } => {
+      const from = { address: parseAddress(address) ?? expect.fail(), port: ++port };
+      const far = sys.streams.dial(from, HERE) ?? expect.fail();
+      return { stream: clients.open(sys.streams.accept(listener, peer), 0, peer, nowMs), far };
+    },
+    /** Reads what was written and takes all queries of it. */
+    take: (stream: number, nowMs: number): number => {
+      clients.fill(stream);
+      let count = 0;
+      for (; clients.mayRead(stream) && clients.buffers[stream]?.next() === FRAME.Message; count++) {
+        clients.took(stream, nowMs);
+      }
+      clients.settle(stream, nowMs);
+      return count;
+    },
+    send: (stream: number, lengthBytes: number): boolean =>
+      clients.send(stream, clients.serial[stream] ?? 0, lengthBytes),
+    tick: (nowMs: number): void =>
+      clients.tick(nowMs, LIMITS, { late: (each) => late.push(each), released: (each) => released.push(each) }),
+    roused: (): number[] => Array.from({ length: clients.rousedCount }, () => clients.takeRoused()),
+  };
+}
+
+describe('who may connect', () => {
+  test('R14: an address has its share and no more, another one its own', () => {
+    const { open, clients } = begin();
+    const opened = Array.from({ length: STREAMS_PER_CLIENT + 1 }, () => open('10.0.0.1'));
+    expect(opened.filter(({ stream }) => stream === NO_STREAM)).toHaveLength(1);
+    expect(opened.at(-1)?.far.ended).toBe('reset');
+    expect(open('10.0.0.2').stream).not.toBe(NO_STREAM);
+    expect(open('2001:db8::1').stream).not.toBe(NO_STREAM);
+    clients.close(opened[3]?.stream ?? expect.fail());
+    expect(open('10.0.0.1').stream).toBe(opened[3]?.stream);
+  });
+
+  test('addresses that differ in one byte only are two', () => {
+    const { open } = begin();
+    for (let i = 0; i < STREAMS_PER_CLIENT; i++) open('2001:db8::1');
+    expect(open('2001:db8:1::1').stream).not.toBe(NO_STREAM);
+    expect(open('2001:db8::2').stream).not.toBe(NO_STREAM);
+  });
+
+  function fill() {
+    const parts = begin();
+    const all = Array.from({ length: STREAMS }, (_, i) => parts.open(`10.0.${i >> 4}.1`, 1_000 + i));
+    return { ...parts, all };
+  }
+
+  test('I6: when all places are taken, the one that was idle for longest makes room', () => {
+    const { all, open, clients } = fill();
+    clients.inFlight[0] = 1;
+    clients.took(1, 5_000);
+    const { stream } = open('10.9.9.9', 6_000);
+    expect([all[0]?.far.ended, all[1]?.far.ended, all[2]?.far.ended]).toEqual(['open', 'open', 'closed']);
+    expect(stream).toBe(all[2]?.stream);
+    expect(clients.count).toBe(STREAMS);
+  });
+
+  test('when none of them is idle, the new one is refused', () => {
+    const { open, clients, all } = fill();
+    for (let stream = 0; stream < STREAMS; stream++) clients.inFlight[stream] = 1;
+    const { stream, far } = open('10.9.9.9', 6_000);
+    expect([stream, far.ended, all.filter(({ far: each }) => each.ended !== 'open').length]).toEqual([
+      NO_STREAM,
+      'reset',
+      0,
+    ]);
+  });
+});
+
+describe('what is read', () => {
+  test('a connection with as many queries in flight as it may have is not read until one is over', () => {
+    const { sys, open, take, clients, interest, roused } = begin();
+    const { stream, far } = open();
+    sys.streams.deliver(far, new Uint8Array(Buffer.concat(Array(STREAM_IN_FLIGHT + 5).fill(QUERY))));
+    clients.fill(stream);
+    for (let i = 0; i < STREAM_IN_FLIGHT; i++) {
+      expect([clients.mayRead(stream), clients.buffers[stream]?.next()]).toEqual([true, FRAME.Message]);
+      clients.took(stream, 0);
+      clients.inFlight[stream]!++;
+    }
+    clients.settle(stream, 0);
+    expect([clients.mayRead(stream), clients.isAwaited(stream), [...interest.values()]]).toEqual([false, false, [0]]);
+    clients.done(stream, clients.serial[stream] ?? 0);
+    expect(roused()).toEqual([stream]);
+    expect(take(stream, 0)).toBe(5);
+    expect([...interest.values()]).toEqual([INTEREST.Input]);
+  });
+
+  test('a query that is over rouses nobody whose client is listened to anyway', () => {
+    const { open, clients } = begin();
+    const { stream } = open();
+    clients.inFlight[stream] = 2;
+    clients.done(stream, clients.serial[stream] ?? 0);
+    expect([clients.inFlight[stream], clients.rousedCount]).toEqual([1, 0]);
+  });
+
+  test('after so many queries it is asked for no more, and closed when the last one is answered', () => {
+    const { open, clients, roused } = begin();
+    const { stream, far } = open();
+    clients.inFlight[stream] = 1;
+    for (let i = 0; i < 20_000; i++) {
+      expect(clients.mayRead(stream)).toBe(true);
+      clients.took(stream, 0);
+    }
+    clients.settle(stream, 0);
+    expect([clients.mayRead(stream), far.ended]).toEqual([false, 'open']);
+    clients.done(stream, clients.serial[stream] ?? 0);
+    for (const each of roused()) clients.settle(each, 0);
+    expect(far.ended).toBe('closed');
+  });
+
+  test('a client that writes no more gets its answers, and is closed after the last', () => {
+    const { open, clients, send, roused } = begin();
+    const { stream, far } = open();
+    clients.inFlight[stream] = 2;
+    clients.endSoon(stream);
+    expect([clients.mayRead(stream), far.ended]).toEqual([false, 'open']);
+    for (const left of [1, 0]) {
+      expect(send(stream, 20)).toBe(true);
+      clients.done(stream, clients.serial[stream] ?? 0);
+      for (const each of roused()) clients.settle(each, 0);
+      expect(far.ended).toBe(left === 1 ? 'open' : 'closed');
+    }
+    expect(far.written).toHaveLength(2);
+  });
+
+  test('who is held is not read until the next tick', () => {
+    const { open, clients, tick, released } = begin();
+    const { stream } = open();
+    clients.hold(stream);
+    expect(clients.mayRead(stream)).toBe(false);
+    tick(100);
+    expect([clients.mayRead(stream), released]).toEqual([true, [stream]]);
+  });
+});
+
+describe('whose answer it is', () => {
+  test('a place that another connection has taken gets no answer, and no count, of the one before', () => {
+    const { open, clients } = begin();
+    const { stream } = open();
+    const before = clients.serial[stream] ?? 0;
+    clients.inFlight[stream] = 1;
+    clients.close(stream);
+    const next = open();
+    expect([next.stream, clients.inFlight[stream]]).toEqual([stream, 0]);
+    expect(clients.send(stream, before, 20)).toBe(false);
+    clients.done(stream, before);
+    expect([next.far.written, clients.inFlight[stream], clients.rousedCount]).toEqual([[], 0, 0]);
+  });
+
+  test('nothing of the connection before stays at its place: not its end, its late query, its untaken answer, nor its pause', () => {
+    const { sys, open, clients, take, send, tick, late } = begin();
+    const { stream, far } = open();
+    sys.streams.deliver(far, QUERY.subarray(0, 1));
+    take(stream, 1_000);
+    far.window = 1;
+    send(stream, 10);
+    clients.hold(stream);
+    clients.endSoon(stream);
+    clients.reset(stream);
+    const next = open('10.0.0.1', 1_000);
+    expect([next.stream, clients.mayRead(stream), clients.isAwaited(stream)]).toEqual([stream, true, true]);
+    tick(4_000);
+    expect([late, next.far.ended]).toEqual([[], 'open']);
+    expect([send(stream, 1), next.far.written.length]).toEqual([true, 1]);
+  });
+
+  test('connections that were roused are looked at in that order, once, and not when they have ended', () => {
+    const { open, clients, roused } = begin();
+    const streams = [open(), open(), open()].map(({ stream }) => stream);
+    for (const stream of [2, 0, 1, 2]) clients.rouse(streams[stream] ?? 0);
+    clients.close(streams[0] ?? 0);
+    expect(roused()).toEqual([streams[2], NO_STREAM, streams[1]]);
+    for (let i = 0; i < STREAMS; i++) {
+      clients.rouse(streams[1] ?? 0);
+      expect(roused()).toEqual([streams[1]]);
+    }
+  });
+});
+
+describe('what the client has not taken', () => {
+  test('R3: an answer is one write, its length before it', () => {
+    const { open, clients, send } = begin();
+    const { stream, far } = open();
+    clients.out.bytes.set([7, 8, 9], 2);
+    expect(send(stream, 3)).toBe(true);
+    expect(far.written.map((each) => [...each])).toEqual([[0, 3, 7, 8, 9]]);
+  });
+
+  test.each([0, 1, 2, 100, 65_536])(
+    'when %i bytes are taken, the rest follows in order as the client takes it',
+    (window) => {
+      const { open, clients, send, interest } = begin();
+      const { stream, far } = open();
+      far.window = window;
+      clients.out.bytes[2] = 1;
+      clients.out.bytes[MESSAGE_BYTES + 1] = 2;
+      expect(send(stream, MESSAGE_BYTES)).toBe(true);
+      clients.settle(stream, 0);
+      expect([clients.mayRead(stream), interest.get(4)]).toEqual([false, INTEREST.Output]);
+      for (far.window = 10_000; clients.isOpen(stream) && !clients.mayRead(stream); far.window = 10_000) {
+        expect(clients.flush(stream, 1)).toBe(true);
+        clients.settle(stream, 1);
+      }
+      const all = Buffer.concat(far.written);
+      expect([all.length, all.readUInt16BE(0), all[2], all.at(-1)]).toEqual([MESSAGE_BYTES + 2, MESSAGE_BYTES, 1, 2]);
+      expect(interest.get(4)).toBe(INTEREST.Input);
+    },
+  );
+
+  test('C10: what exceeds one of the largest answers resets the connection', () => {
+    const { open, send } = begin();
+    const { stream, far } = open();
+    far.window = 0;
+    expect([send(stream, MESSAGE_BYTES), send(stream, 1), far.ended]).toEqual([true, false, 'reset']);
+    expect(send(stream, 1)).toBe(false);
+  });
+
+  test('C10: so many clients may leave something; the next is reset, and there is room when one has taken its answer', () => {
+    const { open, send, clients } = begin();
+    const opened = Array.from({ length: 257 }, (_, i) => open(`10.0.${i}.1`.replace('256', '1')));
+    for (const { far } of opened) far.window = 1;
+    const kept = opened.filter(({ stream }) => send(stream, 10));
+    expect([kept.length, opened.at(-1)?.far.ended]).toEqual([256, 'reset']);
+    clients.reset(opened[0]?.stream ?? 0);
+    const again = open('10.1.1.1');
+    again.far.window = 1;
+    expect(send(again.stream, 10)).toBe(true);
+  });
+
+  test('a client that writes no more and has not taken its answer is closed when it has', () => {
+    const { open, clients, send } = begin();
+    const { stream, far } = open();
+    far.window = 5;
+    send(stream, 10);
+    clients.endSoon(stream);
+    expect(far.ended).toBe('open');
+    far.window = 100;
+    clients.flush(stream, 0);
+    clients.settle(stream, 0);
+    expect([far.ended, Buffer.concat(far.written).length]).toEqual(['closed', 12]);
+  });
+
+  test('who is gone when its answer is written, or taken, is closed', () => {
+    const { open, send, clients, sys } = begin();
+    const [one, two] = [open(), open()];
+    two.far.window = 1;
+    expect(send(two.stream, 10)).toBe(true);
+    for (const { far } of [one, two]) sys.streams.finish(far, 'reset');
+    expect([send(one.stream, 10), clients.flush(two.stream, 0)]).toEqual([false, false]);
+    expect(clients.count).toBe(0);
+  });
+});
+
+describe('time', () => {
+  test.each([
+    ['nothing was ever written: idle', [], 9_999, 'open', false],
+    ['and closed then', [], 10_000, 'closed', false],
+    ['C9: a query began and has not ended', [1], 1_999, 'open', false],
+    ['it is late then', [1], 2_000, 'open', true],
+  ] as const)('%s', (_why, bytes, nowMs, ended, isLate) => {
+    const { sys, open, take, tick, late } = begin();
+    const { stream, far } = open('10.0.0.1', 0);
+    if (bytes.length > 0) sys.streams.deliver(far, Uint8Array.from(bytes));
+    take(stream, 0.001);
+    tick(nowMs + 0.001);
+    expect([far.ended, late]).toEqual([ended, isLate ? [stream] : []]);
+  });
+
+  test('M32: a query that trickles is late from its first byte on, the next one from its own', () => {
+    const { sys, open, take, tick, late } = begin();
+    const { stream, far } = open('10.0.0.1', 1_000);
+    sys.streams.deliver(far, QUERY.subarray(0, 3));
+    take(stream, 1_000);
+    sys.streams.deliver(far, Uint8Array.of(9, 0));
+    expect(take(stream, 2_900)).toBe(1); // and the next has begun
+    tick(3_100);
+    expect(late).toEqual([]);
+    tick(4_900);
+    expect(late).toEqual([stream]);
+  });
+
+  test('M32: a query that trickles is late whatever comes of it', () => {
+    const { sys, open, take, tick, late } = begin();
+    const { stream, far } = open('10.0.0.1', 1_000);
+    for (const nowMs of [1_000, 2_500]) {
+      sys.streams.deliver(far, Uint8Array.of(1));
+      take(stream, nowMs);
+    }
+    tick(3_000);
+    expect(late).toEqual([stream]);
+  });
+
+  test('a query that may not be taken yet is not late', () => {
+    const { sys, open, take, tick, late, clients } = begin();
+    const { stream, far } = open('10.0.0.1', 1_000);
+    sys.streams.deliver(far, QUERY.subarray(0, 3));
+    take(stream, 1_000);
+    clients.inFlight[stream] = STREAM_IN_FLIGHT;
+    tick(9_000);
+    expect(late).toEqual([]);
+  });
+
+  test('a connection with a query that waits is not idle', () => {
+    const { open, tick, clients, late } = begin();
+    const { stream, far } = open();
+    clients.inFlight[stream] = 1;
+    tick(60_000);
+    expect([far.ended, late]).toEqual(['open', []]);
+  });
+
+  test('C10: an answer that is not taken for as long as idle connections are kept is given up', () => {
+    const { open, tick, late, send, clients } = begin();
+    const { stream, far } = open();
+    far.window = 1;
+    send(stream, 10);
+    clients.inFlight[stream] = 1;
+    far.window = 1;
+    clients.flush(stream, 5_000);
+    tick(14_999);
+    expect(late).toEqual([]);
+    tick(15_000);
+    expect(late).toEqual([stream]);
+  });
+});
