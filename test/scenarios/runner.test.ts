@@ -17,6 +17,22 @@ test('a scenario that mentions everything passes', async () => {
   await playScenario(`${GRANTED}reply NOERROR 192.0.2.8`, 'a.scn', 'update');
 });
 
+const DENIED = `${BEGIN}ask 10.0.1.7 A n#.example.net times=3
+reply NXDOMAIN case n1.example.net
+reply NXDOMAIN
+reply NXDOMAIN case n3.example.net`;
+const TEXT = `${BEGIN}ask 10.0.1.7 TYPE65280 api.example.org
+upstream TYPE65280 api.example.org → rdata TYPE65280 c00c,00*3
+`;
+
+test('a query that is asked several times is answered as often', async () => {
+  await playScenario(DENIED, 'a.scn', 'update');
+});
+
+test('bytes can be repeated', async () => {
+  await playScenario(`${TEXT}reply NOERROR rdata TYPE65280 c00c000000`, 'a.scn', 'update');
+});
+
 test.each([
   ['no title', 'pod 10.0.1.7 shop/cart', 'a.scn:1: Begin with a comment'],
   ['an unknown statement, with its line', `${BEGIN}dance`, 'a.scn:4: dance\n  There is no statement'],
@@ -43,6 +59,10 @@ test.each([
   ['a wrong number of elements', `${GRANTED}kernel count grants4_tcp443 0`, 'grants4_tcp443 has 1 elements'],
   ['an event that did not happen', `${GRANTED}audit dns.denied`, 'No such event'],
   ['a counter with another value', `${GRANTED}count commits 2`, 'It is 1'],
+  ['a name too few', DENIED.replace('=3', '=2'), 'No reply was sent'],
+  ['another rdata', `${TEXT}reply NOERROR rdata TYPE65280 c00c0000`, 'no record TYPE65280 c00c0000'],
+  ['bytes that are none', `${BEGIN}ask 10.0.1.7 raw=0x00`, '"0x00" is not hexadecimal'],
+  ['EDNS where there should be none', `${ASKED}upstream A api.example.org plain → NOERROR`, 'No such query is pending'],
   [
     'an answer to nothing',
     `${BEGIN}upstream A api.example.org → 192.0.2.8`,

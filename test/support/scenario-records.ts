@@ -1,9 +1,10 @@
 // The words of an `upstream` statement → an answer's bytes. Records are owned by the question's name until a CNAME or `owner` moves on.
 import { parseAddress } from '../../src/base/ip.ts';
-import { FLAG, typeFromName } from '../../src/dns/codes.ts';
+import { FLAG, TYPE, typeFromName } from '../../src/dns/codes.ts';
 import { message, name, pointer, question, record, u16, u32 } from '../unit/dns/message.ts';
 import type { Bytes } from '../unit/dns/message.ts';
 import type { Message } from './scenario-message.ts';
+import { optionOf } from './scenario-query.ts';
 import { bytesOf } from './scenario-text.ts';
 import type { Words } from './scenario-text.ts';
 
@@ -31,9 +32,10 @@ export interface UpstreamAnswer {
 }
 
 /**
- * Items: ADDRESS, ADDRESS-LAST (a range in the last byte), `CNAME name`, `owner name`, `TXT text`, `SOA`, `NS name`, `rdata TYPE HEX`,
- * an rcode, `ttl N` (of the records before it that have none), `class N` and `rdlength N` (of the next record), `authority`, `additional`,
- * `tc`, `ad`, `aa`, `wrong id`, `question NAME`, `trailing HEX`, `counts N`, `raw HEX`, `nothing`, `to another socket`, `from ADDRESS`.
+ * Items: ADDRESS, ADDRESS-LAST (a range in the last byte), `CNAME name`, `owner name`, `TXT text`, `SOA`, `SOA min N`, `NS name`,
+ * `rdata TYPE HEX`, an rcode, `rcode N`, `ttl N` (of the records before it that have none), `class N` and `rdlength N` (of the next record),
+ * `authority`, `additional`, `opt -`, `opt CODE:HEX+CODE:HEX`, `tc`, `ad`, `aa`, `wrong id`, `question NAME`, `trailing HEX`, `counts N`,
+ * `raw HEX`, `nothing`, `to another socket`, `from ADDRESS`.
  */
 export function readAnswer(words: Words, asked: Message, question0: Bytes): UpstreamAnswer {
   const reading = new AnswerReading(asked, question0);
@@ -48,6 +50,8 @@ class AnswerReading {
   #section: Draft['section'] = 'answers';
   #owner: string;
   #flags: number = FLAG.QR | FLAG.RD | FLAG.RA;
+  /** Of all OPT records: what does not fit into the header. */
+  #upperRcode = 0;
   #id: number;
   #otherQuestion: Bytes | undefined;
   #nextClass: number | undefined;
@@ -106,7 +110,7 @@ class AnswerReading {
         return this.#add(6, [
           ...name('ns.example.org'),
           ...name('root.example.org'),
-          ...[1, 2, 3, 4, 3600].flatMap(u32),
+          ...[1, 2, 3, 4, words.skip('min') ? words.number('seconds') : 3600].flatMap(u32),
         ]);
       case 'TXT': {
         const text = [...Buffer.from(words.next('a text'), 'latin1')];
@@ -132,6 +136,14 @@ class AnswerReading {
       case 'additional':
         this.#section = word;
         return;
+      case 'rcode': {
+        const rcode = words.number('an rcode');
+        this.#flags |= rcode & FLAG.RcodeMask;
+        this.#upperRcode = rcode >> 4;
+        return;
+      }
+      case 'opt':
+        return this.#opt(words.next('options'));
       case 'tc':
         this.#flags |= FLAG.TC;
         return;
@@ -156,6 +168,12 @@ class AnswerReading {
       default:
         return this.#astray(word, words);
     }
+  }
+
+  #opt(options: string): void {
+    const rdata = options === '-' ? [] : options.split('+').flatMap(optionOf);
+    const fixed = { owner: '.', type: TYPE.OPT, class: 1232, ttl: 0, rdlength: undefined };
+    this.#records.push({ section: 'additional', ...fixed, rdata });
   }
 
   /** What makes an answer one to somebody else. */
@@ -198,8 +216,10 @@ class AnswerReading {
   }
 
   #write(it: Draft): Bytes {
-    const owner = it.owner === this.#asked.question?.name ? pointer(QUESTION_AT) : name(it.owner);
-    const fixed = { owner, type: it.type, class: it.class, ttl: it.ttl ?? DEFAULT_TTL, rdata: it.rdata };
+    const isAsked = it.owner === this.#asked.question?.name && it.owner !== '.'; // a pointer to the root is longer than the root
+    const owner = isAsked ? pointer(QUESTION_AT) : name(it.owner);
+    const ttl = it.type === TYPE.OPT ? this.#upperRcode * 2 ** 24 : (it.ttl ?? DEFAULT_TTL);
+    const fixed = { owner, type: it.type, class: it.class, ttl, rdata: it.rdata };
     return record(it.rdlength === undefined ? fixed : { ...fixed, rdlength: it.rdlength });
   }
 }

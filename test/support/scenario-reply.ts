@@ -15,6 +15,8 @@ interface Expected {
   cnames: string[];
   /** TYPE of every other record. */
   others: string[];
+  /** `TYPE RDATA` of some of them. */
+  rdata: string[];
   flags: Set<string>;
   ttl?: number;
   ede?: number;
@@ -39,6 +41,8 @@ export function compareReply(words: Words, reply: Message): string[] {
     );
   const others = reply.records.filter(({ type }) => !['A', 'AAAA', 'CNAME'].includes(type));
   compare('other records', expected.others.toSorted(), others.map(({ type }) => type).toSorted());
+  const rdata = others.map((each) => `${each.type} ${each.rdata}`);
+  for (const want of expected.rdata) if (!rdata.includes(want)) differences.push(`no record ${want}`);
   if (expected.ttl !== undefined) {
     compare('TTL', expected.ttl, [...new Set(reply.records.map(({ ttl }) => ttl))]);
   }
@@ -54,11 +58,18 @@ export function compareReply(words: Words, reply: Message): string[] {
 }
 
 /**
- * `RCODE`, then in any order: ADDRESS, `additional ADDRESS` (or authority), `CNAME name`, `record TYPE`, `ttl N` (of every record),
- * `ede N`, `tc`, `ad`, `aa`, `not-aa`, `no-question`, `case NAME`, `id N`.
+ * `RCODE`, then in any order: ADDRESS, `additional ADDRESS` (or authority), `CNAME name`, `record TYPE`, `rdata TYPE RDATA` (the same with
+ * its bytes in hexadecimal, or its name), `ttl N` (of every record), `ede N`, `tc`, `ad`, `aa`, `not-aa`, `no-question`, `case NAME`, `id N`.
  */
 function readExpected(words: Words): Expected {
-  const expected: Expected = { rcode: words.next('an rcode'), addresses: [], cnames: [], others: [], flags: new Set() };
+  const expected: Expected = {
+    rcode: words.next('an rcode'),
+    addresses: [],
+    cnames: [],
+    others: [],
+    rdata: [],
+    flags: new Set(),
+  };
   while (!words.isEmpty) {
     const word = words.next('');
     switch (word) {
@@ -68,6 +79,12 @@ function readExpected(words: Words): Expected {
       case 'record':
         expected.others.push(words.next('a type'));
         break;
+      case 'rdata': {
+        const type = words.next('a type');
+        expected.others.push(type);
+        expected.rdata.push(`${type} ${words.next('hexadecimal bytes or a name')}`);
+        break;
+      }
       case 'additional':
       case 'authority':
         expected.addresses.push(`${word} ${words.next('an address')}`);

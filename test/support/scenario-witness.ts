@@ -106,7 +106,10 @@ export class Witness {
         `${question?.name} ${question?.type} was asked upstream, and no pod that may ask it waits for it`,
       );
     }
-    const isBare = opt?.options === 0 && records.length === 0 && (message.flags & 0xff8f & ~0x0100) === 0;
+    const isBare =
+      (opt === undefined || opt.options === 0) && records.length === 0 && (message.flags & 0xff8f & ~0x0100) === 0;
+    if (opt !== undefined && opt.payloadBytes !== MAX_UDP_BYTES)
+      this.broken.push(`the query for ${question?.name} says that we take ${opt.payloadBytes} bytes`);
     if (!isBare)
       this.broken.push(`the query for ${question?.name} carries more upstream than a question and an empty OPT`);
   }
@@ -141,6 +144,8 @@ export class Witness {
     if ((reply.opt === undefined) !== (asked.opt === undefined)) complain('has OPT and the query not, or the reverse');
     if (reply.opt !== undefined && (reply.opt.flags ^ (asked.opt?.flags ?? 0)) !== 0)
       complain('does not copy DO, or more');
+    if (reply.opt !== undefined && reply.opt.options > reply.opt.ede.length)
+      complain('has an EDNS option besides an Extended DNS Error');
     const limit = Math.min(Math.max(asked.opt?.payloadBytes ?? 0, MIN_UDP_BYTES), MAX_UDP_BYTES);
     if (lengthBytes > limit) complain(`is ${lengthBytes} bytes long, the client takes ${limit}`);
     if ((flags & 0x0200) !== 0 && reply.records.length > 0) complain('is truncated and has records all the same');

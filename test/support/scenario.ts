@@ -115,7 +115,19 @@ class Play {
     }
   }
 
+  /** With `times=N` as often, `#` in a word being 1 to N. */
   #ask(line: number, words: Words): void {
+    const all = words.rest();
+    const times = all.find((word) => word.startsWith('times='));
+    const once = all.filter((word) => word !== times);
+    for (let i = 1; i <= Number(times?.slice(6) ?? 1); i++) {
+      const each = new Words(once.map((word) => word.replaceAll('#', String(i))));
+      this.#askOnce(line, each);
+      each.end();
+    }
+  }
+
+  #askOnce(line: number, words: Words): void {
     const world = this.#node.open();
     const address = words.next('the address that asks');
     const n = ++this.#asked;
@@ -138,11 +150,13 @@ class Play {
     const type = words.next('a type');
     const name = words.next('a name');
     const server = words.skip('at') ? words.next('a server') : undefined;
+    const isPlain = words.skip('plain');
     const isAgain = words.skip('again');
     const { questions } = this.#node.witness;
     const matching = questions.filter(
-      ({ message: { question }, server: asked }) =>
+      ({ message: { question, opt }, server: asked }) =>
         question?.type === type &&
+        isPlain === (opt === undefined) &&
         question.name.toLowerCase() === name.toLowerCase() &&
         (server === undefined || isEndpoint(asked, server)),
     );
