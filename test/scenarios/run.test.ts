@@ -17,8 +17,9 @@ const scenarios = readdirSync(folder)
 describe.each(['update', 'replace'] as const)('renewed by %s', (strategy) => {
   describe.each(['loop', 'thread'] as const)('committed by the %s', (commits) => {
     const played = scenarios.filter(({ needsThread }) => commits === 'thread' || !needsThread);
-    test.each(played)('$title ($file)', async ({ file }) => {
-      await runScenario(folder + file, strategy, commits);
-    });
+    // Not test.each, which cuts a long title short.
+    for (const { title, file } of played) {
+      test(`${title} (${file})`, () => runScenario(folder + file, strategy, commits));
+    }
   });
 });

@@ -3,6 +3,7 @@ import { COUNTERS } from '../../src/bridge/counters.ts';
 import type { Message } from './scenario-message.ts';
 import type { Node } from './scenario-node.ts';
 import { compareReply } from './scenario-reply.ts';
+import { checkSpread } from './scenario-spread.ts';
 import type { Words } from './scenario-text.ts';
 import type { Seen, SeenChange } from './scenario-witness.ts';
 import { elementKey } from './scenario-world.ts';
@@ -43,6 +44,9 @@ export class Claims {
         return true;
       case 'incomplete':
         if (this.#node.open().complaints.shift() === undefined) throw new Error('The last change was complete');
+        return true;
+      case 'upstream-spread':
+        checkSpread(this.#node.witness.questions.map(({ message, from }) => ({ id: message.id, port: from.port })));
         return true;
       case 'ignore':
         this.#ignored.add(words.next('replies, upstream or kernel'));

@@ -65,13 +65,14 @@ class Reading {
     let upper = 0;
     (['answer', 'authority', 'additional'] as const).forEach((section, s) => {
       for (let i = 0; i < (counts[s] ?? 0); i++) {
+        const ownerAt = this.#at;
         const owner = textOf(this.#labels());
         const [type, cls, ttl] = [this.#uint16(), this.#uint16(), this.#uint32()];
         const length = this.#uint16();
         const end = this.#at + length;
         if (end > b.length) throw new Error(`Record of ${owner} runs over the end`);
         if (type === OPT) {
-          if (opt !== undefined || section !== 'additional' || owner !== '.')
+          if (opt !== undefined || section !== 'additional' || b[ownerAt] !== 0)
             throw new Error('Misplaced or second OPT');
           upper = ttl >>> 24;
           opt = { payloadBytes: cls, flags: ttl & 0xffff, ...this.#options(end) };
@@ -154,6 +155,8 @@ class Reading {
   }
 }
 
+/** As in a scenario: what would be read as something else is `\DDD`. */
 function textOf(labels: readonly string[]): string {
-  return labels.length === 0 ? '.' : labels.join('.');
+  const escape = (character: string) => `\\${String(character.charCodeAt(0)).padStart(3, '0')}`;
+  return labels.length === 0 ? '.' : labels.map((label) => label.replaceAll(/[^!-~]|[.\\]/g, escape)).join('.');
 }

@@ -14,7 +14,7 @@ const QUESTION_AT = 12;
 
 interface Draft {
   section: 'answers' | 'authority' | 'additional';
-  owner: string;
+  owner: string | Bytes;
   type: number;
   class: number;
   ttl: number | undefined;
@@ -34,7 +34,7 @@ export interface UpstreamAnswer {
 /**
  * Items: ADDRESS, ADDRESS-LAST (a range in the last byte), `CNAME name`, `owner name`, `TXT text`, `SOA`, `SOA min N`, `NS name`,
  * `rdata TYPE HEX`, an rcode, `rcode N`, `ttl N` (of the records before it that have none), `class N` and `rdlength N` (of the next record),
- * `authority`, `additional`, `opt -`, `opt CODE:HEX+CODE:HEX`, `tc`, `ad`, `aa`, `wrong id`, `question NAME`, `trailing HEX`, `counts N`,
+ * `authority`, `additional`, `bomb N`, `opt -`, `opt CODE:HEX+CODE:HEX`, `tc`, `ad`, `aa`, `wrong id`, `question NAME`, `trailing HEX`, `counts N`,
  * `raw HEX`, `nothing`, `to another socket`, `from ADDRESS`.
  */
 export function readAnswer(words: Words, asked: Message, question0: Bytes): UpstreamAnswer {
@@ -142,6 +142,8 @@ class AnswerReading {
         this.#upperRcode = rcode >> 4;
         return;
       }
+      case 'bomb':
+        return this.#bomb(words.number('records'));
       case 'opt':
         return this.#opt(words.next('options'));
       case 'tc':
@@ -167,6 +169,19 @@ class AnswerReading {
         return;
       default:
         return this.#astray(word, words);
+    }
+  }
+
+  /** A ladder of 126 pointers, each to the one before, and records whose names begin at its top. The first item of an answer. */
+  #bomb(records: number): void {
+    const at = QUESTION_AT + this.#question.length + 11; // behind the record's fixed part, its owner the root
+    const rungs = Array.from({ length: 126 }, (_, i) => pointer(i === 0 ? at : at + 2 * i - 1)).flat();
+    const top = at + rungs.length - 1;
+    const fixed = { section: this.#section, class: 1, ttl: undefined, rdlength: undefined };
+    this.#records.push({ ...fixed, owner: '.', type: TYPE.NULL, rdata: [0, ...rungs] });
+    for (let i = 0; i < records; i++) {
+      const owner = pointer(top - 2 * (i % 2)); // no owner is that of the record before
+      this.#records.push({ ...fixed, owner, type: TYPE.NS, rdata: pointer(top) });
     }
   }
 
@@ -217,7 +232,7 @@ class AnswerReading {
 
   #write(it: Draft): Bytes {
     const isAsked = it.owner === this.#asked.question?.name && it.owner !== '.'; // a pointer to the root is longer than the root
-    const owner = isAsked ? pointer(QUESTION_AT) : name(it.owner);
+    const owner = isAsked ? pointer(QUESTION_AT) : it.owner;
     const ttl = it.type === TYPE.OPT ? this.#upperRcode * 2 ** 24 : (it.ttl ?? DEFAULT_TTL);
     const fixed = { owner, type: it.type, class: it.class, ttl, rdata: it.rdata };
     return record(it.rdlength === undefined ? fixed : { ...fixed, rdlength: it.rdlength });

@@ -1,6 +1,7 @@
 // The words of a `reply` statement, compared with a reply. What they do not mention must not be there; TTLs, CNAMEs and AA are compared
 // only when they are mentioned.
 import type { Message, MessageRecord } from './scenario-message.ts';
+import { bytesOf } from './scenario-text.ts';
 import type { Words } from './scenario-text.ts';
 
 const TC = 0x0200;
@@ -82,7 +83,7 @@ function readExpected(words: Words): Expected {
       case 'rdata': {
         const type = words.next('a type');
         expected.others.push(type);
-        expected.rdata.push(`${type} ${words.next('hexadecimal bytes or a name')}`);
+        expected.rdata.push(`${type} ${rdataOf(words.next('hexadecimal bytes or a name'))}`);
         break;
       }
       case 'additional':
@@ -112,6 +113,11 @@ function readExpected(words: Words): Expected {
 
 function textOf(value: Comparable): string {
   return (typeof value === 'object' ? value.join(' ') : String(value ?? '')) || 'none';
+}
+
+/** A name has a dot; `-` is no byte at all. */
+function rdataOf(word: string): string {
+  return word.includes('.') ? word : Buffer.from(bytesOf(word.replace(/^-$/, ''))).toString('hex');
 }
 
 function ofTypes(reply: Message, types: readonly string[]): MessageRecord[] {

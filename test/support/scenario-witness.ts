@@ -17,6 +17,7 @@ const MAX_UDP_BYTES = 1232;
 const QR = 0x8000;
 const RA = 0x0080;
 const Z = 0x0040;
+const DO = 0x8000;
 const COPIED = 0x7800 | 0x0100 | 0x0010; // opcode, RD, CD
 /** Jiffies and doubles; far below what a client could notice. */
 const SLACK_MS = 1;
@@ -142,7 +143,7 @@ export class Witness {
     if (reply.question !== undefined && reply.question.bytes !== asked.question?.bytes)
       complain('repeats another question');
     if ((reply.opt === undefined) !== (asked.opt === undefined)) complain('has OPT and the query not, or the reverse');
-    if (reply.opt !== undefined && (reply.opt.flags ^ (asked.opt?.flags ?? 0)) !== 0)
+    if (reply.opt !== undefined && reply.opt.flags !== ((asked.opt?.flags ?? 0) & DO))
       complain('does not copy DO, or more');
     if (reply.opt !== undefined && reply.opt.options > reply.opt.ede.length)
       complain('has an EDNS option besides an Extended DNS Error');
