@@ -158,8 +158,9 @@ export class Claims {
     const text = words.next('a counter');
     const name = COUNTERS.find((each) => each === text);
     if (name === undefined) throw new Error(`There is no counter "${text}"`);
+    const isLimit = words.skip('at') && words.skip('most');
     const [want, got] = [words.number('a number'), this.#node.open().counters.read()[name]];
-    if (want !== got) throw new Error(`It is ${got}`);
+    if (isLimit ? got > want : got !== want) throw new Error(`It is ${got}`);
   }
 }
 

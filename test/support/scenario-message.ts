@@ -5,6 +5,12 @@ import { rcodeName, typeName } from '../../src/dns/codes.ts';
 
 const OPT = 41;
 const EDE = 15;
+const [SVCB, HTTPS] = [64, 65];
+/** By key: ipv4hint, ipv6hint. */
+const HINT_BYTES = new Map([
+  [4, 4],
+  [6, 16],
+]);
 const NAMED = new Map([
   [2, 'NS'],
   [5, 'CNAME'],
@@ -19,6 +25,8 @@ export interface MessageRecord {
   readonly ttl: number;
   /** Address, name, or hexadecimal. */
   readonly rdata: string;
+  /** What a client may connect to for it: an address, or the hints of SVCB and HTTPS. */
+  readonly addresses: readonly string[];
 }
 
 export interface Message {
@@ -38,7 +46,9 @@ export interface Message {
     readonly payloadBytes: number;
     readonly flags: number;
     readonly ede: readonly number[];
-    options: number;
+    /** What is said beside these codes. */
+    readonly texts: readonly string[];
+    readonly options: number;
   };
 }
 
@@ -76,8 +86,12 @@ class Reading {
             throw new Error('Misplaced or second OPT');
           upper = ttl >>> 24;
           opt = { payloadBytes: cls, flags: ttl & 0xffff, ...this.#options(end) };
-        } else
-          records.push({ section, owner, type: typeName(type), class: cls, ttl, rdata: this.#rdata(type, length) });
+        } else {
+          const addresses = this.#hints(type, end);
+          const rdata = this.#rdata(type, length);
+          if (type === 1 || type === 28) addresses.push(rdata);
+          records.push({ section, owner, type: typeName(type), class: cls, ttl, rdata, addresses });
+        }
         if (this.#at !== end) throw new Error(`Record of ${owner}: RDLENGTH ${length} is not that of its rdata`);
       }
     });
@@ -125,23 +139,53 @@ class Reading {
     const raw = this.#bytes.subarray(this.#at, this.#at + length);
     this.#at += length;
     if (type === 1 && length === 4) return raw.join('.');
-    // Printed as IPv6 in every case: ::ffff:192.0.2.1 in an AAAA record is not 192.0.2.1.
-    if (type === 28 && length === 16)
-      return raw.toString('hex').startsWith('00000000000000000000ffff') ? 'mapped' : formatAddress(raw);
+    if (type === 28 && length === 16) return ipv6Text(raw);
     if (type === 1 || type === 28) throw new Error(`Address of ${length} bytes`);
     return raw.toString('hex');
   }
 
-  #options(end: number): { ede: number[]; options: number } {
+  /** RFC 9460 §7.3; other types have none. A record that cannot be read has one that nobody was granted. */
+  #hints(type: number, end: number): string[] {
+    if (type !== SVCB && type !== HTTPS) return [];
+    const start = this.#at;
+    try {
+      this.#at += 2;
+      this.#labels();
+      const hints: string[] = [];
+      while (this.#at < end) hints.push(...this.#hintsOfKey());
+      return this.#at === end ? hints : ['malformed'];
+    } catch {
+      return ['malformed'];
+    } finally {
+      this.#at = start;
+    }
+  }
+
+  #hintsOfKey(): string[] {
+    const [key, length] = [this.#uint16(), this.#uint16()];
+    const value = this.#bytes.subarray(this.#at, this.#at + length);
+    this.#at += length;
+    const step = HINT_BYTES.get(key);
+    if (step === undefined) return [];
+    const starts = Array.from({ length: Math.ceil(length / step) }, (_, i) => i * step);
+    const hints = starts.map((at) => value.subarray(at, at + step));
+    return hints.map((hint) => (step === 4 ? hint.join('.') : ipv6Text(hint)));
+  }
+
+  #options(end: number): Omit<NonNullable<Message['opt']>, 'payloadBytes' | 'flags'> {
     const ede: number[] = [];
+    const texts: string[] = [];
     let options = 0;
     for (; this.#at < end; options++) {
       const code = this.#uint16();
       const length = this.#uint16();
-      if (code === EDE) ede.push(this.#bytes.readUInt16BE(this.#at));
+      if (code === EDE) {
+        ede.push(this.#bytes.readUInt16BE(this.#at));
+        texts.push(this.#bytes.toString('latin1', this.#at + 2, this.#at + length));
+      }
       this.#at += length;
     }
-    return { ede, options };
+    return { ede, texts, options };
   }
 
   #uint16(): number {
@@ -153,6 +197,11 @@ class Reading {
     this.#at += 4;
     return this.#bytes.readUInt32BE(this.#at - 4);
   }
+}
+
+/** As IPv6 in every case: ::ffff:192.0.2.1 in an AAAA record is not 192.0.2.1. */
+function ipv6Text(bytes: Buffer): string {
+  return bytes.toString('hex').startsWith('00000000000000000000ffff') ? 'mapped' : formatAddress(bytes);
 }
 
 /** As in a scenario: what would be read as something else is `\DDD`. */

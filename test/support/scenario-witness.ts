@@ -145,6 +145,8 @@ export class Witness {
     if ((reply.opt === undefined) !== (asked.opt === undefined)) complain('has OPT and the query not, or the reverse');
     if (reply.opt !== undefined && reply.opt.flags !== ((asked.opt?.flags ?? 0) & DO))
       complain('does not copy DO, or more');
+    if (reply.opt?.texts.some((text) => !/^[ -~]{0,64}$/.test(text)) === true)
+      complain('has text in an Extended DNS Error that is long or not printable');
     if (reply.opt !== undefined && reply.opt.options > reply.opt.ede.length)
       complain('has an EDNS option besides an Extended DNS Error');
     const limit = Math.min(Math.max(asked.opt?.payloadBytes ?? 0, MIN_UDP_BYTES), MAX_UDP_BYTES);
@@ -154,7 +156,7 @@ export class Witness {
 
   /** What the client sees of a granted name is what the kernel allows, for as long as the reply says (I1, I3, I4, design §6). */
   #addresses(to: string, reply: Message, complain: (what: string) => void): void {
-    const shown = reply.records.filter(({ type }) => type === 'A' || type === 'AAAA');
+    const shown = reply.records.filter(({ addresses }) => addresses.length > 0);
     const { world } = this;
     if (world === undefined || shown.length === 0 || reply.question === undefined) return;
     const { compiled, registry } = world.state;
@@ -164,8 +166,10 @@ export class Witness {
     if (program < 0) return;
     const { labels } = reply.question;
     const { mayAskUdp, classes } = decide(compiled, program, labels);
-    if (!mayAskUdp) return complain('shows addresses of a name that the pod may not ask');
-    for (const { rdata, ttl } of shown) {
+    if (!mayAskUdp && !isRootNs(reply)) return complain('shows addresses of a name that the pod may not ask');
+    for (const { rdata, ttl } of shown.flatMap((each) =>
+      each.addresses.map((one) => ({ rdata: one, ttl: each.ttl })),
+    )) {
       const opened = openedFor(compiled, program, labels, rdata);
       for (const id of (opened.length > 0 ? opened : classes).map((each) => compiled.classes[each]?.id)) {
         const family = rdata.includes(':') || rdata === 'mapped' ? 6 : 4;
@@ -196,8 +200,17 @@ export class Witness {
     const index = state?.registry.pods.findIndex(({ pod }) => pod.addresses.includes(client)) ?? -1;
     const program = state?.compiled.programOfPod[index] ?? -1;
     if (state === undefined || index < 0) return false;
-    return program < 0 || decide(state.compiled, program, ask.message?.question?.labels ?? []).mayAskUdp;
+    return (
+      program < 0 ||
+      isRootNs(ask.message) ||
+      decide(state.compiled, program, ask.message?.question?.labels ?? []).mayAskUdp
+    );
   }
+}
+
+/** What forwarders ask twice a second to see whether we live (design §8): everybody may. */
+function isRootNs(message: Message | undefined): boolean {
+  return message?.question?.name === '.' && message.question.type === 'NS';
 }
 
 /** The classes of rules that open the address's range, if any does: others need not be granted it. */

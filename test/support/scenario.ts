@@ -59,8 +59,8 @@ class Play {
   async statement(line: number, verb: string, words: Words): Promise<void> {
     if (!(await this.#node.statement(verb, words))) {
       this.#node.open();
-      if (verb === 'ask') this.#ask(line, words);
-      else if (verb === 'upstream') this.#upstream(words);
+      if (verb === 'ask') repeat(words, (each) => this.#ask(line, each));
+      else if (verb === 'upstream') repeat(words, (each) => this.#upstream(each));
       else if (!this.#claims.statement(verb, words)) this.#happen(verb, words);
       words.end();
     }
@@ -115,19 +115,7 @@ class Play {
     }
   }
 
-  /** With `times=N` as often, `#` in a word being 1 to N. */
   #ask(line: number, words: Words): void {
-    const all = words.rest();
-    const times = all.find((word) => word.startsWith('times='));
-    const once = all.filter((word) => word !== times);
-    for (let i = 1; i <= Number(times?.slice(6) ?? 1); i++) {
-      const each = new Words(once.map((word) => word.replaceAll('#', String(i))));
-      this.#askOnce(line, each);
-      each.end();
-    }
-  }
-
-  #askOnce(line: number, words: Words): void {
     const world = this.#node.open();
     const address = words.next('the address that asks');
     const n = ++this.#asked;
@@ -197,6 +185,18 @@ class Play {
     const times = words.skip('times') ? words.number('a number') : 1;
     const destination = words.skip('of') ? { destination: shortBytes(words.next('an address')) } : {};
     this.#node.open().sys.nftables.refuse({ errno, times, ...destination });
+  }
+}
+
+/** With `times=N` as often, `#` in a word being 1 to N. */
+function repeat(words: Words, once: (words: Words) => void): void {
+  const all = words.rest();
+  const times = all.find((word) => word.startsWith('times='));
+  const kept = all.filter((word) => word !== times);
+  for (let i = 1; i <= Number(times?.slice(6) ?? 1); i++) {
+    const each = new Words(kept.map((word) => word.replaceAll('#', String(i))));
+    once(each);
+    each.end();
   }
 }
 
