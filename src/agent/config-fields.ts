@@ -42,10 +42,15 @@ export class Fields {
     return node?.kind === 'map' ? [...node.entries.keys()] : [];
   }
 
+  /** The value where it is one text; undefined for whatever else, which is no problem yet. */
+  scalarText(key: string): string | undefined {
+    const node = this.#entries.get(key)?.value;
+    return node?.kind === 'scalar' && typeof node.value === 'string' ? node.value : undefined;
+  }
+
   /** Whether the value is this word, alone. */
   isWord(key: string, word: string): boolean {
-    const node = this.#entries.get(key)?.value;
-    return node?.kind === 'scalar' && node.value === word;
+    return this.scalarText(key) === word;
   }
 
   isMap(key: string): boolean {
@@ -53,7 +58,7 @@ export class Fields {
   }
 
   map(key: string, keys: readonly string[]): Fields {
-    return new Fields(this.#entries.get(key)?.value, this.#problems, keys, this.#name(key), this.#place);
+    return new Fields(this.#entries.get(key)?.value, this.#problems, keys, this.nameOf(key), this.#place);
   }
 
   /** A text; without `fallback` it must be there. */
@@ -129,10 +134,10 @@ export class Fields {
     return found;
   }
 
-  /** `ADDRESS`, `ADDRESS:PORT`, `[V6]:PORT`. */
-  endpoints(key: string, defaultPort: number): Endpoint[] {
+  /** `ADDRESS`, `ADDRESS:PORT`, `[V6]:PORT`; `or` is what else may stand there. */
+  endpoints(key: string, defaultPort: number, or = ''): Endpoint[] {
     const parse = (text: string): Endpoint | undefined => parseEndpoint(text, defaultPort);
-    return this.values(key, parse, 'is not ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT');
+    return this.values(key, parse, `is not ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT${or}`);
   }
 
   cidrs(key: string): string[] {
@@ -166,7 +171,7 @@ export class Fields {
     const node = this.#entries.get(key)?.value;
     const items = node?.kind === 'list' ? node.items : [];
     const place = items.find((item) => item.kind === 'scalar' && item.value === value)?.place ?? node?.place;
-    this.#problems.add(place ?? this.#place, 'bad-value', `${this.#name(key)}: ${JSON.stringify(value)} ${why}`);
+    this.#problems.add(place ?? this.#place, 'bad-value', `${this.nameOf(key)}: ${JSON.stringify(value)} ${why}`);
   }
 
   /** A problem with `key` as a whole; where it is missing, with the mapping that it should stand in. */
@@ -177,18 +182,19 @@ export class Fields {
   #required(key: string, isOptional: boolean): Node | undefined {
     const node = this.#entries.get(key)?.value;
     if (node === undefined && !isOptional) {
-      this.#problems.add(this.#place, 'missing-field', `Add ${this.#name(key)}: it has no default`);
+      this.#problems.add(this.#place, 'missing-field', `Add ${this.nameOf(key)}: it has no default`);
     }
     return node;
   }
 
   #wrong<T>(node: Node, key: string, rule: string, standIn: T): T {
     const value = node.kind === 'scalar' ? JSON.stringify(node.value) : `a ${node.kind}`;
-    this.#problems.add(node.place, 'bad-value', `${this.#name(key)} is ${value}: it ${rule}`);
+    this.#problems.add(node.place, 'bad-value', `${this.nameOf(key)} is ${value}: it ${rule}`);
     return standIn;
   }
 
-  #name(key: string): string {
+  /** As messages call it. */
+  nameOf(key: string): string {
     return this.#path === '' ? key : `${this.#path}.${key}`;
   }
 }

@@ -1,5 +1,6 @@
 // The part of namewall.yaml that says which cluster, which node and which DNS Service: every key of `kubernetes`, its default and its check.
 import { isDnsLabel, isDnsSubdomain } from '../policy/dialects/kubernetes-names.ts';
+import { MAX_ZONES } from './config-dns.ts';
 import type { Fields } from './config-fields.ts';
 import { canonicalZone } from './config-values.ts';
 import { resolve } from 'node:path';
@@ -31,8 +32,6 @@ export const KUBERNETES_KEYS = [
 ];
 const DEFAULT_DNS_SERVICE = 'kube-system/kube-dns';
 const DEFAULT_CLUSTER_ZONES = ['cluster.local', 'in-addr.arpa', 'ip6.arpa'];
-/** The data plane takes 16 zones, and `.` is one. */
-const MAX_CLUSTER_ZONES = 15;
 
 /** Paths are relative to `folder`; `env` has NODE_NAME where the downward API gives it. */
 export function readKubernetes(fields: Fields, folder: string, env: NodeJS.ProcessEnv): KubernetesConfig {
@@ -72,12 +71,8 @@ function readClusterZones(fields: Fields): readonly string[] {
   if (!fields.has('clusterZones')) return DEFAULT_CLUSTER_ZONES;
   // Not `.`: what that is asked of, `dns.upstreams` says.
   const zones = fields.values('clusterZones', canonicalZone, 'is not a zone such as cluster.local');
-  if (zones.length > MAX_CLUSTER_ZONES) {
-    fields.problem(
-      'clusterZones',
-      'bad-value',
-      `Remove zones: ${zones.length} are listed, at most ${MAX_CLUSTER_ZONES}`,
-    );
+  if (zones.length > MAX_ZONES) {
+    fields.problem('clusterZones', 'bad-value', `Remove zones: ${zones.length} are listed, at most ${MAX_ZONES}`);
   }
   return [...new Set(zones)];
 }

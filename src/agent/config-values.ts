@@ -4,6 +4,8 @@ import { parseAddress } from '../base/ip.ts';
 import { isDnsSubdomain } from '../policy/dialects/kubernetes-names.ts';
 import type { Endpoint } from '../sys/sys.ts';
 
+const MAX_NAME = 253; // RFC 1035 §2.3.4, as text
+const ZONE_LABEL = /^[a-z0-9_](?:[a-z0-9_/-]{0,61}[a-z0-9_])?$/i;
 const DURATION_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 
 /** `500ms`, `5s`, `10m`, `1h`, or a number of seconds; NaN when it is none of them. */
@@ -31,4 +33,14 @@ export function isCidr(text: string): boolean {
 export function canonicalZone(text: string): string | undefined {
   const zone = text.toLowerCase().replace(/\.$/, '');
   return isDnsSubdomain(zone) ? zone : undefined;
+}
+
+/**
+ * A zone that names are asked of, likewise. Such names are no names of hosts: Active Directory has `_msdcs`, and parts of a reverse zone have
+ * a slash (RFC 2317 §4).
+ */
+export function canonicalUpstreamZone(text: string): string | undefined {
+  const zone = text.replace(/\.$/, '');
+  const isZone = zone.length <= MAX_NAME && zone.split('.').every((label) => ZONE_LABEL.test(label));
+  return isZone ? zone.toLowerCase() : undefined;
 }

@@ -3,11 +3,11 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Parsed } from '../base/errors.ts';
-import { formatAddress } from '../base/ip.ts';
-import type { Denial, InternalZone, Lifetimes } from '../datapath/settings.ts';
+import type { InternalZone, Lifetimes, UpstreamZone } from '../datapath/settings.ts';
 import { ProblemList, readDocuments } from '../policy/dialects/document.ts';
 import type { PrivateRange } from '../kernel/protected.ts';
-import type { Endpoint } from '../sys/sys.ts';
+import { DNS_KEYS, MAX_ZONES, readAnswering, readUpstreams, readZones } from './config-dns.ts';
+import type { AnsweringConfig, Upstreams } from './config-dns.ts';
 import { Fields } from './config-fields.ts';
 import { KUBERNETES_KEYS, readKubernetes } from './config-kubernetes.ts';
 import type { KubernetesConfig } from './config-kubernetes.ts';
@@ -15,10 +15,7 @@ import { readInternalZones } from './config-zones.ts';
 import { HEALTH_SOCKET } from './health.ts';
 
 /** What both modes have. */
-interface CommonConfig {
-  readonly whenDown: 'closed' | 'bypass';
-  readonly denial: Denial;
-  readonly queriesPerSecond: number;
+interface CommonConfig extends AnsweringConfig {
   readonly intercept: 'selected' | 'namespaces' | 'all';
   readonly lifetimes: Lifetimes;
   readonly protect: { readonly ranges: readonly PrivateRange[]; readonly cidrs: readonly string[] };
@@ -54,7 +51,10 @@ export interface HostConfig extends CommonConfig {
   readonly policies: readonly string[];
   /** Addresses that clients ask, canonical text. */
   readonly dnsServers: readonly string[];
-  readonly upstreams: readonly Endpoint[];
+  /** Whom the names of these zones are asked of. Canonical text; none is `.`. */
+  readonly zones: readonly UpstreamZone[];
+  /** Whom all others are asked of. */
+  readonly upstreams: Upstreams;
 }
 
 /** Pods and policies of one node of a Kubernetes cluster. */
@@ -63,8 +63,10 @@ export interface NodeConfig extends CommonConfig {
   readonly kubernetes: KubernetesConfig;
   /** Addresses that pods ask, canonical text; `cluster`: those of the DNS Service. */
   readonly dnsServers: readonly string[] | 'cluster';
-  /** Who is asked for names outside the cluster's zones; `cluster`: the DNS Service's endpoints, too. */
-  readonly upstreams: readonly Endpoint[] | 'cluster';
+  /** Whom the names of these zones are asked of, also where the cluster has a zone of that name. Canonical text; none is `.`. */
+  readonly zones: readonly UpstreamZone[];
+  /** Who is asked for names outside these zones and the cluster's; `cluster`: the DNS Service's endpoints, too. */
+  readonly upstreams: Upstreams | 'cluster';
 }
 
 export type Config = HostConfig | NodeConfig;
@@ -75,7 +77,6 @@ export const DEFAULT_MARK = 0x100000;
 export const DEFAULT_ROUTING_TABLE = 5310;
 export const DEFAULT_LOG_GROUP = 5310;
 export const DEFAULT_STATE = '/run/namewall';
-export const DNS_PORT = 53;
 
 const MAIN_KEYS = [
   'clients',
@@ -108,7 +109,7 @@ export function readConfig(file: string, env: NodeJS.ProcessEnv = process.env): 
 }
 
 function readRoot(fields: Fields, folder: string, env: NodeJS.ProcessEnv): Config {
-  const dns = fields.map('dns', ['servers', 'upstreams', 'whenDown', 'denied', 'queriesPerSecond']);
+  const dns = fields.map('dns', DNS_KEYS);
   const mode = fields.choice('mode', ['host', 'node']);
   const common = readCommon(fields, dns, folder, mode);
   return mode === 'host'
@@ -122,13 +123,12 @@ function readHost(fields: Fields, dns: Fields, folder: string): Omit<HostConfig,
     fields.problem('kubernetes', 'wrong-mode', message);
   }
   const dnsServers = dns.addresses('servers');
-  const upstreams = dns.endpoints('upstreams', DNS_PORT);
-  refuseOwn(dns, dnsServers, upstreams);
   return {
     clients: resolve(folder, fields.text('clients')),
     policies: fields.texts('policies').map((path) => resolve(folder, path)),
     dnsServers,
-    upstreams,
+    zones: readZones(dns, dnsServers),
+    upstreams: readUpstreams(dns, folder, dnsServers),
   };
 }
 
@@ -143,26 +143,23 @@ function readNode(
   }
   const isOf = (key: string): boolean => dns.has(key) && !dns.isWord(key, 'cluster');
   const dnsServers = isOf('servers') ? dns.addresses('servers') : 'cluster';
-  const upstreams = isOf('upstreams') ? dns.endpoints('upstreams', DNS_PORT) : 'cluster';
-  if (dnsServers !== 'cluster' && upstreams !== 'cluster') refuseOwn(dns, dnsServers, upstreams);
+  const own = dnsServers === 'cluster' ? [] : dnsServers; // those of the cluster the data plane refuses (upstreams.ts)
+  const kubernetes = readKubernetes(fields.map('kubernetes', KUBERNETES_KEYS), folder, env);
+  const zones = readZones(dns, own);
+  refuseTooMany(dns, zones, kubernetes.clusterZones);
   return {
-    kubernetes: readKubernetes(fields.map('kubernetes', KUBERNETES_KEYS), folder, env),
+    kubernetes,
     dnsServers,
-    upstreams,
+    zones,
+    upstreams: isOf('upstreams') ? readUpstreams(dns, folder, own) : 'cluster',
   };
 }
 
-/** What is asked of a server that we stand in front of would come back to us. */
-function refuseOwn(dns: Fields, dnsServers: readonly string[], upstreams: readonly Endpoint[]): void {
-  for (const { address, port } of upstreams) {
-    const text = formatAddress(address);
-    if (port !== DNS_PORT || !dnsServers.includes(text)) continue;
-    dns.problem(
-      'upstreams',
-      'own-listener',
-      `Remove ${text} from dns.upstreams: it is one of dns.servers, so namewall would ask itself`,
-    );
-  }
+function refuseTooMany(dns: Fields, zones: readonly UpstreamZone[], clusterZones: readonly string[]): void {
+  const { size } = new Set([...zones.map(({ zone }) => zone), ...clusterZones]);
+  if (size <= MAX_ZONES || zones.length > MAX_ZONES || clusterZones.length > MAX_ZONES) return; // or it was said already
+  const message = `Remove zones: dns.zones and kubernetes.clusterZones have ${size}, at most ${MAX_ZONES}`;
+  dns.problem('zones', 'bad-value', message);
 }
 
 function readCommon(fields: Fields, dns: Fields, folder: string, mode: Config['mode']): CommonConfig {
@@ -174,10 +171,7 @@ function readCommon(fields: Fields, dns: Fields, folder: string, mode: Config['m
   // On a host nobody probes unless somebody says where: several namespaces of one machine may each have an agent.
   const health = fields.text('health', mode === 'node' ? HEALTH_SOCKET : 'off');
   return {
-    whenDown: dns.choice('whenDown', ['closed', 'bypass']),
-    denial: dns.choice('denied', ['nxdomain', 'refused', 'nodata', 'drop']),
-    // One pod's share of the socket that all share. A busy pod asks some hundreds a second; the loop answers several times this.
-    queriesPerSecond: dns.integer('queriesPerSecond', 20_000, 1, 1_000_000),
+    ...readAnswering(dns),
     intercept: fields.choice('intercept', ['namespaces', 'selected', 'all']),
     lifetimes: {
       minTtlMs,

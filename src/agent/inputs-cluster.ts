@@ -5,14 +5,16 @@ import type { Parsed, Problem } from '../base/errors.ts';
 import { familyOf, formatAddress, parseAddress } from '../base/ip.ts';
 import type { Family } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
+import type { UpstreamZone } from '../datapath/settings.ts';
 import { isIPv4Cidr, RangeMatcher } from '../kernel/protected.ts';
 import type { ProtectedRange } from '../kernel/protected.ts';
 import { Cluster } from '../kubernetes/cluster.ts';
 import type { ClusterView } from '../kubernetes/cluster.ts';
 import type { Endpoint } from '../sys/sys.ts';
-import { DNS_PORT } from './config.ts';
+import { DNS_PORT } from './config-dns.ts';
 import type { NodeConfig } from './config.ts';
 import type { Inputs, InputSource } from './inputs.ts';
+import { ResolvConfFile } from './resolv-conf-file.ts';
 
 /** What does not become nothing because an object was deleted: pods go on asking the address that stands in their resolv.conf. */
 interface Lasting {
@@ -24,32 +26,40 @@ export class ClusterSource implements InputSource {
   readonly #config: NodeConfig;
   readonly #cluster: Pick<Cluster, 'view' | 'close'>;
   readonly #log: Logger;
+  /** Where neither the cluster nor the configuration says whom else we ask. */
+  readonly #resolvConf: ResolvConfFile | undefined;
   #lasting: Lasting = { dnsServers: [], podRanges: [] };
   #leftOut = '[]';
   #problemCount = 0;
 
-  constructor(config: NodeConfig, cluster: Pick<Cluster, 'view' | 'close'>, log: Logger) {
+  constructor(config: NodeConfig, cluster: Pick<Cluster, 'view' | 'close'>, log: Logger, resolvConf?: ResolvConfFile) {
     this.#config = config;
     this.#cluster = cluster;
     this.#log = log;
+    this.#resolvConf = resolvConf;
   }
 
   /** Resolves when everything was listed once, however long that takes; `signal` gives up. Rejects with KubernetesError. */
   static async open(config: NodeConfig, changed: () => void, log: Logger, signal: AbortSignal): Promise<ClusterSource> {
+    const { upstreams } = config;
+    const isFile = typeof upstreams !== 'string' && 'file' in upstreams;
+    const resolvConf = isFile ? await ResolvConfFile.open(upstreams.file, changed, log) : undefined;
     const cluster = await Cluster.start(config.kubernetes, { changed, log }, signal);
-    return new ClusterSource(config, cluster, log);
+    return new ClusterSource(config, cluster, log, resolvConf);
   }
 
-  read(): Promise<Parsed<Inputs>> {
+  async read(): Promise<Parsed<Inputs>> {
     const view = this.#cluster.view();
     this.#lasting = {
       dnsServers: view.dnsServers.length > 0 ? view.dnsServers : this.#lasting.dnsServers,
       podRanges: view.podRanges.length > 0 ? view.podRanges : this.#lasting.podRanges,
     };
     this.#tellLeftOut(view);
-    const inputs = inputsOf(view, this.#config, this.#lasting);
+    const named = await this.#resolvConf?.read(dnsServersOf(this.#config, this.#lasting));
+    if (named?.ok === false) return named;
+    const inputs = inputsOf(view, this.#config, this.#lasting, named?.value.servers);
     this.#problemCount = inputs.problems.length;
-    return Promise.resolve({ ok: true, value: inputs });
+    return { ok: true, value: { ...inputs, problems: [...inputs.problems, ...(named?.value.problems ?? [])] } };
   }
 
   warnings(): readonly string[] {
@@ -58,11 +68,13 @@ export class ClusterSource implements InputSource {
       ...(view.isStale ? ['the API server does not answer: pods and policies are as they were last'] : []),
       ...(view.dnsEndpoints.length === 0 ? [`no endpoint of ${serviceName(this.#config)} is ready`] : []),
       ...(this.#problemCount > 0 ? [`problems of policies or of the cluster, ${this.#problemCount}: see the log`] : []),
+      ...(this.#resolvConf?.warnings() ?? []),
     ];
   }
 
   close(): void {
     this.#cluster.close();
+    this.#resolvConf?.close();
   }
 
   /** Those that have ended are ordinary; the others run and are not enforced. */
@@ -79,9 +91,15 @@ export class ClusterSource implements InputSource {
   }
 }
 
-export function inputsOf(view: ClusterView, config: NodeConfig, lasting: Lasting): Inputs {
+/** `named` are the servers of the file that `upstreams` may be. */
+export function inputsOf(
+  view: ClusterView,
+  config: NodeConfig,
+  lasting: Lasting,
+  named: readonly Endpoint[] = [],
+): Inputs {
   const { kubernetes } = config;
-  const dnsServers = (config.dnsServers === 'cluster' ? lasting.dnsServers : config.dnsServers).toSorted();
+  const dnsServers = dnsServersOf(config, lasting);
   const podRanges = kubernetes.podRanges === 'node' ? lasting.podRanges : kubernetes.podRanges;
   const isOwn = ({ address, port }: Endpoint): boolean =>
     port === DNS_PORT && dnsServers.includes(formatAddress(address));
@@ -96,10 +114,7 @@ export function inputsOf(view: ClusterView, config: NodeConfig, lasting: Lasting
     podsAt: `Node ${kubernetes.nodeName}`,
     policies: view.policies,
     dnsServers,
-    zones: [
-      ...kubernetes.clusterZones.map((zone) => ({ zone, servers: endpoints })),
-      { zone: '.', servers: config.upstreams === 'cluster' ? endpoints : config.upstreams },
-    ],
+    zones: zonesOf(config, endpoints, named),
     guardedRanges: guarded.ranges,
     protectedRanges: [
       ...podRanges.map((cidr): ProtectedRange => ({ cidr, reason: 'pod-range' })),
@@ -111,6 +126,25 @@ export function inputsOf(view: ClusterView, config: NodeConfig, lasting: Lasting
       ...guarded.problems,
     ],
   };
+}
+
+function dnsServersOf(config: NodeConfig, lasting: Lasting): readonly string[] {
+  return (config.dnsServers === 'cluster' ? lasting.dnsServers : config.dnsServers).toSorted();
+}
+
+/** What the configuration says of a zone stands before what the cluster says of it. */
+function zonesOf(
+  { zones, upstreams, kubernetes }: NodeConfig,
+  endpoints: readonly Endpoint[],
+  named: readonly Endpoint[],
+): readonly UpstreamZone[] {
+  const ofCluster = kubernetes.clusterZones.filter((zone) => zones.every((each) => each.zone !== zone));
+  const listed = upstreams === 'cluster' ? endpoints : upstreams;
+  return [
+    ...zones,
+    ...ofCluster.map((zone) => ({ zone, servers: endpoints })),
+    { zone: '.', servers: 'file' in listed ? named : listed },
+  ];
 }
 
 /** Each node begins with another endpoint, and with the same one after a restart: else all nodes would ask the first of the list. */

@@ -1,5 +1,6 @@
 // Clients and policies of a host, from files: both are read anew at each change, and a problem in either refuses the whole change, because
-// the rest alone might open what the wrong part was meant to close.
+// the rest alone might open what the wrong part was meant to close. Whom we ask opens nothing, and changes whatever is wrong with those.
+import { isDeepStrictEqual } from 'node:util';
 import type { Parsed } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Pod } from '../pods/pod.ts';
@@ -11,11 +12,19 @@ import type { FileWatch } from '../policy/sources/watch.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { HostConfig } from './config.ts';
 import type { Inputs, InputSource } from './inputs.ts';
+import { ResolvConfFile } from './resolv-conf-file.ts';
+
+/** What says whom we ask is another file, if it is one at all. */
+type Asked = Pick<Inputs, 'zones' | 'problems'>;
+type FileInputs = Omit<Inputs, keyof Asked>;
 
 export class FileSource implements InputSource {
   readonly #config: HostConfig;
   readonly #parsed = new ParsedInputs();
   #watches: readonly FileWatch[] = [];
+  /** Where the configuration lists no servers. */
+  #resolvConf: ResolvConfFile | undefined;
+  #last: Inputs | undefined;
 
   private constructor(config: HostConfig) {
     this.#config = config;
@@ -30,19 +39,42 @@ export class FileSource implements InputSource {
       watchFiles([config.clients], { changed, failed }),
       watchFiles(config.policies, { changed, failed }),
     ]);
+    if ('file' in config.upstreams) {
+      source.#resolvConf = await ResolvConfFile.open(config.upstreams.file, changed, log);
+    }
     return source;
   }
 
-  read(): Promise<Parsed<Inputs>> {
-    return readFiles(this.#config, this.#parsed);
+  async read(): Promise<Parsed<Inputs>> {
+    const [asked, files] = await Promise.all([this.#readAsked(), readFiles(this.#config, this.#parsed)]);
+    if (asked.ok && files.ok) {
+      this.#last = { ...files.value, ...asked.value };
+      return { ok: true, value: this.#last };
+    }
+    const problems = [asked, files].flatMap((each) => (each.ok ? [] : each.problems));
+    if (!asked.ok || this.#last === undefined || isDeepStrictEqual(asked.value.zones, this.#last.zones)) {
+      return { ok: false, problems };
+    }
+    this.#last = { ...this.#last, ...asked.value };
+    return { ok: true, value: { ...this.#last, problems: [...asked.value.problems, ...problems] } };
   }
 
   warnings(): readonly string[] {
-    return [];
+    return this.#resolvConf?.warnings() ?? [];
   }
 
   close(): void {
     for (const watch of this.#watches) watch.close();
+    this.#resolvConf?.close();
+  }
+
+  async #readAsked(): Promise<Parsed<Asked>> {
+    const { zones, upstreams, dnsServers } = this.#config;
+    const read = await this.#resolvConf?.read(dnsServers);
+    if (read?.ok === false) return read;
+    const listed = 'file' in upstreams ? [] : upstreams;
+    const { servers, problems } = read?.value ?? { servers: listed, problems: [] };
+    return { ok: true, value: { zones: [...zones, { zone: '.', servers }], problems } };
   }
 }
 
@@ -53,7 +85,7 @@ class ParsedInputs {
 }
 
 /** All problems of clients and policies are reported together. */
-export async function readFiles(config: HostConfig, parsed = new ParsedInputs()): Promise<Parsed<Inputs>> {
+export async function readFiles(config: HostConfig, parsed = new ParsedInputs()): Promise<Parsed<FileInputs>> {
   const [clients, policies] = await Promise.all([
     loadClients(config.clients, parsed.clients),
     loadPolicies(config.policies, parsed.policies),
@@ -72,10 +104,8 @@ export async function readFiles(config: HostConfig, parsed = new ParsedInputs())
       podsAt: `${config.clients}:1:1`,
       policies: policies.value,
       dnsServers: config.dnsServers,
-      zones: [{ zone: '.', servers: config.upstreams }],
       guardedRanges: [],
       protectedRanges: [],
-      problems: [],
     },
   };
 }

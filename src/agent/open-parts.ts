@@ -4,8 +4,9 @@ import { parseAddress } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
 import type { DatapathSettings } from '../datapath/settings.ts';
 import type { RefreshStrategy } from '../kernel/set-writer.ts';
-import { DNS_PORT, TABLE } from './config.ts';
+import { TABLE } from './config.ts';
 import type { Config } from './config.ts';
+import { DNS_PORT } from './config-dns.ts';
 import { FileSource } from './inputs-files.ts';
 import { extraRanges } from './inputs.ts';
 import type { Inputs, InputSource } from './inputs.ts';
@@ -44,5 +45,9 @@ export function settingsOf(config: Config, strategy: RefreshStrategy, inputs: In
     strategy,
     protect: extraRanges(config, inputs),
     internalZones: config.internalZones,
+    queriesPerSecond: config.queriesPerSecond,
+    newNamesPerSecond: config.newNamesPerSecond,
+    hints: config.hints,
+    maxAddresses: config.maxAddresses,
   };
 }

@@ -30,7 +30,6 @@ export function rulesOf(
   return {
     mark: config.mark,
     dnsServers: state.inputs.dnsServers,
-    proxyTcp: false,
     whenDown: config.whenDown,
     verdict: config.verdict,
     logGroup: config.logGroup,

@@ -7,6 +7,7 @@ import {
   AUDIT_HEAD_BYTES,
   AUDIT_KIND,
   AUDIT_REASON,
+  CAPS,
   NO_RCODE,
 } from '../bridge/audit-record.ts';
 import { rcodeName, typeName } from '../dns/codes.ts';
@@ -38,6 +39,21 @@ export function decode(view: DataView, bytes: Uint8Array, offset: number, names:
   const time = new Date(view.getFloat64(offset + AUDIT_FIELD.wallMs, true)).toISOString();
   const auditPod = pod === undefined ? null : { namespace: pod.namespace, name: pod.name, uid: pod.uid };
   if (kind === AUDIT_KIND.Folded) return { time, event: 'audit.folded', pod: auditPod, ...readCounts(view, offset) };
+  if (kind === AUDIT_KIND.Cap) {
+    const cap = CAPS[view.getUint8(offset + AUDIT_FIELD.reason)] ?? 'unknown';
+    return {
+      time,
+      event: 'cap.reached',
+      pod: auditPod,
+      cap,
+      count: view.getUint32(offset + AUDIT_FIELD.ttlSeconds, true),
+    };
+  }
+  if (kind === AUDIT_KIND.Spoof) {
+    const server = formatAddress(bytes, offset + AUDIT_FIELD.client);
+    const port = view.getUint16(offset + AUDIT_FIELD.qtype, true);
+    return { time, event: 'spoof', server, port, count: view.getUint32(offset + AUDIT_FIELD.ttlSeconds, true) };
+  }
   const asker = {
     pod: auditPod,
     client: formatAddress(bytes, offset + AUDIT_FIELD.client),

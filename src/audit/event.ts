@@ -1,4 +1,5 @@
 // One audit event as it is written: a flat JSON object whose keys are stable. Version 1 of the schema.
+import type { CapName } from '../bridge/audit-record.ts';
 
 export interface AuditPod {
   readonly namespace: string;
@@ -19,7 +20,7 @@ interface EventHead {
   readonly time: string;
   readonly pod: AuditPod | null;
   readonly client: string;
-  /** Presentation form, ASCII only, `\DDD` for everything else. */
+  /** Presentation form, ASCII only, `\DDD` for everything else. `.` of type `TYPE0` where the question was not read. */
   readonly qname: string;
   readonly qtype: string;
 }
@@ -67,6 +68,27 @@ export interface FoldedEvent {
   readonly denied: number;
   readonly failed: number;
   readonly grants: number;
+}
+
+/** A limit of a pod was reached; once in ten seconds at most for each pod and limit. Nothing of it is lost but by `audit.lost`. */
+export interface CapEvent {
+  readonly time: string;
+  readonly event: 'cap.reached';
+  /** Null: clients that are no pods, together. */
+  readonly pod: AuditPod | null;
+  readonly cap: CapName | 'unknown';
+  /** How often since the last line of this pod and limit. */
+  readonly count: number;
+}
+
+/** Answers from an upstream's address to nothing that was asked of it: somebody may forge them. Once in ten seconds at most for each server. */
+export interface SpoofEvent {
+  readonly time: string;
+  readonly event: 'spoof';
+  readonly server: string;
+  readonly port: number;
+  /** How many since the last line of this server. */
+  readonly count: number;
 }
 
 /** Records that the data plane could not hand over, or that a sink could not take: loss is itself recorded (I11). */
@@ -172,4 +194,12 @@ export type ConnectionEvent =
   ConnectionDeniedEvent | ConnectionOpenedEvent | ConnectionClosedEvent | ConnectionCutEvent | ConnectionFoldedEvent;
 
 export type AuditEvent =
-  DnsEvent | GrantEvent | FoldedEvent | LostEvent | ConnectionEvent | TableRestoredEvent | EnforcementEvent;
+  | DnsEvent
+  | GrantEvent
+  | FoldedEvent
+  | CapEvent
+  | SpoofEvent
+  | LostEvent
+  | ConnectionEvent
+  | TableRestoredEvent
+  | EnforcementEvent;

@@ -1,8 +1,9 @@
 // The bytes of one audit record in the ring: what the data plane writes (datapath/audit.ts) and the main thread reads (audit/drain.ts).
 // Little-endian, fixed head, then the folded wire name, then the addresses, 16 bytes each. A record of kind Folded has, instead of addresses,
-// four uint32: how many allowed, denied, failed and grant events of its pod were not written one by one.
+// four uint32: how many allowed, denied, failed and grant events of its pod were not written one by one. In one of kind Cap or Spoof the field
+// ttlSeconds is how many events it stands for; Cap has a limit in the field reason, Spoof a server in the fields client and qtype (its port).
 
-export const AUDIT_KIND = { Allowed: 1, Denied: 2, Failed: 3, Grant: 4, Folded: 5 } as const;
+export const AUDIT_KIND = { Allowed: 1, Denied: 2, Failed: 3, Grant: 4, Folded: 5, Cap: 6, Spoof: 7 } as const;
 
 /** In the rcode field: no reply was sent. */
 export const NO_RCODE = 0xffff;
@@ -25,7 +26,7 @@ export const AUDIT_REASON = [
   'none',
   'no-rule', // no rule of the pod's policies allows the name
   'unknown-client',
-  'not-forwarded', // opcode, class or type that namewall never forwards
+  'not-forwarded', // opcode, class, type or EDNS version that namewall never forwards
   'malformed',
   'upstream-timeout',
   'upstream-failed',
@@ -35,12 +36,29 @@ export const AUDIT_REASON = [
   'protected-address', // every address lies in a never-granted range
   'internal-error',
   'truncated', // too big for the client over UDP
+  'special-name', // answered without asking anyone: dns/special-names.ts, or the health check `. NS`
 ] as const;
 
 export type AuditReason = (typeof AUDIT_REASON)[number];
 
 /** Index of each reason in AUDIT_REASON. */
 export const REASON = Object.fromEntries(AUDIT_REASON.map((reason, i) => [reason, i])) as Record<AuditReason, number>;
+
+/** The limits of a pod, reaching which costs nobody else anything; a closed set, also used as a metric label. */
+export const CAPS = [
+  'rate', // queries a second
+  'names', // a second, that the cache does not have
+  'in-flight', // queries that wait for upstreams
+  'connections', // over TCP
+  'grants', // of the pod, or of all
+  'addresses', // of one answer
+  'slots', // of all pods together: this one was refused for want of them
+] as const;
+
+export type CapName = (typeof CAPS)[number];
+
+/** Index of each limit in CAPS. */
+export const CAP = Object.fromEntries(CAPS.map((cap, i) => [cap, i])) as Record<CapName, number>;
 
 /** Byte offsets of the head. */
 export const AUDIT_FIELD = {
@@ -55,7 +73,7 @@ export const AUDIT_FIELD = {
   /** int32; index into the rules of the generation, -1: none. */
   rule: 12,
   generation: 16,
-  /** uint32, seconds: TTL of the reply, or lifetime of the grant. */
+  /** uint32, seconds: TTL of the reply, or lifetime of the grant. A number of events for Cap and Spoof. */
   ttlSeconds: 20,
   /** float64, ms since 1970. */
   wallMs: 24,

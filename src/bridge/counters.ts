@@ -10,15 +10,22 @@ export const COUNTERS = [
   'queries_denied',
   'queries_would_deny', // answered only because their pod is in audit mode
   'queries_over_budget', // no free slot, or the pod has too many in flight
+  'queries_over_rate', // dropped before they were read: their pod asks too many a second
+  'names_over_budget', // their pod asks too many names a second that the cache does not have
+  'queries_local', // answered without asking anyone: special-use names, ANY, `. NS`
   'cache_hits',
   'cache_misses',
   'merged', // waited for the same question of somebody else
   'upstream_sent',
+  'upstream_streamed', // of these, the ones over TCP
+  'upstream_probes', // asked of servers that are down, whether they are back
   'upstream_received',
+  'upstream_late', // answers to what was answered by another meanwhile
   'upstream_foreign', // wrong id or question: not an answer to anything we asked
   'upstream_malformed',
   'upstream_timeouts',
   'upstream_errors',
+  'upstream_lost', // TCP connections that ended while questions waited there
   'answers_withheld', // at least one address was in a never-granted range
   'grants_added',
   'grants_private', // of these, the ones of an address in RFC 1918, ULA or CGNAT
@@ -29,6 +36,9 @@ export const COUNTERS = [
   'kernel_changed', // somebody else deleted our table or sets
   'replies_sent',
   'replies_failed',
+  'tcp_accepted',
+  'tcp_refused', // a cap of connections was reached
+  'tcp_reset', // clients that did not end their query, or did not take their answers
   'servfail',
   'internal_errors',
   'audit_lost',

@@ -16,8 +16,8 @@ still asked of the agent, and what policy allows is still granted, so that "name
 It holds for pods that come later, too, and over restarts of the agent, but not over a boot of the machine. The kernel
 ends it when the time is over, also when no agent runs. Prints what is off then.
 
-Not opened by it: packets with a source address that is not the pod's, pods that the agent does not know yet
-("unknownPods: allow" does that), and DNS over TCP.
+Not opened by it: packets with a source address that is not the pod's, and pods that the agent does not know yet
+("unknownPods: allow" does that).
 
 Options:
       --for TIME               500ms, 5s, 10m, 1h; without it until "namewall on"

@@ -7,10 +7,12 @@
 //   T2  the kernel acknowledges the batch, the mirror learns the address
 //   T3  A and B are answered; a later query C finds the address in the mirror and is answered at once
 // Were the mirror written at T0, B could be answered before T2 and its client refused.
+import { CAP } from '../bridge/audit-record.ts';
 import { COUNT } from '../bridge/counters.ts';
 import { TYPE } from '../dns/codes.ts';
 import { COMMIT } from '../kernel/set-writer.ts';
 import { ERRNO } from '../sys/sys.ts';
+import { reachCap } from './caps.ts';
 import type { Plane } from './plane.ts';
 import { isPrivate } from './state/answer-ranges.ts';
 import type { Opening } from './state/answer-ranges.ts';
@@ -173,6 +175,7 @@ function enqueue(plane: Plane, slot: number, answer: number): number {
   const elements = store.addressCount(answer) * plane.verdicts[slot]!.classes.length;
   if (!grants.hasRoom(slots.pod[slot]!, elements)) {
     plane.count(COUNT.grants_refused);
+    reachCap(plane, slots.pod[slot]!, CAP.grants);
     return ADMIT.OverQuota;
   }
   // What was written of it before the batch was full is committed with the others: it opens early what this pod may have anyway.

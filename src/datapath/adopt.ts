@@ -1,16 +1,18 @@
 // Takes over a new snapshot in two steps, make before break. `adopt`: who is gone loses every grant, and what a new rule allows is
 // granted from the pod's recent lookups, so that nobody has to ask again (design §6). Then the main thread switches the kernel's chains.
 // `prune`: what lost its reason is removed.
+import { CAP } from '../bridge/audit-record.ts';
 import { COUNT } from '../bridge/counters.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
 import { familyOf } from '../base/ip.ts';
 import { hashName } from '../dns/name-hash.ts';
 import { COMMIT } from '../kernel/set-writer.ts';
+import { reachCap } from './caps.ts';
 import type { Plane } from './plane.ts';
 import { isPrivate } from './state/answer-ranges.ts';
 import type { Grant } from './state/grants.ts';
 import type { Lookup } from './state/lookups.ts';
-import { Programs } from './state/programs.ts';
+import { Programs, TRANSPORT } from './state/programs.ts';
 
 const ADDRESS_BYTES = 16;
 /** The kernel rounds up to its jiffies: an element of the mirror that expired this long ago is gone there, too. */
@@ -82,6 +84,7 @@ function forget(plane: Plane, pod: number): void {
   plane.lookups.forgetPod(pod);
   plane.unpruned.delete(pod);
   plane.programIds[pod] = '';
+  plane.budgets.forget(pod);
 }
 
 /** Grants that another class index means now. A class that is gone has no chain that asks it, and its sets are deleted afterwards. */
@@ -102,7 +105,7 @@ function earned(plane: Plane, pod: number, program: number): Map<string, Wanted>
   for (const lookup of plane.lookups.of(pod, plane.nowMs)) {
     const { name } = lookup;
     const hash = hashName(name, 0, name.length, plane.seed);
-    const { classes, opens } = plane.programs.judge(program, name, 0, name.length, hash);
+    const { classes, opens } = plane.programs.judge(program, name, 0, name.length, hash, TRANSPORT.Any);
     plane.ranges.about(name, 0, name.length);
     for (const classIndex of classes) {
       // A rule that is gone may have opened some of it.
@@ -157,7 +160,9 @@ function addGrants(plane: Plane, pod: number, wanted: readonly Wanted[]): boolea
   );
   // Beyond the quota the oldest lookups wait for being looked up again.
   const admitted = missing.slice(Math.max(0, missing.length - grants.roomOf(pod)));
-  plane.counters[COUNT.grants_refused]! += missing.length - admitted.length;
+  const refused = missing.length - admitted.length;
+  plane.counters[COUNT.grants_refused]! += refused;
+  if (refused > 0) reachCap(plane, pod, CAP.grants, refused);
   return inBatches(plane, admitted, {
     write: ({ classIndex, address, expiryMs }, source) => {
       const untilMs = grants.reserve(classIndex, pod, address, 0, expiryMs);

@@ -1,6 +1,8 @@
 // Stage 8: verdict and timing → the shared ring. A record that finds no room is counted, never waited for.
-import { AUDIT_ADDRESSES, AUDIT_FIELD, AUDIT_HEAD_BYTES, AUDIT_KIND } from '../bridge/audit-record.ts';
+import { AUDIT_ADDRESSES, AUDIT_FIELD, AUDIT_HEAD_BYTES, AUDIT_KIND, CAPS, REASON } from '../bridge/audit-record.ts';
 import { COUNT } from '../bridge/counters.ts';
+import { RCODE } from '../dns/codes.ts';
+import { bucketOf } from './caps.ts';
 import type { Plane } from './plane.ts';
 import { NO_POD, POD_INDEXES } from './state/pod-table.ts';
 import { NAME_BYTES } from './state/query-slots.ts';
@@ -8,6 +10,8 @@ import { NAME_BYTES } from './state/query-slots.ts';
 const ADDRESS_BYTES = 16;
 const NO_ADDRESSES = new Uint8Array(0);
 const NO_CLIENT = new Uint8Array(ADDRESS_BYTES);
+/** Stands for a name that could not be read. */
+const ROOT = new Uint8Array(1);
 
 /** What a record says beyond its slot. Filled in and handed over at once; one instance is reused. */
 export class AuditDetail {
@@ -43,8 +47,7 @@ export class AuditDetail {
 export function audit(plane: Plane, slot: number, detail: AuditDetail): void {
   const { slots, subject } = plane;
   const pod = slots.pod[slot]!;
-  // Clients that are no pods share one budget.
-  if (!plane.auditBudget.take(pod === NO_POD ? POD_INDEXES : pod, detail.kind)) return;
+  if (!plane.auditBudget.take(bucketOf(pod), detail.kind)) return;
   subject.podId = slots.podId[slot]!;
   subject.events = 1;
   subject.qtype = slots.qtype[slot]!;
@@ -56,6 +59,21 @@ export function audit(plane: Plane, slot: number, detail: AuditDetail): void {
   write(plane, subject, detail);
 }
 
+/** Writes that the message in plane.query, which came from plane.peer, was refused for its form, opcode, class or type, by this rcode. */
+export function auditRefused(plane: Plane, pod: number, rcode: number): void {
+  const { query, detail } = plane;
+  if (!plane.auditBudget.take(bucketOf(pod), AUDIT_KIND.Denied)) return;
+  const subject = aboutNobody(plane, 1);
+  subject.podId = pod === NO_POD ? 0 : plane.pods.ids[pod]!;
+  subject.clients = plane.peer;
+  subject.qtype = query.qtype;
+  subject.names = query.qnameLength > 0 ? query.folded : ROOT;
+  subject.nameAt = 0;
+  subject.nameBytes = Math.max(query.qnameLength, ROOT.length);
+  detail.reset(AUDIT_KIND.Denied, rcode).reason = rcode === RCODE.FormErr ? REASON.malformed : REASON['not-forwarded'];
+  write(plane, subject, detail);
+}
+
 /** Once a second: one record for each pod that had more events than records (state/audit-budget.ts). */
 export function auditFolded(plane: Plane, pod: number, counts: Uint32Array): void {
   const { subject, detail, foldedCounts } = plane;
@@ -63,17 +81,47 @@ export function auditFolded(plane: Plane, pod: number, counts: Uint32Array): voi
   for (let kind: number = AUDIT_KIND.Allowed; kind <= AUDIT_KIND.Grant; kind++) {
     view.setUint32((kind - 1) * 4, counts[kind]!, true);
   }
-  subject.podId = pod === POD_INDEXES ? 0 : plane.pods.ids[pod]!;
-  subject.events = counts.reduce((sum, count) => sum + count, 0);
-  subject.qtype = 0;
-  subject.nameBytes = 0;
-  subject.clients = NO_CLIENT;
-  subject.clientAt = 0;
+  const events = counts.reduce((sum, count) => sum + count, 0);
+  aboutNobody(plane, events).podId = pod === POD_INDEXES ? 0 : plane.pods.ids[pod]!;
   detail.reset(AUDIT_KIND.Folded, 0);
   detail.addresses = foldedCounts;
   detail.addressesAt = 0;
   detail.addressCount = 1;
   write(plane, subject, detail);
+}
+
+/** `count` times a limit was reached; `key` of plane.caps is the limit and whose it is (caps.ts). */
+export function auditCap(plane: Plane, key: number, count: number): void {
+  const { detail } = plane;
+  const pod = Math.floor(key / CAPS.length);
+  aboutNobody(plane, count).podId = pod === POD_INDEXES ? 0 : plane.pods.ids[pod]!;
+  detail.reset(AUDIT_KIND.Cap, 0);
+  detail.reason = key % CAPS.length;
+  detail.ttlSeconds = count;
+  write(plane, plane.subject, detail);
+}
+
+/** `count` answers to nothing that was asked came from the address of the server at this place. */
+export function auditSpoof(plane: Plane, server: number, count: number): void {
+  const { detail } = plane;
+  const subject = aboutNobody(plane, count);
+  const endpoint = plane.upstreams.servers.endpoint(server);
+  subject.clients = endpoint?.address ?? NO_CLIENT;
+  subject.qtype = endpoint?.port ?? 0;
+  detail.reset(AUDIT_KIND.Spoof, 0);
+  detail.ttlSeconds = count;
+  write(plane, subject, detail);
+}
+
+/** A subject without pod, name and client. */
+function aboutNobody({ subject }: Plane, events: number): AuditSubject {
+  subject.podId = 0;
+  subject.events = events;
+  subject.qtype = 0;
+  subject.nameBytes = 0;
+  subject.clients = NO_CLIENT;
+  subject.clientAt = 0;
+  return subject;
 }
 
 /** Whom and what a record is about; one instance is reused. */

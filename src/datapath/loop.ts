@@ -8,23 +8,22 @@ import { COUNT } from '../bridge/counters.ts';
 import type { Counters } from '../bridge/counters.ts';
 import type { Inheritance, KeptLookup, RecalledName, RecallQuestion } from '../bridge/protocol.ts';
 import type { Snapshot } from '../bridge/snapshot.ts';
-import { QUERY } from '../dns/query.ts';
 import type { Fd, Sys } from '../sys/sys.ts';
-import { auditFolded } from './audit.ts';
+import { auditCap, auditFolded, auditSpoof } from './audit.ts';
 import { adopt, areSetsThere, prune } from './adopt.ts';
-import { OVER_QUOTA, REFUSALS } from './denials.ts';
-import { findAsker, flushQuestions } from './forward.ts';
+import { flushQuestions } from './ask.ts';
+import { FromClients } from './from-clients.ts';
+import { FromUpstreams } from './from-upstreams.ts';
+import { endCapsOf } from './caps.ts';
 import { inherit, keptLookups, refill } from './inherit.ts';
 import { KernelWatch, SEEN } from './kernel-watch.ts';
 import { Plane } from './plane.ts';
 import { recall } from './recall.ts';
-import { parse, receiveBatch, takeSlot } from './receive.ts';
-import { flushReplies, replyToQuery } from './reply.ts';
+import { flushReplies } from './reply.ts';
 import { Server } from './serve.ts';
 import type { DatapathSettings, UpstreamZone } from './settings.ts';
 import { NO_SLOT } from './state/query-slots.ts';
 import type { SocketWatch } from './state/upstream-servers.ts';
-import type { UpstreamSocket } from './state/upstream-socket.ts';
 
 const MAX_WAIT_MS = 100;
 /** Places of the grant table looked at in a turn that had nothing else to do, in one that had, and for each answer that waits for a commit:
@@ -63,15 +62,17 @@ export class Loop {
   readonly #epoll: Fd;
   readonly #ready = new Int32Array(64);
   readonly #tellFolded = (pod: number, counts: Uint32Array): void => auditFolded(this.plane, pod, counts);
-  readonly #listenerOfFd: number[] = [];
-  readonly #socketOfFd: (UpstreamSocket | undefined)[] = [];
+  readonly #tellCap = (key: number, count: number): void => auditCap(this.plane, key, count);
+  readonly #tellSpoof = (server: number, count: number): void => auditSpoof(this.plane, server, count);
+  readonly #clients: FromClients;
+  readonly #upstreams: FromUpstreams;
+  /** What to do when a descriptor is ready. */
+  readonly #onReadyOf: ((() => void) | undefined)[] = [];
   readonly #watchSocket: SocketWatch = {
-    opened: (socket) => {
-      this.#socketOfFd[socket.fd] = socket;
-      this.#sys.epollAdd(this.#epoll, socket.fd);
-    },
-    closed: ({ fd }) => {
-      this.#socketOfFd[fd] = undefined;
+    opened: (socket) => this.#listen(socket.fd, () => this.#upstreams.onDatagrams(socket)),
+    closed: ({ fd, server }) => {
+      this.#forget(fd);
+      this.plane.spoofs.endOf(server, this.#tellSpoof); // while the place still means this server
     },
   };
   #errorsSince = 0;
@@ -85,18 +86,33 @@ export class Loop {
     this.#events = events;
     this.#channel = shared.channel;
     this.plane = new Plane(sys, settings, shared.counters, shared.ring, shared.channel);
-    this.#server = new Server(this.plane, (error) => this.#onError(error));
+    const onError = (error: unknown): void => this.#onError(error);
+    this.#server = new Server(this.plane, onError);
+    this.#clients = new FromClients(this.plane, this.#server, onError);
+    this.#upstreams = new FromUpstreams(this.plane, this.#server.pursuit, onError);
     this.#watch = KernelWatch.open(sys, settings.table);
     this.wakeFd = sys.eventOpen();
     this.#commitFd = sys.eventOpen();
     this.#channel?.setEventFd(this.#commitFd);
     this.#epoll = sys.epollOpen();
-    sys.epollAdd(this.#epoll, this.wakeFd);
-    sys.epollAdd(this.#epoll, this.#commitFd);
+    this.#listen(this.wakeFd, () => this.#onWake());
+    this.#listen(this.#commitFd, () => sys.eventDrain(this.#commitFd)); // flush() looks at what it is about
     sys.epollAdd(this.#epoll, this.#watch.fd);
-    this.plane.listeners.forEach(({ fd }, l) => {
-      this.#listenerOfFd[fd] = l;
-      sys.epollAdd(this.#epoll, fd);
+    this.plane.listeners.forEach(({ fd, streamFd }, l) => {
+      this.#listen(fd, () => this.#clients.onDatagrams(l));
+      this.#listen(streamFd, () => this.#clients.onConnections(l));
+    });
+    const closed = (fd: Fd): void => this.#forget(fd);
+    const wants = (fd: Fd, interest: number): void => sys.epollWatch(this.#epoll, fd, interest);
+    this.plane.clients.watchWith({
+      opened: (fd, stream) => this.#listen(fd, () => this.#clients.onStream(stream)),
+      closed,
+      wants,
+    });
+    this.plane.upstreams.streams.watchWith({
+      opened: (stream) => this.#listen(stream.fd, () => this.#upstreams.onStream(stream)),
+      closed,
+      wants,
     });
     this.plane.upstreams.replace(settings.upstreams, this.#watchSocket);
   }
@@ -104,16 +120,18 @@ export class Loop {
   /** One turn: waits for events at most until something is due, then handles all of them. */
   turn(): void {
     const { plane } = this;
-    const waitMs = plane.deadlines.waitMs(this.#sys.nowMs(), MAX_WAIT_MS);
+    const waitMs = plane.clients.hasRoused ? 0 : plane.deadlines.waitMs(this.#sys.nowMs(), MAX_WAIT_MS);
     const count = this.#sys.epollWait(this.#epoll, this.#ready, waitMs);
     plane.nowMs = this.#sys.nowMs();
     plane.wallMs = this.#sys.wallMs();
     // Kernel events first: a hit of this very turn must not be answered out of a mirror that is wrong.
     for (let i = 0; i < count; i++) if (this.#ready[i] === this.#watch.fd) this.#onKernelEvent();
-    for (let i = 0; i < count; i++) this.#onReady(this.#ready[i]!);
+    for (let i = 0; i < count; i++) this.#onReadyOf[this.#ready[i]!]?.();
+    this.#clients.resume();
     this.#onTick(count === 0);
     this.#flush();
     plane.upstreams.servers.closeIdle(this.#watchSocket);
+    plane.upstreams.servers.renewDue(this.#watchSocket);
     this.#control.countTurn();
   }
 
@@ -122,6 +140,7 @@ export class Loop {
     this.#finishCommits();
     this.#pruneAtMs = Number.POSITIVE_INFINITY; // the owner says when the chains have switched
     this.plane.auditBudget.end(this.#tellFolded); // while the indexes still mean the same pods
+    for (const pod of this.plane.pods.missingFrom(snapshot)) endCapsOf(this.plane, pod, this.#tellCap);
     this.plane.nowMs = this.#sys.nowMs();
     const isDone = adopt(this.plane, snapshot);
     this.#control.applied(snapshot.generation);
@@ -179,67 +198,30 @@ export class Loop {
   close(): void {
     this.#finishCommits();
     this.plane.auditBudget.end(this.#tellFolded);
-    const sockets = [...this.plane.listeners, ...this.plane.upstreams.servers.sockets].map((socket) => socket?.fd);
-    const others = [this.#watch.fd, this.#commitFd, this.#epoll];
+    this.plane.caps.end(this.#tellCap);
+    this.plane.spoofs.end(this.#tellSpoof);
+    const { listeners, clients, upstreams } = this.plane;
+    clients.closeAll();
+    upstreams.streams.closeAll();
+    const sockets = [...listeners, ...upstreams.servers.sockets].map((socket) => socket?.fd);
+    const others = [...listeners.map(({ streamFd }) => streamFd), this.#watch.fd, this.#commitFd, this.#epoll];
     for (const fd of [...sockets, ...others]) if (fd !== undefined) this.#sys.close(fd);
     this.plane.writer.close();
   }
 
-  #onReady(fd: number): void {
-    const l = this.#listenerOfFd[fd];
-    if (l !== undefined) return this.#onClients(l);
-    const socket = this.#socketOfFd[fd];
-    if (socket !== undefined) return this.#onUpstream(socket);
-    if (fd === this.#commitFd) return this.#sys.eventDrain(this.#commitFd); // flush() looks at what it is about
-    if (fd !== this.wakeFd) return;
+  #listen(fd: Fd, onReady: () => void): void {
+    this.#onReadyOf[fd] = onReady;
+    this.#sys.epollAdd(this.#epoll, fd);
+  }
+
+  /** Its descriptor is closed next, which takes it out of epoll, too (epoll(7), question 6). */
+  #forget(fd: Fd): void {
+    this.#onReadyOf[fd] = undefined;
+  }
+
+  #onWake(): void {
     this.#sys.eventDrain(this.wakeFd);
     this.#events.onWake();
-  }
-
-  #onClients(l: number): void {
-    const received = receiveBatch(this.plane, l);
-    for (let i = 0; i < received; i++) this.#onDatagram(l, i);
-  }
-
-  #onDatagram(l: number, i: number): void {
-    const { plane } = this;
-    const code = parse(plane, i);
-    if (code === QUERY.Drop) return plane.count(COUNT.queries_dropped);
-    const refusal = REFUSALS[code];
-    if (refusal !== undefined) {
-      plane.count(code === QUERY.FormErr ? COUNT.queries_malformed : COUNT.queries_refused);
-      return replyToQuery(plane, l, i, refusal);
-    }
-    const slot = takeSlot(plane, l, i);
-    if (slot === NO_SLOT) {
-      plane.count(COUNT.queries_over_budget);
-      return replyToQuery(plane, l, i, OVER_QUOTA);
-    }
-    try {
-      this.#server.onClientQuery(slot);
-    } catch (error) {
-      this.#server.abandon(slot);
-      this.#onError(error);
-    }
-  }
-
-  #onUpstream(socket: UpstreamSocket): void {
-    const { plane } = this;
-    const received = this.#sys.receiveBatch(socket.fd, plane.answers);
-    if (received < 0) return plane.count(COUNT.upstream_errors);
-    for (let i = 0; i < received; i++) {
-      const slot = findAsker(plane, socket, i);
-      if (slot === NO_SLOT) {
-        plane.count(COUNT.upstream_foreign);
-        continue;
-      }
-      try {
-        this.#server.onUpstreamAnswer(slot, i);
-      } catch (error) {
-        this.#server.abandon(slot);
-        this.#onError(error);
-      }
-    }
   }
 
   #onKernelEvent(): void {
@@ -259,9 +241,13 @@ export class Loop {
     for (;;) {
       const slot = plane.deadlines.popOverdue(plane.nowMs);
       if (slot === NO_SLOT) break;
-      this.#server.onTimeout(slot);
+      this.#server.pursuit.onTimeout(slot);
     }
+    this.#clients.onTick();
+    this.#upstreams.onTick();
     plane.auditBudget.turn(plane.nowMs, this.#tellFolded);
+    plane.caps.turn(plane.nowMs, this.#tellCap);
+    plane.spoofs.turn(plane.nowMs, this.#tellSpoof);
     if (plane.nowMs >= this.#pruneAtMs) this.prune();
     const places = (isIdle ? SWEEP_PLACES.idle : SWEEP_PLACES.busy) + SWEEP_PLACES.perCommit * plane.admittedCount;
     plane.grants.sweep(plane.nowMs, places);

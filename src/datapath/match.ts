@@ -1,12 +1,12 @@
 // Stage 3: pod and name → verdict. May the name be asked, and what will its addresses open?
 import { TYPE } from '../dns/codes.ts';
 import type { Plane } from './plane.ts';
-import { UNSELECTED } from './state/programs.ts';
+import { TRANSPORT, UNSELECTED } from './state/programs.ts';
 import type { Verdict } from './state/programs.ts';
 import { NAME_BYTES } from './state/query-slots.ts';
 
 /** What becomes of a query whose pod is known. */
-export const MATCH = { Allowed: 0, Denied: 1, Refused: 2, NoData: 3, WouldDeny: 4 } as const;
+export const MATCH = { Allowed: 0, Denied: 1, Any: 2, NoData: 3, WouldDeny: 4 } as const;
 
 /** Puts the verdict into plane.verdicts[slot] and answers a code of MATCH. */
 export function match(plane: Plane, slot: number): number {
@@ -23,6 +23,7 @@ export function match(plane: Plane, slot: number): number {
           slot * NAME_BYTES,
           slots.qnameLength[slot]!,
           slots.hash[slot]! ^ Math.imul(qtype, 0x9e3779b1),
+          slots.stream[slot]! >= 0 ? TRANSPORT.Tcp : TRANSPORT.Udp,
         );
   verdicts[slot] = verdict;
   const wouldDeny = !verdict.mayAsk;
@@ -30,8 +31,8 @@ export function match(plane: Plane, slot: number): number {
     if (pods.isAudited[pod] === 0) return MATCH.Denied;
     verdicts[slot] = UNSELECTED; // as if no policy selected the pod
   }
-  // RFC 8482: ANY need not be answered. An answer of every type could not be judged record by record.
-  if (qtype === TYPE.ANY) return MATCH.Refused;
+  // An answer of every type would be the largest that a forged source address can ask for, and could not be judged record by record.
+  if (qtype === TYPE.ANY) return MATCH.Any;
   // Their address hints would be shown without being granted (I3); with NODATA clients ask for A and AAAA, which they do anyway.
   if (verdict.classes.length > 0 && (qtype === TYPE.HTTPS || qtype === TYPE.SVCB)) return MATCH.NoData;
   return wouldDeny ? MATCH.WouldDeny : MATCH.Allowed;

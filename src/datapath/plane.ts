@@ -3,6 +3,7 @@ import type { AuditRing } from '../bridge/audit-ring.ts';
 import type { Counters } from '../bridge/counters.ts';
 import { Answer, MAX_RECORDS } from '../dns/answer.ts';
 import { Chain } from '../dns/chain.ts';
+import { MAX_MESSAGE_BYTES } from '../dns/codes.ts';
 import { ReplyWriter } from '../dns/reply-writer.ts';
 import { Query } from '../dns/query.ts';
 import { familyOf } from '../base/ip.ts';
@@ -17,7 +18,11 @@ import { newDraft } from './state/answer-draft.ts';
 import type { AnswerKey } from './state/answer-draft.ts';
 import { AnswerRanges } from './state/answer-ranges.ts';
 import { AuditBudget } from './state/audit-budget.ts';
+import { ClientStreams } from './state/client-streams.ts';
+import { Budgets } from './state/budgets.ts';
+import { CAP_KEYS } from './caps.ts';
 import { Deadlines } from './state/deadlines.ts';
+import { EventWindows } from './state/event-windows.ts';
 import { Grants } from './state/grants.ts';
 import { Lookups, Noted } from './state/lookups.ts';
 import { POD_INDEXES, PodTable } from './state/pod-table.ts';
@@ -26,6 +31,7 @@ import type { Verdict } from './state/programs.ts';
 import { NAME_BYTES, QUESTION_BYTES, QuerySlots } from './state/query-slots.ts';
 import { RandomPool } from './state/random.ts';
 import type { UpstreamSocket } from './state/upstream-socket.ts';
+import { SERVER_PLACES } from './state/upstream-servers.ts';
 import { Upstreams } from './state/upstreams.ts';
 
 /** recvmmsg of more gains less than 1 % (design §1). */
@@ -34,14 +40,19 @@ export const BATCH = 64;
 const QUERY_BYTES = 2048;
 /** We advertise 1,232 (RFC 9715); a server that sends more is read up to here. */
 const ANSWER_BYTES = 4096;
-/** Rewriting expands compressed rdata that came compressed where we may not; twice the answer and then some. */
-const REWRITTEN_BYTES = 3 * ANSWER_BYTES;
+/** Over TCP an answer may be as long as a message can be. */
+const REWRITTEN_BYTES = MAX_MESSAGE_BYTES;
 /** Replies never exceed EDNS_PAYLOAD_BYTES. */
 const REPLY_BYTES = 1280;
 /** Half a second of answers at 83,000 a second times 300 bytes. */
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
-/** Between the client's own 5 s (resolv.conf(5)) there is room for three attempts. */
-export const ATTEMPT_MS = 1_200;
+/**
+ * By PATIENCE. Short: another server is asked then, which helps against a slow one (M76) and costs little where 400 ms are rare. Long: within the
+ * client's own 5 s (resolv.conf(5)) there is room for three.
+ */
+const ATTEMPT_MS = [400, 1_200];
+/** Connections of clients that may wait to be accepted; the kernel's own limit is 4,096. */
+const BACKLOG = 1_024;
 
 /** The fields of a slot that build-reply.ts wants in one place (its Asked and UpstreamQuestion). */
 export class AskedSlot {
@@ -62,6 +73,8 @@ export class WritableRoom {
 
 export interface Listener {
   readonly fd: Fd;
+  /** Listens for connections. */
+  readonly streamFd: Fd;
   readonly family: 4 | 6;
   /** Replies that wait to be sent from this address. */
   readonly replies: PacketBatch;
@@ -85,6 +98,11 @@ export class Plane {
   /** One budget more than pods: for clients that are none. */
   readonly auditBudget = new AuditBudget(POD_INDEXES + 1);
   readonly foldedCounts = new Uint8Array(16);
+  /** The same for what they may ask. */
+  readonly budgets: Budgets;
+  /** Limits that were reached (caps.ts), and answers to nothing that was asked, by the place of the server that they seem to come from. */
+  readonly caps = new EventWindows(CAP_KEYS);
+  readonly spoofs = new EventWindows(SERVER_PLACES);
   /** The question that a datagram from upstream is compared with (dns/answer.ts, Question). */
   readonly askedQuestion = { folded: new Uint8Array(NAME_BYTES), qnameLength: 0, qtype: 0 };
   /** The socket that the questions in `outgoing` will leave by. */
@@ -127,6 +145,8 @@ export class Plane {
   readonly grants: Grants;
   readonly upstreams: Upstreams;
   readonly listeners: readonly Listener[];
+  /** TCP connections of clients. */
+  readonly clients: ClientStreams;
   readonly writer: NetlinkSetWriter;
   readonly ranges: AnswerRanges;
   /** Secret seed of every hash over names. */
@@ -150,6 +170,8 @@ export class Plane {
   shield = '';
   /** The kernel's sets of these classes. */
   setNames: ReadonlySet<string> = new Set();
+  /** Where the answer at hand came from (QuerySlots.socket, .upstreamId, .server); socket -1: nowhere. */
+  readonly answeredBy = { socket: -1, id: 0, server: 0 };
   /** Slots that wait for an upstream. */
   waiting = 0;
   /** Time of this turn. */
@@ -162,6 +184,7 @@ export class Plane {
     this.settings = settings;
     this.counters = counters.words;
     this.audit = ring;
+    this.budgets = new Budgets(POD_INDEXES + 1, settings);
     this.random = new RandomPool(sys);
     this.seed = this.random.next32();
     this.grants = new Grants(this.random.next32(), POD_INDEXES);
@@ -173,6 +196,7 @@ export class Plane {
     this.storedSerial = new Int32Array(this.slots.capacity);
     this.key = { hash: 0, name: this.slots.folded, nameAt: 0, nameBytes: 0, qtype: 0, flags: 0 };
     this.verdicts = Array.from({ length: this.slots.capacity }, () => UNSELECTED);
+    this.clients = new ClientStreams(sys);
     this.ranges = new AnswerRanges(settings.protect, settings.internalZones);
     this.queries = new PacketBatch(sys, BATCH, QUERY_BYTES);
     this.answers = new PacketBatch(sys, BATCH, ANSWER_BYTES);
@@ -182,6 +206,7 @@ export class Plane {
     this.outgoing.useConnectedPeer();
     this.listeners = settings.listen.map((endpoint) => ({
       fd: sys.udpListen(endpoint, { receiveBufferBytes: RECEIVE_BUFFER_BYTES, transparent: settings.transparent }),
+      streamFd: sys.streams.listen(endpoint, { transparent: settings.transparent, backlog: BACKLOG }),
       family: familyOf(endpoint.address),
       replies: new PacketBatch(sys, BATCH, REPLY_BYTES),
     }));

@@ -5,6 +5,7 @@ import { hashName } from '../dns/name-hash.ts';
 import { formatName } from '../dns/name.ts';
 import type { Plane } from './plane.ts';
 import type { Sighting } from './state/lookups.ts';
+import { TRANSPORT } from './state/programs.ts';
 
 /** Lookups of one address that are looked at: the same name may stand there with each of its rotations. */
 const LOOKUPS = 64;
@@ -27,7 +28,7 @@ function namesOf(plane: Plane, program: number, address: Uint8Array, lookups: re
     const text = formatName(name);
     if (found.has(text)) continue;
     const hash = hashName(name, 0, name.length, plane.seed);
-    const { classes, opens, rule } = plane.programs.judge(program, name, 0, name.length, hash);
+    const { classes, opens, rule } = plane.programs.judge(program, name, 0, name.length, hash, TRANSPORT.Any);
     plane.ranges.about(name, 0, name.length);
     const granted = classes.filter((classIndex) => plane.ranges.mayGrant(opens, classIndex, address, 0));
     found.set(text, { name: text, leftMs: expiryMs - plane.nowMs, classes: granted, rule });

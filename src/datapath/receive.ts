@@ -1,4 +1,4 @@
-// Stage 1: datagrams → query slots. What is no query gets no slot: it is dropped or answered by the code that parsing gave.
+// Stage 1: queries → slots, whether they came as datagrams or on a connection.
 import { COUNT } from '../bridge/counters.ts';
 import { QUERY, parseQuery } from '../dns/query.ts';
 import { hashName } from '../dns/name-hash.ts';
@@ -27,13 +27,33 @@ export function parse(plane: Plane, i: number): number {
 
 /** Takes a slot for the query in plane.query that came as datagram `i`; NO_SLOT when all are in use. */
 export function takeSlot(plane: Plane, l: number, i: number): number {
-  const { slots, query, queries } = plane;
+  const { slots, queries } = plane;
+  const slot = take(plane, l);
+  if (slot === NO_SLOT) return NO_SLOT;
+  queries.readPeerAddress(i, slots.clientAddress, slot * ADDRESS_BYTES);
+  slots.clientPort[slot] = queries.peerPort(i);
+  return slot;
+}
+
+/** The same for one that came on a connection. */
+export function takeSlotOfStream(plane: Plane, stream: number): number {
+  const { slots, clients } = plane;
+  const slot = take(plane, clients.listener[stream]!);
+  if (slot === NO_SLOT) return NO_SLOT;
+  copyFrom(clients.address, stream * ADDRESS_BYTES, slots.clientAddress, slot * ADDRESS_BYTES);
+  slots.clientPort[slot] = clients.port[stream]!;
+  slots.stream[slot] = stream;
+  slots.streamSerial[slot] = clients.serial[stream]!;
+  clients.inFlight[stream]!++;
+  return slot;
+}
+
+function take(plane: Plane, l: number): number {
+  const { slots, query } = plane;
   const slot = slots.take();
   if (slot === NO_SLOT) return NO_SLOT;
   slots.listener[slot] = l;
   slots.receivedMs[slot] = plane.nowMs;
-  queries.readPeerAddress(i, slots.clientAddress, slot * ADDRESS_BYTES);
-  slots.clientPort[slot] = queries.peerPort(i);
   slots.queryId[slot] = query.id;
   slots.flags[slot] = query.flags;
   slots.qtype[slot] = query.qtype;
@@ -50,4 +70,8 @@ export function takeSlot(plane: Plane, l: number, i: number): number {
 /** Names are short: a loop beats TypedArray.set with its subarray object. */
 function copy(from: Uint8Array, length: number, to: Uint8Array, at: number): void {
   for (let i = 0; i < length; i++) to[at + i] = from[i]!;
+}
+
+function copyFrom(from: Uint8Array, fromAt: number, to: Uint8Array, at: number): void {
+  for (let i = 0; i < ADDRESS_BYTES; i++) to[at + i] = from[fromAt + i]!;
 }

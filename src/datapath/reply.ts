@@ -1,8 +1,8 @@
-// Stage 7: what is known about a slot → a datagram in its listener's batch, with the client's own id, casing and size limit. Nothing is
-// decided here, and nothing with an address comes here before admit.ts says so.
+// Stage 7: what is known about a slot → a datagram in its listener's batch, or a message on its connection, with the client's own id, casing and
+// size limit. Nothing is decided here, and nothing with an address comes here before admit.ts says so.
 import { AUDIT_FLAG } from '../bridge/audit-record.ts';
 import { COUNT } from '../bridge/counters.ts';
-import { EDNS_DO, EDNS_PAYLOAD_BYTES, FLAG, HEADER_BYTES } from '../dns/codes.ts';
+import { EDNS_DO, EDNS_PAYLOAD_BYTES, FLAG, HEADER_BYTES, MAX_MESSAGE_BYTES } from '../dns/codes.ts';
 import { OPT_BYTES, appendOpt, buildDenial, buildTruncated } from '../dns/build-reply.ts';
 import type { Asked, Denial } from '../dns/build-reply.ts';
 import {
@@ -16,14 +16,15 @@ import {
 } from '../dns/header.ts';
 import type { Plane } from './plane.ts';
 import { ageSeconds } from './state/answer-store.ts';
-import { QUESTION_BYTES } from './state/query-slots.ts';
+import { BY_DATAGRAM, QUESTION_BYTES } from './state/query-slots.ts';
+import type { QuerySlots } from './state/query-slots.ts';
 import { ERRNO } from '../sys/sys.ts';
 
 const NO_ERROR: Denial = { rcode: 0, ede: undefined };
 /** A full send buffer empties within microseconds on a local link; then the reply is lost as any datagram may be, and counted. */
 const SEND_TRIES = 3;
 
-/** A reply without records to the query in slot. */
+/** A reply of our own to the query in slot. */
 export function replyWithout(plane: Plane, slot: number, denial: Denial): void {
   const i = openSlot(plane, slot);
   close(plane, slot, i, buildDenial(plane.room, plane.asked, denial));
@@ -35,10 +36,10 @@ export function replyTruncated(plane: Plane, slot: number): void {
   close(plane, slot, i, buildTruncated(plane.room, plane.asked));
 }
 
-/** Whether the client takes a reply of this size (its OPT included) over UDP. */
+/** Whether the client takes a reply of this size (its OPT included), the way it asked. */
 export function fits({ slots }: Plane, slot: number, bodyBytes: number): boolean {
   const needed = bodyBytes + (slots.hasOpt[slot] !== 0 ? OPT_BYTES : 0);
-  return needed <= Math.min(slots.payloadBytes[slot]!, EDNS_PAYLOAD_BYTES);
+  return needed <= mostBytes(slots, slot);
 }
 
 /** For names that may only be asked: what upstream said. */
@@ -61,6 +62,14 @@ export function replyToQuery(plane: Plane, l: number, i: number, denial: Denial)
   const listener = plane.listeners[l]!;
   listener.replies.setPeer(r, listener.family, plane.peer, 0, queries.peerPort(i));
   commitPacket(plane, l, r, length);
+}
+
+/** The same for a message that came on a connection: plane.query. */
+export function replyToStream(plane: Plane, stream: number, denial: Denial): void {
+  const { clients, query } = plane;
+  pointAtStream(plane);
+  const length = buildDenial(plane.room, query, denial);
+  countReply(plane, length > 0 && clients.send(stream, clients.serial[stream]!, length));
 }
 
 /** Sends what waits at listener `l`. */
@@ -112,12 +121,11 @@ function appendClientOpt(plane: Plane, length: number, rcode: number): number {
   return end - room.at;
 }
 
-/** Points plane.room at a free packet of the slot's listener and plane.asked at its question. */
+/** Points plane.room at a free packet of the slot's listener, or at its connection's buffer, and plane.asked at its question. */
 function openSlot(plane: Plane, slot: number): number {
   const { slots, asked, room } = plane;
-  const l = slots.listener[slot]!;
-  const i = openPacket(plane, l);
-  room.limit = room.at + Math.min(slots.payloadBytes[slot]!, EDNS_PAYLOAD_BYTES);
+  const i = slots.stream[slot] === BY_DATAGRAM ? openPacket(plane, slots.listener[slot]!) : pointAtStream(plane);
+  room.limit = room.at + mostBytes(slots, slot);
   asked.id = slots.queryId[slot]!;
   asked.flags = slots.flags[slot]!;
   asked.hasOpt = slots.hasOpt[slot] !== 0;
@@ -135,8 +143,28 @@ function openPacket(plane: Plane, l: number): number {
   return replies.count;
 }
 
+/** Behind the two bytes of the length. */
+function pointAtStream({ room, clients }: Plane): number {
+  room.bytes = clients.out.bytes;
+  room.at = 2;
+  room.limit = 2 + MAX_MESSAGE_BYTES;
+  return 0;
+}
+
+function mostBytes(slots: QuerySlots, slot: number): number {
+  if (slots.stream[slot] !== BY_DATAGRAM) return MAX_MESSAGE_BYTES;
+  return Math.min(slots.payloadBytes[slot]!, EDNS_PAYLOAD_BYTES);
+}
+
+function countReply(plane: Plane, isSent: boolean): void {
+  plane.count(isSent ? COUNT.replies_sent : COUNT.replies_failed);
+}
+
 function close(plane: Plane, slot: number, i: number, lengthBytes: number): void {
   const { slots } = plane;
+  const stream = slots.stream[slot]!;
+  if (stream !== BY_DATAGRAM)
+    return countReply(plane, lengthBytes > 0 && plane.clients.send(stream, slots.streamSerial[slot]!, lengthBytes));
   const l = slots.listener[slot]!;
   const listener = plane.listeners[l]!;
   listener.replies.setPeer(i, listener.family, slots.clientAddress, slot * 16, slots.clientPort[slot]!);

@@ -44,4 +44,12 @@ export interface DatapathSettings {
   readonly protect: ExtraRanges;
   /** Absent: none. */
   readonly internalZones?: readonly InternalZone[];
+  /** Of one pod. nft drops what is above before it reaches us; absent: no limit of ours. */
+  readonly queriesPerSecond?: number;
+  /** Of one pod: questions that the cache cannot answer. Absent: no limit. */
+  readonly newNamesPerSecond?: number;
+  /** What becomes of the address hints of SVCB and HTTPS records of granted names; `strip`: such questions get no data. Absent: granted. */
+  readonly hints?: 'grant' | 'strip';
+  /** How many addresses of one answer are shown and granted. */
+  readonly maxAddresses?: number;
 }

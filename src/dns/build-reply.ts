@@ -1,7 +1,16 @@
 // Messages that we make ourselves: denials, truncated replies, and the query for an upstream. Every byte from `room.at` on is written by
 // us, none is left from what the buffer held before (CVE-2021-23386), and none lies at or behind `room.limit`.
-import { EDNS_DO, EDNS_OPTION, EDNS_PAYLOAD_BYTES, FLAG, HEADER_BYTES, MAX_MESSAGE_BYTES, TYPE } from './codes.ts';
-import { writeAdditionalCount, writeHeader, writeUint16 } from './header.ts';
+import {
+  CLASS,
+  EDNS_DO,
+  EDNS_OPTION,
+  EDNS_PAYLOAD_BYTES,
+  FLAG,
+  HEADER_BYTES,
+  MAX_MESSAGE_BYTES,
+  TYPE,
+} from './codes.ts';
+import { writeAdditionalCount, writeAnswerCount, writeHeader, writeUint16, writeUint32 } from './header.ts';
 
 /** An OPT record without options: root owner, type, class, ttl, rdlength. */
 export const OPT_BYTES = 11;
@@ -26,12 +35,14 @@ export interface Asked {
   readonly dnssecOk: boolean;
 }
 
-/** A reply without records. Made once and frozen, not for each query. */
+/** A reply of our own, nearly always without records. Made once and frozen, not for each query. */
 export interface Denial {
   /** 0 … 4095; above 15 (BADVERS) only a client with OPT sees all of it. */
   readonly rcode: number;
   /** Extended DNS Error (RFC 8914), or undefined for none; sent only to clients with OPT. */
   readonly ede: ExtendedError | undefined;
+  /** The answer section: one record of the question's name (`recordOfQuestion`). Absent: none. */
+  readonly record?: Uint8Array;
 }
 
 export interface ExtendedError {
@@ -51,13 +62,28 @@ export interface UpstreamQuestion {
   readonly qname: Uint8Array;
   readonly questionLength: number;
   readonly dnssecOk: boolean;
+  /** False for a server that does not know OPT. */
+  readonly hasOpt: boolean;
 }
 
-/** A reply without records and without SOA, so that no cache before us keeps it (RFC 2308 §5). Its length, or 0 when it does not fit. */
+/** A reply of our own, without SOA, so that no cache before us keeps a denial (RFC 2308 §5). Its length, or 0 when it does not fit. */
 export function buildDenial(room: Room, asked: Asked, denial: Denial): number {
-  const at = beginReply(room, asked, denial.rcode, 0);
+  const behindQuestion = beginReply(room, asked, denial.rcode, 0);
+  const at = denial.record === undefined ? behindQuestion : appendRecord(room, behindQuestion, denial.record);
   if (at < 0 || !asked.hasOpt) return at < 0 ? 0 : at - room.at;
   return endWithOpt(room, asked, at, denial);
+}
+
+/** A record of class IN whose owner is the name in the question, for `Denial.record`. */
+export function recordOfQuestion(type: number, ttlSeconds: number, rdata: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(12 + rdata.length);
+  writeUint16(bytes, 0, 0xc000 | HEADER_BYTES); // RFC 1035 §4.1.4: the first name behind the header
+  writeUint16(bytes, 2, type);
+  writeUint16(bytes, 4, CLASS.IN);
+  writeUint32(bytes, 6, ttlSeconds);
+  writeUint16(bytes, 10, rdata.length);
+  bytes.set(rdata, 12);
+  return bytes;
 }
 
 /** An empty reply with TC=1: ask again over TCP. Empty, because nothing of a truncated reply may be used. Its length, or 0. */
@@ -67,13 +93,14 @@ export function buildTruncated(room: Room, asked: Asked): number {
   return endWithOpt(room, asked, at, NO_ERROR);
 }
 
-/** The one form that all our queries to upstreams have: RD=1, the question, one OPT without options. Its length, or 0. */
+/** The one form that all our queries to upstreams have: RD=1, the question, and one OPT without options if any. Its length, or 0. */
 export function buildQuery(room: Room, question: UpstreamQuestion): number {
   const { bytes, at } = room;
   const optAt = at + HEADER_BYTES + question.questionLength;
   if (optAt > room.limit) return 0;
   writeHeader(bytes, at, question.id, FLAG.RD | (question.flags & (FLAG.CD | FLAG.AD)), 1);
   copyQuestion(room, question.qname, question.questionLength);
+  if (!question.hasOpt) return optAt - at;
   const end = appendOpt(room, optAt, question.dnssecOk ? EDNS_DO : 0, NO_ERROR);
   if (end < 0) return 0;
   writeAdditionalCount(bytes, at, 1);
@@ -127,6 +154,14 @@ export function limitOf(at: number, roomEnd: number, maxBytes: number): number {
 }
 
 const NO_ERROR: Denial = { rcode: 0, ede: undefined };
+
+/** Writes the one record of a reply of our own at `at`. The offset behind it, or -1 when it does not fit. */
+function appendRecord(room: Room, at: number, record: Uint8Array): number {
+  if (at < 0 || at + record.length > room.limit) return -1;
+  for (let i = 0; i < record.length; i++) room.bytes[at + i] = record[i]!;
+  writeAnswerCount(room.bytes, room.at, 1);
+  return at + record.length;
+}
 
 function copyQuestion(room: Room, qname: Uint8Array, length: number): void {
   const to = room.at + HEADER_BYTES;

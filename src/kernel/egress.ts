@@ -114,14 +114,11 @@ function aboutOthers(family: Family): string {
   return `${saddr} @selected${family} ${ends.join(' ')} return`;
 }
 
-/**
- * Queries that nobody intercepted go on to the real server, by then often behind a DNAT: the original destination tells them. TCP waits
- * for proxyTcp: an agent that is alive would let it pass unread.
- */
+/** Queries that nobody intercepted go on to the real server, by then often behind a DNAT: the original destination tells them. */
 function bypassRules(input: RulesetInput, family: Family): string[] {
   const servers = addressesOf(input.dnsServers, family);
   if (servers.length === 0) return [];
-  return (input.proxyTcp ? ['udp', 'tcp'] : ['udp']).map(
+  return ['udp', 'tcp'].map(
     (protocol) =>
       `${ip(family)} saddr @intercepted${family} meta l4proto ${protocol} ct original ${ip(family)} daddr { ${servers.join(', ')} } ` +
       'ct original proto-dst 53 accept comment "DNS while nobody listens"',

@@ -9,6 +9,7 @@ import { unknownPodQueryRules } from './unknown-pods.ts';
 
 // Before every connection tracking and NAT, and before the raw chains of others: among equal priorities the later one would run first (V20).
 const PRIORITY = 'raw - 10';
+const PROTOCOLS = ['udp', 'tcp'] as const;
 const NEW_CONNECTION = 'tcp flags & (fin | syn | rst | ack) == syn';
 
 export function interceptChains(input: RulesetInput): NamedText[] {
@@ -84,7 +85,7 @@ function queryChain(input: RulesetInput, family: Family): NamedText[] {
   return [
     chainText(`queries${family}`, [
       `meta l4proto udp ${limited} comment "one pod's flood must not fill the shared socket"`,
-      ...(input.proxyTcp ? [`${NEW_CONNECTION} ${limited}`] : []),
+      `${NEW_CONNECTION} ${limited}`,
       ...servers.flatMap((server) => proxyRules(input, family, server)),
       ...whenDownRules(input),
     ]),
@@ -99,7 +100,7 @@ function proxyRules(input: RulesetInput, family: Family, server: string): string
   const ip = family === 4 ? 'ip' : 'ip6';
   const to = family === 4 ? `${server}:53` : `[${server}]:53`;
   const mark = `meta mark set meta mark | 0x${input.mark.toString(16).padStart(8, '0')}`;
-  return protocols(input).map(
+  return PROTOCOLS.map(
     (protocol) =>
       `${ip} daddr ${server} ${protocol} dport 53 ` +
       `tproxy ${ip} to ${to} counter name intercepted ${mark} notrack accept`,
@@ -108,10 +109,9 @@ function proxyRules(input: RulesetInput, family: Family, server: string): string
 
 function whenDownRules(input: RulesetInput): string[] {
   if (input.whenDown === 'bypass') return [];
-  const why = input.proxyTcp ? 'nobody listens' : 'not proxied';
   return [
     'meta l4proto udp counter name agent_down drop comment "nobody listens"',
-    `meta l4proto tcp counter name tcp_refused reject with tcp reset comment "${why}"`,
+    `meta l4proto tcp counter name tcp_refused reject with tcp reset comment "nobody listens"`,
   ];
 }
 
@@ -120,9 +120,5 @@ function answerRules(input: RulesetInput, family: Family): string[] {
   const servers = addressesOf(input.dnsServers, family);
   if (servers.length === 0) return [];
   const ip = family === 4 ? 'ip' : 'ip6';
-  return protocols(input).map((protocol) => `${ip} saddr { ${servers.join(', ')} } ${protocol} sport 53 notrack`);
-}
-
-function protocols(input: RulesetInput): readonly ('udp' | 'tcp')[] {
-  return input.proxyTcp ? ['udp', 'tcp'] : ['udp'];
+  return PROTOCOLS.map((protocol) => `${ip} saddr { ${servers.join(', ')} } ${protocol} sport 53 notrack`);
 }

@@ -57,8 +57,6 @@ export interface RulesetInput {
   readonly mark: number;
   /** Addresses whose port 53 is intercepted. */
   readonly dnsServers: readonly string[];
-  /** TCP 53 is answered by a socket of ours too; until then it is refused (closed) or left alone (bypass). */
-  readonly proxyTcp: boolean;
   /** What becomes of queries while no socket of ours listens. */
   readonly whenDown: 'closed' | 'bypass';
   readonly verdict: 'reject' | 'drop';

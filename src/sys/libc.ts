@@ -7,6 +7,8 @@ export interface Libc {
   socket(domain: number, type: number, protocol: number): number;
   bind(fd: number, address: number, length: number): number;
   connect(fd: number, address: number, length: number): number;
+  listen(fd: number, backlog: number): number;
+  accept4(fd: number, address: number, length: number, flags: number): number;
   setsockopt(fd: number, level: number, name: number, value: number, length: number): number;
   recvmmsg(fd: number, vector: number, length: number, flags: number, timeout: null): number;
   sendmmsg(fd: number, vector: number, length: number, flags: number): number;
@@ -30,6 +32,8 @@ const PROTOTYPES: Record<keyof Libc, string> = {
   socket: 'int socket(int, int, int)',
   bind: 'int bind(int, uintptr_t, uint32_t)',
   connect: 'int connect(int, uintptr_t, uint32_t)',
+  listen: 'int listen(int, int)',
+  accept4: 'int accept4(int, uintptr_t, uintptr_t, int)',
   setsockopt: 'int setsockopt(int, int, int, uintptr_t, uint32_t)',
   recvmmsg: 'int recvmmsg(int, uintptr_t, uint32_t, int, void *)',
   sendmmsg: 'int sendmmsg(int, uintptr_t, uint32_t, int)',

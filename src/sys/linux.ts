@@ -3,10 +3,11 @@ import { randomFillSync } from 'node:crypto';
 import { familyOf } from '../base/ip.ts';
 import { errno, loadLibc, viewMemory } from './libc.ts';
 import type { Libc } from './libc.ts';
+import { LinuxStreams } from './linux-streams.ts';
 import { eventFilter } from './nft-event-filter.ts';
 import { AF_INET, AF_INET6, sockaddrBytes, writeSockaddr } from './packet-batch.ts';
 import type { PacketBatch } from './packet-batch.ts';
-import { ERRNO, SysError, errnoName } from './sys.ts';
+import { INTEREST, sysError } from './sys.ts';
 import type { Endpoint, Fd, ListenOptions, Memory, Sys } from './sys.ts';
 
 const AF_NETLINK = 16;
@@ -22,18 +23,22 @@ const SO_ATTACH_FILTER = 26;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 const SOL_IP = 0;
+const IP_MTU_DISCOVER = 10;
 const IP_TRANSPARENT = 19;
 const SOL_IPV6 = 41;
+const IPV6_MTU_DISCOVER = 23;
 const IPV6_V6ONLY = 26;
 const IPV6_TRANSPARENT = 75;
 const SOL_NETLINK = 270;
 const NETLINK_ADD_MEMBERSHIP = 1;
 const NETLINK_CAP_ACK = 10;
 const NFNLGRP_NFTABLES = 7;
+/** IP_PMTUDISC_PROBE and its IPv6 twin (ip(7)): DF is set, and no forged ICMP message makes us send fragments (RFC 9715 §3.1). */
+const NEVER_FRAGMENT = 3;
 const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
 const EPOLL_CTL_ADD = 1;
-const EPOLLIN = 1;
+const EPOLL_CTL_MOD = 3;
 const PROT_READ_WRITE = 3;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 const PAGE_BYTES = 4096;
@@ -51,6 +56,7 @@ const SCRATCH_BYTES = PAGE_BYTES;
 const SCRATCH_EVENTS = 1024; // epoll events and eventfd words keep clear of socket addresses and options
 
 export class LinuxSys implements Sys {
+  readonly streams: LinuxStreams;
   readonly #libc: Libc;
   readonly #scratch: Memory;
   readonly #view: DataView;
@@ -59,6 +65,7 @@ export class LinuxSys implements Sys {
     this.#libc = libc;
     this.#scratch = this.allocate(SCRATCH_BYTES);
     this.#view = new DataView(this.#scratch.bytes.buffer);
+    this.streams = new LinuxStreams(libc, this.#scratch);
   }
 
   /** Each thread opens its own: the scratch memory is not shared. */
@@ -102,6 +109,7 @@ export class LinuxSys implements Sys {
     if (family === 6) this.#option(fd, SOL_IPV6, IPV6_V6ONLY, 1, 'IPV6_V6ONLY');
     if (options.transparent && family === 4) this.#option(fd, SOL_IP, IP_TRANSPARENT, 1, 'IP_TRANSPARENT');
     if (options.transparent && family === 6) this.#option(fd, SOL_IPV6, IPV6_TRANSPARENT, 1, 'IPV6_TRANSPARENT');
+    this.#neverFragment(fd, family);
     this.#buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, options.receiveBufferBytes);
     // No SO_REUSEADDR and no SO_REUSEPORT: with either, another program could share the address and take queries past us (V19).
     this.#name(local);
@@ -111,6 +119,7 @@ export class LinuxSys implements Sys {
   udpConnect(localPort: number, remote: Endpoint): Fd {
     const family = familyOf(remote.address);
     const fd = this.#socket(family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM, 0);
+    this.#neverFragment(fd, family);
     if (localPort !== 0) {
       const any = new Uint8Array(16);
       writeSockaddr(this.#view, 0, family, any, 0, localPort);
@@ -142,11 +151,12 @@ export class LinuxSys implements Sys {
   }
 
   epollAdd(epoll: Fd, fd: Fd): void {
-    this.#view.setUint32(0, EPOLLIN, true);
-    this.#view.setUint32(EPOLL_DATA, fd, true);
-    this.#view.setUint32(EPOLL_DATA + 4, 0, true);
-    const added = this.#libc.epoll_ctl(epoll, EPOLL_CTL_ADD, fd, this.#scratch.address);
+    const added = this.#epollControl(epoll, EPOLL_CTL_ADD, fd, INTEREST.Input);
     if (added < 0) throw sysError(errno(), `Cannot watch descriptor ${fd}`);
+  }
+
+  epollWatch(epoll: Fd, fd: Fd, interest: number): void {
+    this.#epollControl(epoll, EPOLL_CTL_MOD, fd, interest);
   }
 
   epollWait(epoll: Fd, ready: Int32Array, timeoutMs: number): number {
@@ -214,6 +224,13 @@ export class LinuxSys implements Sys {
     this.#libc.close(fd);
   }
 
+  #epollControl(epoll: Fd, operation: number, fd: Fd, interest: number): number {
+    this.#view.setUint32(0, interest, true);
+    this.#view.setUint32(EPOLL_DATA, fd, true);
+    this.#view.setUint32(EPOLL_DATA + 4, 0, true);
+    return this.#libc.epoll_ctl(epoll, operation, fd, this.#scratch.address);
+  }
+
   #socket(domain: number, type: number, protocol: number): Fd {
     const fd = this.#libc.socket(domain, type | SOCK_NONBLOCK_CLOEXEC, protocol);
     if (fd < 0) throw sysError(errno(), 'Cannot open a socket');
@@ -223,6 +240,11 @@ export class LinuxSys implements Sys {
   #option(fd: Fd, level: number, name: number, value: number, label: string): void {
     this.#view.setInt32(0, value, true);
     this.#check(fd, this.#libc.setsockopt(fd, level, name, this.#scratch.address, 4), `set ${label}`);
+  }
+
+  #neverFragment(fd: Fd, family: 4 | 6): void {
+    if (family === 4) this.#option(fd, SOL_IP, IP_MTU_DISCOVER, NEVER_FRAGMENT, 'IP_MTU_DISCOVER');
+    else this.#option(fd, SOL_IPV6, IPV6_MTU_DISCOVER, NEVER_FRAGMENT, 'IPV6_MTU_DISCOVER');
   }
 
   /** The forced form passes net.core.[rw]mem_max but needs CAP_NET_ADMIN in the first user namespace. */
@@ -245,10 +267,4 @@ export class LinuxSys implements Sys {
     this.#libc.close(fd);
     throw sysError(code, `Cannot ${action}`);
   }
-}
-
-function sysError(code: number, message: string): SysError {
-  const hint =
-    code === ERRNO.EPERM || code === ERRNO.EACCES ? ': needs root, or CAP_NET_ADMIN and CAP_NET_BIND_SERVICE' : '';
-  return new SysError(errnoName(code), `${message}: ${errnoName(code)}${hint}`);
 }

@@ -94,14 +94,7 @@ export class PacketBatch {
 
   /** Copies the 16 byte address of packet i's peer to `into[offset]`, IPv4 as ::ffff:a.b.c.d. */
   readPeerAddress(i: number, into: Uint8Array, offset: number): void {
-    const name = this.#names + i * SOCKADDR_BYTES;
-    if (this.#view.getUint16(name, true) === AF_INET6) {
-      for (let b = 0; b < ADDRESS_BYTES; b++) into[offset + b] = this.bytes[name + 8 + b] ?? 0;
-      return;
-    }
-    into.fill(0, offset, offset + 10);
-    into[offset + 10] = into[offset + 11] = 0xff;
-    for (let b = 0; b < 4; b++) into[offset + 12 + b] = this.bytes[name + 4 + b] ?? 0;
+    readSockaddr(this.#view, this.#names + i * SOCKADDR_BYTES, into, offset);
   }
 
   /** Port of packet i's peer, host order. */
@@ -146,4 +139,16 @@ export function writeSockaddr(
   const from = family === 4 ? offset + 12 : offset;
   const to = family === 4 ? at + 4 : at + 8;
   for (let b = 0; b < (family === 4 ? 4 : ADDRESS_BYTES); b++) view.setUint8(to + b, address[from + b] ?? 0);
+}
+
+/** Reads a sockaddr_in or sockaddr_in6 at `at`: the address to `into[offset]` in 16 byte form; gives the port in host order. */
+export function readSockaddr(view: DataView, at: number, into: Uint8Array, offset: number): number {
+  if (view.getUint16(at, true) === AF_INET6) {
+    for (let b = 0; b < ADDRESS_BYTES; b++) into[offset + b] = view.getUint8(at + 8 + b);
+  } else {
+    for (let b = 0; b < 10; b++) into[offset + b] = 0; // fill() takes 25 ns more, and this is done for every query
+    into[offset + 10] = into[offset + 11] = 0xff;
+    for (let b = 0; b < 4; b++) into[offset + 12 + b] = view.getUint8(at + 4 + b);
+  }
+  return view.getUint16(at + 2);
 }

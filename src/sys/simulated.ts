@@ -5,9 +5,11 @@ import { SimulatedMemory } from './simulated-memory.ts';
 import { SimulatedNetlinkSocket } from './simulated-netlink.ts';
 import { SimulatedNftables } from './simulated-nftables.ts';
 import type { ElementChange } from './simulated-nftables.ts';
+import { SimulatedStreams } from './simulated-streams.ts';
+import type { FarEnd } from './simulated-streams.ts';
 import { SimulatedNetwork } from './simulated-udp.ts';
 import type { SentDatagram } from './simulated-udp.ts';
-import { ERRNO, SysError } from './sys.ts';
+import { ERRNO, INTEREST, SysError } from './sys.ts';
 import type { Endpoint, Fd, Memory, Sys } from './sys.ts';
 
 /** Not 0, so that code which takes 0 for "never" is found out. */
@@ -18,6 +20,8 @@ const FIRST_FD = 3;
 /** Told of everything that leaves the process, at the very moment: what the kernel holds then can still be looked at. */
 export interface SimulatedObserver {
   sent?(datagram: SentDatagram): void;
+  /** Bytes of a connection. */
+  wrote?(far: FarEnd, bytes: Uint8Array): void;
   /** One transaction that was applied: what differs from before. */
   committed?(changes: readonly ElementChange[]): void;
 }
@@ -32,9 +36,10 @@ export interface SimulatedOptions {
 export class SimulatedSys implements Sys {
   readonly nftables: SimulatedNftables;
   readonly network: SimulatedNetwork;
+  readonly streams: SimulatedStreams;
   readonly #memory = new SimulatedMemory();
   readonly #netlinks = new Map<number, SimulatedNetlinkSocket>();
-  readonly #epolls = new Map<number, Fd[]>();
+  readonly #epolls = new Map<number, Map<Fd, number>>();
   readonly #signals = new Map<number, boolean>();
   #nowMs = START_MS;
   #random: number;
@@ -45,6 +50,11 @@ export class SimulatedSys implements Sys {
     const { observer = {}, renews = true } = options;
     this.#random = options.seed ?? 1;
     this.network = new SimulatedNetwork(this.#memory, (datagram) => observer.sent?.(datagram));
+    this.streams = new SimulatedStreams(
+      () => this.#openFd(),
+      (fd) => this.close(fd),
+      (far, bytes) => observer.wrote?.(far, bytes),
+    );
     this.nftables = new SimulatedNftables({
       nowMs: () => this.#nowMs,
       renews,
@@ -77,7 +87,9 @@ export class SimulatedSys implements Sys {
 
   /** True while a descriptor that `epoll` watches has something to read. */
   hasReady(): boolean {
-    return [...this.#epolls.values()].some((watched) => watched.some((fd) => this.#isReadable(fd)));
+    return [...this.#epolls.values()].some((watched) =>
+      [...watched].some(([fd, interest]) => this.#isReady(fd, interest)),
+    );
   }
 
   nowMs(): number {
@@ -114,21 +126,26 @@ export class SimulatedSys implements Sys {
 
   epollOpen(): Fd {
     const fd = this.#openFd();
-    this.#epolls.set(fd, []);
+    this.#epolls.set(fd, new Map());
     return fd;
   }
 
   epollAdd(epoll: Fd, fd: Fd): void {
     const watched = this.#epolls.get(epoll);
     if (watched === undefined) throw new SysError('EINVAL', `Cannot watch descriptor ${fd}: ${epoll} is no epoll`);
-    if (watched.includes(fd)) throw new SysError('EEXIST', `Cannot watch descriptor ${fd} twice`);
-    watched.push(fd);
+    if (watched.has(fd)) throw new SysError('EEXIST', `Cannot watch descriptor ${fd} twice`);
+    watched.set(fd, INTEREST.Input);
+  }
+
+  epollWatch(epoll: Fd, fd: Fd, interest: number): void {
+    this.#epolls.get(epoll)?.set(fd, interest);
   }
 
   /** Never waits: whoever drives the loop moves the time. Sockets stand in the order in which they became readable, as in epoll(7). */
   epollWait(epoll: Fd, ready: Int32Array): number {
-    const readable = (this.#epolls.get(epoll) ?? []).filter((fd) => this.#isReadable(fd));
-    const inOrder = readable.toSorted((a, b) => this.network.oldestArrival(a) - this.network.oldestArrival(b));
+    const watched = [...(this.#epolls.get(epoll) ?? [])];
+    const isReady = watched.flatMap(([fd, interest]) => (this.#isReady(fd, interest) ? [fd] : []));
+    const inOrder = isReady.toSorted((a, b) => this.network.oldestArrival(a) - this.network.oldestArrival(b));
     const found = inOrder.slice(0, ready.length);
     ready.set(found);
     return found.length;
@@ -182,18 +199,18 @@ export class SimulatedSys implements Sys {
 
   close(fd: Fd): void {
     this.network.close(fd);
+    this.streams.close(fd);
     for (const open of [this.#netlinks, this.#epolls, this.#signals]) open.delete(fd);
-    for (const watched of this.#epolls.values()) {
-      const at = watched.indexOf(fd);
-      if (at >= 0) watched.splice(at, 1);
-    }
+    for (const watched of this.#epolls.values()) watched.delete(fd);
   }
 
   #announce(event: Uint8Array): void {
     for (const socket of this.#netlinks.values()) socket.notify(event);
   }
 
-  #isReadable(fd: Fd): boolean {
+  #isReady(fd: Fd, interest: number): boolean {
+    if (this.streams.isReady(fd, interest)) return true;
+    if ((interest & INTEREST.Input) === 0) return false;
     return (
       this.network.isReadable(fd) || this.#signals.get(fd) === true || this.#netlinks.get(fd)?.isReadable() === true
     );

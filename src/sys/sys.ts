@@ -4,6 +4,7 @@
 import type { Brand } from '../base/brand.ts';
 import { CodedError } from '../base/errors.ts';
 import type { PacketBatch } from './packet-batch.ts';
+import type { Streams } from './streams.ts';
 
 export type Fd = Brand<number, 'Fd'>;
 
@@ -22,15 +23,19 @@ export const ERRNO = {
   EINVAL: 22,
   ENFILE: 23,
   EMFILE: 24,
+  EPIPE: 32,
   EDESTADDRREQ: 89,
   EMSGSIZE: 90,
   EAFNOSUPPORT: 97,
   EADDRINUSE: 98,
   EADDRNOTAVAIL: 99,
   ENETUNREACH: 101,
+  ECONNRESET: 104,
   ENOBUFS: 105,
+  ETIMEDOUT: 110,
   ECONNREFUSED: 111,
   EHOSTUNREACH: 113,
+  EINPROGRESS: 115,
 } as const;
 
 /** The name of an errno (positive) as it stands in errno(3), or `errno N` for one that namewall does not know. */
@@ -41,6 +46,13 @@ export function errnoName(errno: number): string {
 
 /** A set-up call that the kernel refused. `code` is the errno's name. */
 export class SysError extends CodedError {}
+
+/** What to throw for `errno` (positive). */
+export function sysError(errno: number, message: string): SysError {
+  const hint =
+    errno === ERRNO.EPERM || errno === ERRNO.EACCES ? ': needs root, or CAP_NET_ADMIN and CAP_NET_BIND_SERVICE' : '';
+  return new SysError(errnoName(errno), `${message}: ${errnoName(errno)}${hint}`);
+}
 
 /** Memory outside the JavaScript heap: it never moves, so its address may be kept in C structures. `address` is 0-based when simulated. */
 export interface Memory {
@@ -61,7 +73,13 @@ export interface ListenOptions {
   readonly transparent: boolean;
 }
 
+/** What a descriptor is watched for: bits, as in epoll_ctl(2). */
+export const INTEREST = { None: 0, Input: 1, Output: 4 } as const;
+
 export interface Sys {
+  /** TCP. */
+  readonly streams: Streams;
+
   /** Milliseconds with fraction on CLOCK_MONOTONIC, from an origin of this thread's own (I12). */
   nowMs(): number;
   /** Milliseconds since 1970, for the audit only: never for lifetimes. */
@@ -83,6 +101,8 @@ export interface Sys {
   epollOpen(): Fd;
   /** Watches `fd` for input, level-triggered. */
   epollAdd(epoll: Fd, fd: Fd): void;
+  /** From now on `fd`, which was added, is watched for this (INTEREST); for errors and the end of both directions always. */
+  epollWatch(epoll: Fd, fd: Fd, interest: number): void;
   /** Waits at most `timeoutMs`; the ready descriptors stand in `ready[0 .. answer-1]`. Answers their number or -errno. */
   epollWait(epoll: Fd, ready: Int32Array, timeoutMs: number): number;
 

@@ -88,7 +88,6 @@ function rulesetInput(classCount: ClassCount): RulesetInput {
   return {
     mark: 0x100000,
     dnsServers: [CLUSTER_DNS.v4, CLUSTER_DNS.v6],
-    proxyTcp: true,
     whenDown: 'closed',
     verdict: 'reject',
     logGroup: 5310,

@@ -1,6 +1,6 @@
 // What a name costs in the matcher: the worst single rule, and 10,000 rules of one program.
 import { parseNameText } from '../../src/dns/name.ts';
-import { Programs } from '../../src/datapath/state/programs.ts';
+import { Programs, TRANSPORT } from '../../src/datapath/state/programs.ts';
 import type { NameRule } from '../../src/policy/compiled.ts';
 import { compileMatchPattern, matchesName } from '../../src/policy/names.ts';
 import { median } from './measure.ts';
@@ -51,13 +51,13 @@ function programFigures(): Figure[] {
       bench: 'match',
       what: `a name never seen, ${PATTERNS} rules`,
       unit: 'ns',
-      value: nanoseconds(200, () => programs.judgeAnew(0, name, 0).mayAsk),
+      value: nanoseconds(200, () => programs.judgeAnew(0, name, 0, TRANSPORT.Udp).mayAsk),
     },
     {
       bench: 'match',
       what: `a name seen before, ${PATTERNS} rules`,
       unit: 'ns',
-      value: nanoseconds(100_000, () => programs.judge(0, name, 0, name.length, 7).mayAsk),
+      value: nanoseconds(100_000, () => programs.judge(0, name, 0, name.length, 7, TRANSPORT.Udp).mayAsk),
     },
   ];
 }

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { budget } from './budget.ts';
 import { commit } from './commit.ts';
+import { fairness } from './fairness.ts';
 import { filter } from './filter.ts';
 import { latency, lock } from './latency.ts';
 import { bench as match } from './match.ts';
@@ -20,6 +21,7 @@ const BENCHES: Readonly<Record<string, (load: LoadProgram) => Outcome | Promise<
   latency,
   lock,
   budget,
+  fairness,
   filter,
   revoke,
 };

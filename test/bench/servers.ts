@@ -20,7 +20,11 @@ export interface Running {
 
 const POLICY = new URL('../support/policies/load.yaml', import.meta.url).pathname;
 
+const NO_LIMITS = { queriesPerSecond: 1_000_000, newNamesPerSecond: 1_000_000 };
+
 export interface NamewallSettings {
+  /** Instead of limits that one client at full speed does not reach. */
+  readonly dns?: Readonly<Record<string, unknown>>;
   readonly lifetimes?: { readonly minTtl?: string; readonly maxTtl?: string; readonly grace?: string };
 }
 
@@ -46,8 +50,8 @@ export async function serve(stage: Stage, name: ServerName, settings: NamewallSe
 
 async function serveNamewall(stage: Stage, settings: NamewallSettings): Promise<Running> {
   const { lab } = stage;
-  const dns = { upstreams: [UPSTREAM_ADDRESS], queriesPerSecond: 1_000_000 };
-  lab.configure({ policies: [POLICY], ...settings, overrides: { dns } });
+  const { dns = NO_LIMITS, ...others } = settings;
+  lab.configure({ policies: [POLICY], ...others, overrides: { dns: { upstreams: [UPSTREAM_ADDRESS], ...dns } } });
   await lab.startAgent();
   await runCommand(['taskset', '-apc', String(SERVER_CORE), String(lab.agentPid)]);
   return {

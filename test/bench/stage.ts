@@ -20,9 +20,9 @@ export class Stage {
     this.lab = lab;
   }
 
-  static async build(): Promise<Stage> {
+  static async build(pods: readonly string[] = ['load']): Promise<Stage> {
     if (availableParallelism() < 2) throw new Error('Benches need two cores: one for the server, one for the load');
-    const lab = await Lab.build([{ name: 'load', namespace: 'shop', labels: { app: 'shop' } }]);
+    const lab = await Lab.build(pods.map((name) => ({ name, namespace: 'shop', labels: { app: 'shop' } })));
     await lab.onNode(['ip', 'addr', 'add', `${PEER_ADDRESS}/32`, 'dev', 'lo']);
     await runCommand(['ip', '-n', lab.worldNamespace, 'addr', 'add', `${UPSTREAM_ADDRESS}/24`, 'dev', 'eth0']);
     return new Stage(lab);
@@ -43,8 +43,8 @@ export class Stage {
   }
 
   /** Runs a load program in the pod, on the load's core; answers its standard output. */
-  load(argv: readonly string[]): Promise<string> {
-    return this.lab.onPod(this.lab.pod('load'), ['taskset', '-c', String(LOAD_CORE), ...argv]);
+  load(argv: readonly string[], pod = 'load'): Promise<string> {
+    return this.lab.onPod(this.lab.pod(pod), ['taskset', '-c', String(LOAD_CORE), ...argv]);
   }
 
   async remove(): Promise<void> {

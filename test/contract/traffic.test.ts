@@ -19,7 +19,6 @@ const WEB = 443;
 const RULESET: RulesetInput = {
   mark: ROUTING.mark,
   dnsServers: ROUTING.dnsServers,
-  proxyTcp: false,
   whenDown: 'closed',
   verdict: 'reject',
   logGroup: 0,

@@ -11,7 +11,6 @@ const ICMP = [
 const NOTHING: RulesetInput = {
   mark: 0x100000,
   dnsServers: ['10.96.0.10', 'fd00:96::a'],
-  proxyTcp: false,
   whenDown: 'closed',
   verdict: 'reject',
   logGroup: 5310,
@@ -62,7 +61,6 @@ export const GOLDEN_CASES: Readonly<Record<string, RulesetInput>> = {
     ...TWO_PODS,
     whenDown: 'bypass',
     verdict: 'drop',
-    proxyTcp: true,
     protectedRanges: protectedRanges({
       protect: ['rfc1918', 'ula', 'cgnat'],
       cidrs: [{ cidr: '198.51.100.0/24', reason: 'service-range' }],

@@ -300,6 +300,7 @@ test('whatever the query, the replies we make ourselves stay in their room and a
         qname: query.qname,
         questionLength: query.questionLength,
         dnssecOk: query.dnssecOk,
+        hasOpt: query.hasOpt,
       };
       const room = poisonedRoom(size);
       for (const length of [
@@ -326,7 +327,14 @@ test('the query for an upstream reads back as what was asked', () => {
     fc.property(wireName, fc.nat(65535), fc.nat(65535), (wire, id, qtype) => {
       const room = poisonedRoom(400);
       const qname = Uint8Array.from(question(wire, qtype));
-      const length = buildQuery(room, { id, flags: 0xffff, qname, questionLength: qname.length, dnssecOk: true });
+      const length = buildQuery(room, {
+        id,
+        flags: 0xffff,
+        qname,
+        questionLength: qname.length,
+        dnssecOk: true,
+        hasOpt: true,
+      });
       const code = parseQuery(room.bytes, 100, 100 + length, query);
       expect(code).toBe(qtype === TYPE.AXFR || qtype === TYPE.IXFR ? QUERY.Refused : QUERY.Ok);
       expect(query).toMatchObject({

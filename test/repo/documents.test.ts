@@ -189,7 +189,7 @@ describe('the table of keys in README.md', () => {
       values: codesIn(value).length > 0 ? codesIn(value) : value.split(', '),
     }),
   );
-  const SMALLEST = 'clients: c.yaml\npolicies: p\ndns:\n  servers: 10.96.0.10\n  upstreams: 192.0.2.53\n';
+  const SMALLEST = 'clients: c.yaml\npolicies: p\ndns:\n  servers: 10.96.0.10\n';
   const SMALLEST_NODE = 'mode: node\nkubernetes:\n  nodeName: worker-1\n';
 
   const configOf = (text: string): Parsed<Config> => readConfig(write('keys/namewall.yaml', text));

@@ -91,11 +91,14 @@ const DEVIATIONS: Readonly<Record<string, string>> = {
   'pods/sources/kubernetes.ts → kubernetes/objects.ts': 'the shape of the objects: types alone',
 };
 
-/** The stages of a query (design §1): each is called by serve.ts or loop.ts and by nothing else. */
+/** The stages of a query (design §1): each is called by CALLERS and by nothing else. */
 const STAGES = ['receive', 'identify', 'match', 'cache', 'forward', 'extract', 'admit', 'reply', 'audit'];
 /** Those that call stages, open them or read their types. */
 const CALLERS: Readonly<Record<string, string>> = {
   serve: 'the state machine of a slot',
+  pursue: 'its state Upstream',
+  conclude: 'its end',
+  'from-clients': 'its begin',
   loop: 'the events',
   plane: 'holds the one AuditDetail that the stage fills in',
 };

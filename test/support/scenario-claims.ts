@@ -45,6 +45,9 @@ export class Claims {
       case 'incomplete':
         if (this.#node.open().complaints.shift() === undefined) throw new Error('The last change was complete');
         return true;
+      case 'asked':
+        this.#asked(words);
+        return true;
       case 'upstream-spread':
         checkSpread(this.#node.witness.questions.map(({ message, from }) => ({ id: message.id, port: from.port })));
         return true;
@@ -93,6 +96,15 @@ export class Claims {
     const { replies, asks } = this.#node.witness;
     none('reply', replies, ({ to, message }) => `to ${to}: ${messageText(message)}`);
     for (const ask of asks) if (ask.replies === 0) ask.isSilent = true;
+  }
+
+  /** `asked [at most] N TYPE NAME` */
+  #asked(words: Words): void {
+    const isEnough = limitOf(words);
+    const [type, name] = [words.next('a type'), words.next('a name')];
+    const questions = this.#node.witness.questions.map(({ message }) => message.question);
+    const asked = questions.filter((each) => each?.type === type && each.name.toLowerCase() === name.toLowerCase());
+    if (!isEnough(asked.length)) throw new Error(`It was asked ${asked.length} times`);
   }
 
   #kernel(words: Words): void {
@@ -158,10 +170,17 @@ export class Claims {
     const text = words.next('a counter');
     const name = COUNTERS.find((each) => each === text);
     if (name === undefined) throw new Error(`There is no counter "${text}"`);
-    const isLimit = words.skip('at') && words.skip('most');
-    const [want, got] = [words.number('a number'), this.#node.open().counters.read()[name]];
-    if (isLimit ? got > want : got !== want) throw new Error(`It is ${got}`);
+    const isEnough = limitOf(words);
+    const got = this.#node.open().counters.read()[name];
+    if (!isEnough(got)) throw new Error(`It is ${got}`);
   }
+}
+
+/** `N` or `at most N` */
+function limitOf(words: Words): (got: number) => boolean {
+  const isLimit = words.skip('at') && words.skip('most');
+  const want = words.number('a number');
+  return (got) => (isLimit ? got <= want : got === want);
 }
 
 export function messageText({ rcode, question, records, opt, flags }: Message): string {

@@ -1,6 +1,6 @@
 // The node of a scenario: what its statements say about settings, policies and pods, and the world that comes of it.
 import { parseAddress } from '../../src/base/ip.ts';
-import type { Denial, InternalZone, UpstreamZone } from '../../src/datapath/settings.ts';
+import type { DatapathSettings, Denial, InternalZone, UpstreamZone } from '../../src/datapath/settings.ts';
 import { readOpenedRange } from '../../src/kernel/opened-ranges.ts';
 import { extraRanges } from '../../src/kernel/protected.ts';
 import type { RefreshStrategy } from '../../src/kernel/set-writer.ts';
@@ -15,6 +15,9 @@ import { World } from './scenario-world.ts';
 import type { Commits } from './scenario-world.ts';
 
 const DNS_PORT = 53;
+type Setting = 'denied' | 'lifetimes' | 'servers' | 'protect' | 'internal-zone' | 'limits';
+type Limits = Pick<DatapathSettings, 'queriesPerSecond' | 'newNamesPerSecond'>;
+
 const DENIALS: readonly Denial[] = ['nxdomain', 'refused', 'nodata', 'drop'];
 
 export class Node {
@@ -26,6 +29,7 @@ export class Node {
     lifetimes: { minTtlMs: 5_000, maxTtlMs: 3_600_000, graceMs: 60_000 },
     protect: [] as string[],
     internalZones: [] as InternalZone[],
+    limits: {} as Limits,
   };
   #policies: readonly Policy[] = [];
   #pods: readonly Pod[] = [];
@@ -59,6 +63,7 @@ export class Node {
       case 'servers':
       case 'protect':
       case 'internal-zone':
+      case 'limits':
         if (this.#world !== undefined) throw new Error('Settings come before everything that happens');
         this.#set(verb, words.rest());
         return true;
@@ -108,7 +113,7 @@ export class Node {
   }
 
   #start(): World {
-    const { listen, lifetimes, denial, protect, internalZones } = this.#settings;
+    const { listen, lifetimes, denial, protect, internalZones, limits } = this.#settings;
     this.#areZonesChanged = false; // they are among the settings
     const world = new World({
       settings: {
@@ -118,6 +123,7 @@ export class Node {
         internalZones,
         lifetimes,
         denial,
+        ...limits,
       },
       strategy: this.#strategy,
       observer: this.#witness,
@@ -142,11 +148,12 @@ export class Node {
     return [...this.#zones].map(([zone, servers]) => ({ zone, servers: endpoints(servers) }));
   }
 
-  #set(verb: 'denied' | 'lifetimes' | 'servers' | 'protect' | 'internal-zone', values: readonly string[]): void {
+  #set(verb: Setting, values: readonly string[]): void {
     const settings = this.#settings;
     if (verb === 'servers') settings.listen = [...values];
     else if (verb === 'protect') settings.protect = [...values];
     else if (verb === 'internal-zone') settings.internalZones.push(internalZone(values));
+    else if (verb === 'limits') settings.limits = readLimits(values);
     else if (verb === 'denied') {
       const denial = DENIALS.find((each) => each === values[0]);
       if (denial === undefined) throw new Error(`Write one of ${DENIALS.join(', ')}`);
@@ -172,6 +179,17 @@ export function endpoint(text: string, port: number): Endpoint {
   const address = parseAddress(text);
   if (address === undefined) throw new Error(`"${text}" is no address`);
   return { address, port };
+}
+
+/** `queries N`, `names N`, or both. */
+function readLimits(values: readonly string[]): Limits {
+  const [queries, names] = ['queries', 'names'].map((word) => {
+    const at = values.indexOf(word);
+    return at < 0 ? undefined : Number(values[at + 1]);
+  });
+  const given = { ...(queries && { queriesPerSecond: queries }), ...(names && { newNamesPerSecond: names }) };
+  if (values.length !== 2 * Object.keys(given).length) throw new Error('Write limits queries N names N');
+  return given;
 }
 
 /** ZONE RANGE … */

@@ -13,18 +13,21 @@ export interface QueryText {
   readonly port: number | undefined;
   /** The address asked, when it is not the usual one. */
   readonly server: string | undefined;
+  /** The name of the connection that it is written on, and how many bytes at a time. */
+  readonly over: string | undefined;
+  readonly split: number | undefined;
 }
 
 /**
  * `TYPE NAME` or `raw=HEX`, then flags: `edns`, `edns=BYTES`, `version=N`, `do`, `ad`, `cd`, `no-rd`, `id=N`, `port=N`, `to=SERVER`,
- * `class=CH`, `opcode=N`, `questions=N`, `option=CODE:HEX+CODE:HEX`, `second-opt`, `trailing=HEX`.
+ * `class=CH`, `opcode=N`, `questions=N`, `option=CODE:HEX+CODE:HEX`, `second-opt`, `trailing=HEX`, `over=CONNECTION`, `split=BYTES`.
  */
 export function readQuery(words: Words, defaultId: number): QueryText {
   const raw = /^raw=(.*)$/.exec(words.peek())?.[1];
   if (raw !== undefined) {
     words.next('raw=HEX');
     const flags = readFlags(words);
-    return { bytes: bytesOf(raw), port: numberOf(flags, 'port'), server: flags.get('to') };
+    return { bytes: bytesOf(raw), ...howOf(flags) };
   }
   const typeText = words.next('a type');
   const type = typeFromName(typeText);
@@ -44,7 +47,12 @@ export function readQuery(words: Words, defaultId: number): QueryText {
     additional: optRecords(flags),
     trailing: [...bytesOf(flags.get('trailing') ?? '')],
   });
-  return { bytes, port: numberOf(flags, 'port'), server: flags.get('to') };
+  return { bytes, ...howOf(flags) };
+}
+
+function howOf(flags: ReadonlyMap<string, string>): Omit<QueryText, 'bytes'> {
+  const [port, split] = [numberOf(flags, 'port'), numberOf(flags, 'split')];
+  return { port, server: flags.get('to'), over: flags.get('over'), split };
 }
 
 function optRecords(flags: ReadonlyMap<string, string>): Bytes[] {
@@ -64,7 +72,7 @@ export function optionOf(text: string): Bytes {
 
 function readFlags(words: Words): Map<string, string> {
   const known =
-    /^(edns|version|do|ad|cd|no-rd|id|port|to|class|opcode|questions|option|second-opt|trailing)(?:=(.*))?$/;
+    /^(edns|version|do|ad|cd|no-rd|id|port|to|class|opcode|questions|option|second-opt|trailing|over|split)(?:=(.*))?$/;
   const flags = new Map<string, string>();
   while (!words.isEmpty) {
     const word = words.next('a flag');

@@ -33,7 +33,7 @@ export interface UpstreamAnswer {
 
 /**
  * Items: ADDRESS, ADDRESS-LAST (a range in the last byte), `CNAME name`, `owner name`, `TXT text`, `SOA`, `SOA min N`, `NS name`,
- * `rdata TYPE HEX`, an rcode, `rcode N`, `ttl N` (of the records before it that have none), `class N` and `rdlength N` (of the next record),
+ * `rdata TYPE HEX`, `repeat N` (the record before so many times more), an rcode, `rcode N`, `ttl N` (of the records before it that have none), `class N` and `rdlength N` (of the next record),
  * `authority`, `additional`, `bomb N`, `opt -`, `opt CODE:HEX+CODE:HEX`, `tc`, `ad`, `aa`, `wrong id`, `question NAME`, `trailing HEX`, `counts N`,
  * `raw HEX`, `nothing`, `to another socket`, `from ADDRESS`.
  */
@@ -140,6 +140,11 @@ class AnswerReading {
         const rcode = words.number('an rcode');
         this.#flags |= rcode & FLAG.RcodeMask;
         this.#upperRcode = rcode >> 4;
+        return;
+      }
+      case 'repeat': {
+        const last = this.#records.at(-1);
+        for (let n = words.number('a number'); n > 0 && last !== undefined; n--) this.#records.push(last);
         return;
       }
       case 'bomb':

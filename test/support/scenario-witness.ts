@@ -5,10 +5,12 @@ import { RangeMatcher } from '../../src/kernel/protected.ts';
 import type { CompiledPolicy } from '../../src/policy/compiled.ts';
 import { decide, ruleMatches } from '../../src/policy/match.ts';
 import type { ElementChange } from '../../src/sys/simulated-nftables.ts';
+import type { FarEnd } from '../../src/sys/simulated-streams.ts';
 import type { SentDatagram } from '../../src/sys/simulated-udp.ts';
 import type { Endpoint } from '../../src/sys/sys.ts';
 import { readMessage } from './scenario-message.ts';
 import type { Message } from './scenario-message.ts';
+import { Reassembly } from './scenario-streams.ts';
 import type { World } from './scenario-world.ts';
 
 const DNS_PORT = 53;
@@ -19,6 +21,7 @@ const RA = 0x0080;
 const Z = 0x0040;
 const DO = 0x8000;
 const COPIED = 0x7800 | 0x0100 | 0x0010; // opcode, RD, CD
+const LOOPBACK: readonly string[] = ['127.0.0.1', '::1'];
 /** Jiffies and doubles; far below what a client could notice. */
 const SLACK_MS = 1;
 
@@ -52,6 +55,8 @@ export interface SeenQuestion extends Seen {
   readonly from: Endpoint;
   readonly message: Message;
   readonly bytes: Uint8Array;
+  /** The connection on which it came; undefined for a datagram. */
+  readonly far?: FarEnd;
 }
 
 export interface SeenChange extends Seen {
@@ -70,6 +75,7 @@ export class Witness {
   /** Promises that were broken. */
   readonly broken: string[] = [];
   world: World | undefined;
+  readonly #reassembly = new Reassembly();
   /** The servers of each zone. */
   zones: ReadonlyMap<string, readonly string[]> = new Map();
   #order = 0;
@@ -82,22 +88,31 @@ export class Witness {
     }
   }
 
-  sent(datagram: SentDatagram): void {
+  /** A write on a connection; what it completes is looked at as if it were a datagram. */
+  wrote(far: FarEnd, bytes: Uint8Array): void {
+    for (const message of this.#reassembly.add(far, bytes)) {
+      this.sent({ from: far.near, to: far.address, bytes: message }, far);
+    }
+  }
+
+  sent(datagram: SentDatagram, far?: FarEnd): void {
     try {
       const to = formatAddress(datagram.to.address);
-      if (datagram.from.port === DNS_PORT) this.#reply(to, datagram);
-      else this.#question(to, datagram);
+      if (datagram.from.port === DNS_PORT) this.#reply(to, datagram, far);
+      else this.#question(to, datagram, far);
     } catch (error) {
       // Thrown here it would be taken for a fault of the loop.
       this.broken.push(`a message left that cannot be read: ${String(error)}`);
     }
   }
 
-  #question(to: string, datagram: SentDatagram): void {
+  #question(to: string, datagram: SentDatagram, far: FarEnd | undefined): void {
     const message = readMessage(datagram.bytes);
     const { from, to: server, bytes } = datagram;
-    this.questions.push({ order: this.#order++, server, from, message, bytes, isMentioned: false });
+    const seen = { order: this.#order++, server, from, message, bytes, isMentioned: false };
+    this.questions.push(far === undefined ? seen : { ...seen, far });
     const { question, opt, records } = message;
+    if (question?.labels.length === 0 && question.type === 'NS') return; // a probe: nobody waits for it
     if (server.port !== DNS_PORT || !this.#serversFor(question?.labels ?? []).includes(to)) {
       this.broken.push(`${question?.name} was asked of ${to} port ${server.port}, no server of its zone`);
     }
@@ -115,7 +130,7 @@ export class Witness {
       this.broken.push(`the query for ${question?.name} carries more upstream than a question and an empty OPT`);
   }
 
-  #reply(to: string, datagram: SentDatagram): void {
+  #reply(to: string, datagram: SentDatagram, far: FarEnd | undefined): void {
     const message = readMessage(datagram.bytes);
     this.replies.push({ order: this.#order++, to, message, isMentioned: false });
     const isAsker = (ask: Ask) => isSameEndpoint(ask.client, datagram.to) && isSameEndpoint(ask.server, datagram.from);
@@ -132,7 +147,8 @@ export class Witness {
     };
     if (ask.replies > 1) complain('is the second one');
     if (ask.isSilent) complain('came after all');
-    if (ask.message !== undefined) this.#form(ask.message, message, datagram.bytes.length, complain);
+    if (ask.message !== undefined)
+      this.#form(ask.message, message, far === undefined ? datagram.bytes.length : 0, complain);
     this.#addresses(to, message, complain);
   }
 
@@ -142,13 +158,15 @@ export class Witness {
     if (((flags ^ asked.flags) & COPIED) !== 0) complain('does not copy opcode, RD and CD');
     if (reply.question !== undefined && reply.question.bytes !== asked.question?.bytes)
       complain('repeats another question');
-    if ((reply.opt === undefined) !== (asked.opt === undefined)) complain('has OPT and the query not, or the reverse');
+    // What is no query need not be read as far as its OPT.
+    const mayLackOpt = reply.rcode === 'FORMERR' && reply.opt === undefined;
+    if ((reply.opt === undefined) !== (asked.opt === undefined) && !mayLackOpt)
+      complain('has OPT and the query not, or the reverse');
     if (reply.opt !== undefined && reply.opt.flags !== ((asked.opt?.flags ?? 0) & DO))
       complain('does not copy DO, or more');
     if (reply.opt?.texts.some((text) => !/^[ -~]{0,64}$/.test(text)) === true)
       complain('has text in an Extended DNS Error that is long or not printable');
-    if (reply.opt !== undefined && reply.opt.options > reply.opt.ede.length)
-      complain('has an EDNS option besides an Extended DNS Error');
+    if (reply.opt !== undefined && reply.opt.options > reply.opt.ede.length) complain('has an option that is no error');
     const limit = Math.min(Math.max(asked.opt?.payloadBytes ?? 0, MIN_UDP_BYTES), MAX_UDP_BYTES);
     if (lengthBytes > limit) complain(`is ${lengthBytes} bytes long, the client takes ${limit}`);
     if ((flags & 0x0200) !== 0 && reply.records.length > 0) complain('is truncated and has records all the same');
@@ -165,6 +183,8 @@ export class Witness {
     if (index < 0) return complain('shows addresses to a client that is no pod');
     if (program < 0) return;
     const { labels } = reply.question;
+    // RFC 6761 §6.3: a name of the pod's own, which needs no grant, and which every pod may ask.
+    if (labels.at(-1)?.toLowerCase() === 'localhost' && shown.every(({ rdata }) => LOOPBACK.includes(rdata))) return;
     const { mayAskUdp, classes } = decide(compiled, program, labels);
     if (!mayAskUdp && !isRootNs(reply)) return complain('shows addresses of a name that the pod may not ask');
     for (const { rdata, ttl } of shown.flatMap((each) =>

@@ -11,6 +11,7 @@ import type { Message } from './scenario-message.ts';
 import { endpoint, Node } from './scenario-node.ts';
 import { readQuery } from './scenario-query.ts';
 import { readAnswer } from './scenario-records.ts';
+import { framed, ScenarioStreams } from './scenario-streams.ts';
 import { milliseconds, parseScenario, ScenarioError, Words } from './scenario-text.ts';
 import type { SeenQuestion } from './scenario-witness.ts';
 import { shortBytes, TABLE } from './scenario-world.ts';
@@ -49,11 +50,13 @@ export async function playScenario(
 class Play {
   readonly #node: Node;
   readonly #claims: Claims;
+  readonly #streams: ScenarioStreams;
   #asked = 0;
 
   constructor(strategy: RefreshStrategy, commits: Commits) {
     this.#node = new Node(strategy, commits);
     this.#claims = new Claims(this.#node);
+    this.#streams = new ScenarioStreams(this.#node);
   }
 
   async statement(line: number, verb: string, words: Words): Promise<void> {
@@ -61,6 +64,8 @@ class Play {
       this.#node.open();
       if (verb === 'ask') repeat(words, (each) => this.#ask(line, each));
       else if (verb === 'upstream') repeat(words, (each) => this.#upstream(each));
+      else if (verb === 'forge') this.#forge(words);
+      else if (verb === 'tcp') this.#streams.statement(words);
       else if (!this.#claims.statement(verb, words)) this.#happen(verb, words);
       words.end();
     }
@@ -119,18 +124,21 @@ class Play {
     const world = this.#node.open();
     const address = words.next('the address that asks');
     const n = ++this.#asked;
-    const { bytes, port, server } = readQuery(words, FIRST_ID + n);
+    const { bytes, port, server, over, split } = readQuery(words, FIRST_ID + n);
+    const ends = over === undefined ? undefined : this.#streams.endsOf(over);
     const ask = {
       line,
-      client: endpoint(address, port ?? FIRST_PORT + n),
-      server: endpoint(server ?? this.#node.serverFor(address), DNS_PORT),
+      client: ends?.client ?? endpoint(address, port ?? FIRST_PORT + n),
+      server: ends?.server ?? endpoint(server ?? this.#node.serverFor(address), DNS_PORT),
       message: messageIn(bytes),
       id: ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0),
       replies: 0,
       isSilent: false,
     };
     this.#node.witness.asks.push(ask);
-    if (!world.sys.network.deliver(ask.client, ask.server, bytes)) throw new Error('Nobody listens there');
+    if (over !== undefined) this.#streams.write(over, framed(bytes), split);
+    const isDelivered = ends !== undefined || world.sys.network.deliver(ask.client, ask.server, bytes);
+    if (!isDelivered) throw new Error('Nobody listens there');
     world.run();
   }
 
@@ -138,13 +146,15 @@ class Play {
     const type = words.next('a type');
     const name = words.next('a name');
     const server = words.skip('at') ? words.next('a server') : undefined;
-    const isPlain = words.skip('plain');
+    const isByStream = words.skip('tcp');
+    const form = ['plain', 'edns'].find((word) => words.skip(word));
     const isAgain = words.skip('again');
     const { questions } = this.#node.witness;
     const matching = questions.filter(
-      ({ message: { question, opt }, server: asked }) =>
+      ({ message: { question, opt }, server: asked, far }) =>
+        (far !== undefined) === isByStream &&
         question?.type === type &&
-        isPlain === (opt === undefined) &&
+        (form === undefined || (form === 'plain') === (opt === undefined)) &&
         question.name.toLowerCase() === name.toLowerCase() &&
         (server === undefined || isEndpoint(asked, server)),
     );
@@ -163,6 +173,11 @@ class Play {
     const { network } = this.#node.open().sys;
     const end = 12 + (asked.message.question?.bytes.length ?? 0) / 2;
     const answer = readAnswer(words, asked.message, [...asked.bytes.subarray(12, end)]);
+    if (asked.far !== undefined) {
+      const { streams } = this.#node.open().sys;
+      for (const message of answer.datagrams) streams.deliver(asked.far, framed(message));
+      return;
+    }
     const from = answer.from === undefined ? asked.server : endpoint(answer.from, DNS_PORT);
     for (const datagram of answer.datagrams) {
       const to = answer.toAnotherSocket ? this.#otherSocket(asked) : asked.from;
@@ -170,6 +185,26 @@ class Play {
       if (answer.from === undefined && !isDelivered) throw new Error('The socket that asked is gone');
       if (answer.from !== undefined && isDelivered) throw new Error('The kernel let it through');
     }
+  }
+
+  /** `forge TYPE NAME N`: somebody who saw the datagram of that question sends so many answers with other ids. */
+  #forge(words: Words): void {
+    const [type, name] = [words.next('a type'), words.next('a name')];
+    const count = words.number('how many');
+    const asked = this.#node.witness.questions.find(
+      ({ message: { question }, far }) => far === undefined && question?.type === type && question.name === name,
+    );
+    if (asked === undefined) throw new Error('Nothing of the kind was asked by a datagram');
+    const world = this.#node.open();
+    const answer = asked.bytes.slice();
+    answer[2] = (answer[2] ?? 0) | 0x80;
+    for (let i = 1; i <= count; i++) {
+      const id = ((asked.message.id + i) & 0xffff) >>> 0;
+      answer[0] = id >> 8;
+      answer[1] = id & 0xff;
+      world.sys.network.deliver(asked.server, { ...asked.from, address: asked.server.address }, answer);
+    }
+    world.run();
   }
 
   /** The source of another question to the same server. */

@@ -1,7 +1,7 @@
 // Whether one agent is in charge, and of a table that it can change: the lock, the table and its owner, and what the
 // agent says of itself.
 import { TABLE } from '../../kernel/nft-text.ts';
-import { DNS_PORT } from '../config.ts';
+import { DNS_PORT } from '../config-dns.ts';
 import type { DoctorContext } from './context.ts';
 import type { Check, Fault } from './finding.ts';
 import { ok, worst } from './finding.ts';

@@ -1,6 +1,6 @@
 // Whether another process has a socket on an address and port that we serve: with SO_REUSEPORT the kernel deals queries
 // to both (V19).
-import { DNS_PORT } from '../config.ts';
+import { DNS_PORT } from '../config-dns.ts';
 import type { Check, Fault } from './finding.ts';
 import { ok, worst } from './finding.ts';
 import { nameOf, ownersOf, socketsOf, UNSEEN } from './sockets.ts';

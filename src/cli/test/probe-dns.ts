@@ -49,7 +49,7 @@ export function encode(name: string, type: number): { query: Uint8Array; questio
   writeUint16(qname, wire.length + 2, CLASS.IN);
   const bytes = new Uint8Array(MIN_UDP_BYTES);
   const room = { bytes, at: 0, limit: bytes.length };
-  const header = { id: randomInt(0x10000), flags: 0, dnssecOk: false };
+  const header = { id: randomInt(0x10000), flags: 0, dnssecOk: false, hasOpt: true };
   const length = buildQuery(room, { ...header, qname, questionLength: qname.length });
   foldName(wire, 0, wire.length);
   return { query: bytes.subarray(0, length), question: { folded: wire, qnameLength: wire.length, qtype: type } };

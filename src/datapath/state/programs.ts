@@ -19,8 +19,12 @@ export interface Verdict {
   readonly opens?: readonly Opening[];
 }
 
+/** What a question came by: policy may allow it over one and not the other. Any: what either allows. */
+export const TRANSPORT = { Udp: 0, Tcp: 1, Any: 2 } as const;
+
 interface JudgedName {
   readonly program: number;
+  readonly transport: number;
   readonly name: Uint8Array;
   readonly verdict: Verdict;
 }
@@ -54,34 +58,39 @@ export class Programs {
     );
   }
 
-  /** Verdict on a folded wire name asked over UDP under `program`. `hash` is any int32 hash of the name with a secret seed. */
-  judge(program: number, names: Uint8Array, offset: number, length: number, hash: number): Verdict {
+  /** Verdict on a folded wire name asked over `transport` under `program`. `hash` is any int32 hash of both with a secret seed. */
+  judge(program: number, names: Uint8Array, offset: number, length: number, hash: number, transport: number): Verdict {
     // Few rules are matched faster than the memory is asked, and names that are never asked again leave no garbage in it.
-    if ((this.#programs[program]?.length ?? 0) <= RULES_WITHOUT_MEMORY) return this.judgeAnew(program, names, offset);
-    const key = (hash ^ Math.imul(program + 1, 0x9e3779b1)) | 0;
+    if ((this.#programs[program]?.length ?? 0) <= RULES_WITHOUT_MEMORY)
+      return this.judgeAnew(program, names, offset, transport);
+    const key = (hash ^ Math.imul(program * 3 + transport + 1, 0x9e3779b1)) | 0;
     const known = this.#judged.get(key);
-    if (known !== undefined && known.program === program && isName(known.name, names, offset, length)) {
+    if (known?.program === program && known.transport === transport && isName(known.name, names, offset, length)) {
       return known.verdict;
     }
-    const verdict = this.judgeAnew(program, names, offset);
-    this.#judged.set(key, { program, name: names.slice(offset, offset + length), verdict });
+    const verdict = this.judgeAnew(program, names, offset, transport);
+    this.#judged.set(key, { program, transport, name: names.slice(offset, offset + length), verdict });
     return verdict;
   }
 
   /** The same without the memory. */
-  judgeAnew(program: number, names: Uint8Array, offset: number): Verdict {
+  judgeAnew(program: number, names: Uint8Array, offset: number, transport: number): Verdict {
     const shape = nameShape(names, offset);
     const rules = this.#programs[program] ?? NO_RULES;
     let first: ProgramRule | undefined;
     let verdict = DENIED;
     for (let i = 0; i < rules.length; i++) {
       const candidate = rules[i]!;
-      if (!candidate.rule.askUdp || !matchesShaped(candidate.name, names, offset, shape)) continue;
+      if (!isAskable(candidate.rule, transport) || !matchesShaped(candidate.name, names, offset, shape)) continue;
       verdict = first === undefined ? candidate.verdict : join(verdict, candidate.verdict);
       first ??= candidate;
     }
     return verdict;
   }
+}
+
+function isAskable({ askUdp, askTcp }: NameRule, transport: number): boolean {
+  return (askUdp && transport !== TRANSPORT.Tcp) || (askTcp && transport !== TRANSPORT.Udp);
 }
 
 function verdictOf({ classes, rule, answerRanges = [] }: NameRule): Verdict {

@@ -9,8 +9,12 @@ export const NAME_BYTES = 256;
 export const QUESTION_BYTES = 264;
 const ADDRESS_BYTES = 16;
 
-/** Questions sent upstream for one query at most. */
-export const ATTEMPTS = 3;
+/** Questions sent upstream for one query at most: over UDP, and then again over TCP when an answer was truncated or a connection broke. */
+export const DATAGRAM_ATTEMPTS = 3;
+export const ATTEMPTS = 5;
+
+/** In `stream`: the query came by UDP. */
+export const BY_DATAGRAM = -1;
 
 /** 16,384: at 2 s of patience with upstreams that is 8,000 unanswered queries/s; 7 MB. */
 export const SLOTS = 16_384;
@@ -22,6 +26,9 @@ export class QuerySlots {
   readonly listener: Uint8Array;
   readonly clientAddress: Uint8Array;
   readonly clientPort: Uint16Array;
+  /** The client's TCP connection and its serial (client-streams.ts), or BY_DATAGRAM. */
+  readonly stream: Int16Array;
+  readonly streamSerial: Uint32Array;
   readonly queryId: Uint16Array;
   /** Header flags of the query as received (opcode, RD, AD, CD). */
   readonly flags: Uint16Array;
@@ -46,6 +53,10 @@ export class QuerySlots {
   readonly attempts: Uint8Array;
   /** The upstream server of the current attempt. */
   readonly server: Uint8Array;
+  /** 1: it is asked over TCP. */
+  readonly isByStream: Uint8Array;
+  /** 1: the current attempt has no OPT. */
+  readonly isPlain: Uint8Array;
   /** Socket and id of each attempt, at slot × ATTEMPTS + attempt: an answer to an earlier one is as good. Socket -1: none. */
   readonly socket: Int16Array;
   readonly upstreamId: Uint16Array;
@@ -60,6 +71,8 @@ export class QuerySlots {
     this.listener = new Uint8Array(capacity);
     this.clientAddress = new Uint8Array(capacity * ADDRESS_BYTES);
     this.clientPort = new Uint16Array(capacity);
+    this.stream = new Int16Array(capacity).fill(BY_DATAGRAM);
+    this.streamSerial = new Uint32Array(capacity);
     this.queryId = new Uint16Array(capacity);
     this.flags = new Uint16Array(capacity);
     this.question = new Uint8Array(capacity * QUESTION_BYTES);
@@ -76,6 +89,8 @@ export class QuerySlots {
     this.auditFlags = new Uint8Array(capacity);
     this.attempts = new Uint8Array(capacity);
     this.server = new Uint8Array(capacity);
+    this.isByStream = new Uint8Array(capacity);
+    this.isPlain = new Uint8Array(capacity);
     this.socket = new Int16Array(capacity * ATTEMPTS).fill(-1);
     this.upstreamId = new Uint16Array(capacity * ATTEMPTS);
     this.nextWaiter = new Int32Array(capacity).fill(NO_SLOT);
@@ -95,6 +110,9 @@ export class QuerySlots {
     const slot = this.#free[--this.#freeCount]!;
     this.state[slot] = STATE.Judging;
     this.attempts[slot] = 0;
+    this.stream[slot] = BY_DATAGRAM;
+    this.isByStream[slot] = 0;
+    this.isPlain[slot] = 0;
     this.auditFlags[slot] = 0;
     this.nextWaiter[slot] = NO_SLOT;
     return slot;

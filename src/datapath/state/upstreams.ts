@@ -7,14 +7,15 @@ import type { UpstreamZone } from '../settings.ts';
 import type { RandomPool } from './random.ts';
 import { NO_SERVER, serverName, UpstreamServers, UpstreamsError } from './upstream-servers.ts';
 import type { SocketWatch } from './upstream-servers.ts';
+import type { UpstreamStreams } from './upstream-streams.ts';
 import { Zone } from './zone.ts';
 
 /** A look-up compares with all of them at every label. */
 const MAX_ZONES = 16;
 /** A query is tried three times; each server costs 16 sockets and up to 2 MB of ids. The list's first servers are taken. */
 const MAX_SERVERS_OF_ZONE = 8;
-/** No route, or none that may be used: what connect(2) of a UDP socket says of a server, not of us. */
-const PATH_ERRORS: ReadonlySet<string> = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EACCES']);
+/** No route, or none that may be used, or a link-local address without its link: what connect(2) says of a server, not of us. */
+const PATH_ERRORS: ReadonlySet<string> = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EACCES', 'EINVAL']);
 
 export class Upstreams {
   readonly servers: UpstreamServers;
@@ -26,6 +27,11 @@ export class Upstreams {
   constructor(sys: Sys, random: RandomPool, listen: readonly Endpoint[]) {
     this.servers = new UpstreamServers(sys, random);
     this.#ownNames = new Set(listen.map(serverName));
+  }
+
+  /** The TCP connections to the servers. */
+  get streams(): UpstreamStreams {
+    return this.servers.streams;
   }
 
   /** Servers of the last replacement that were left out, with the reason. */
@@ -44,7 +50,7 @@ export class Upstreams {
     const wanted = zones.map(({ servers }) => servers.slice(0, MAX_SERVERS_OF_ZONE));
     this.#unreachable = this.#openMissing(wanted.flat(), watch);
     const places = wanted.map((servers) => this.#placesOf(servers));
-    this.#zones = names.map((name, i) => new Zone(name, places[i]!, this.#zoneNamed(name)));
+    this.#zones = names.map((name, i) => new Zone(name, places[i]!, this.servers.health, this.#zoneNamed(name)));
     this.servers.retireOthers(new Set(places.flat()));
   }
 

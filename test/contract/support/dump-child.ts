@@ -88,7 +88,10 @@ function disturbed(sys: Sys, command: () => string | undefined): TableReader {
     return sys.receive(...args);
   };
   const other = new Proxy<Sys>(sys, {
-    get: (_target, name: keyof Sys) => (name === 'receive' ? receive : sys[name].bind(sys)),
+    get: (_target, name: keyof Sys) => {
+      if (name === 'streams') return sys.streams;
+      return name === 'receive' ? receive : sys[name].bind(sys);
+    },
   });
   return TableReader.open(other, TABLE);
 }

@@ -53,6 +53,7 @@ function countingReceives(see: (received: number) => void): Sys {
   const sys = LinuxSys.open();
   return new Proxy<Sys>(sys, {
     get(_target, name: keyof Sys) {
+      if (name === 'streams') return sys.streams;
       if (name !== 'receive') return sys[name].bind(sys);
       return (...args: Parameters<Sys['receive']>) => {
         const received = sys.receive(...args);

@@ -1,9 +1,16 @@
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { NodeConfig } from '../../../src/agent/config.ts';
 import { ClusterSource, inputsOf } from '../../../src/agent/inputs-cluster.ts';
+import type { Inputs } from '../../../src/agent/inputs.ts';
+import { ResolvConfFile } from '../../../src/agent/resolv-conf-file.ts';
 import { formatAddress, parseAddress } from '../../../src/base/ip.ts';
 import type { ClusterView } from '../../../src/kubernetes/cluster.ts';
 import type { Pod } from '../../../src/pods/pod.ts';
+import { eventually } from '../../support/eventually.ts';
+import { furnished, kubeconfigFile } from '../../support/kubernetes-cluster.ts';
 import { recordedLog } from './recorded-log.ts';
 
 const CONFIG: NodeConfig = {
@@ -16,10 +23,14 @@ const CONFIG: NodeConfig = {
     podRanges: 'node',
   },
   dnsServers: 'cluster',
+  zones: [],
   upstreams: 'cluster',
   whenDown: 'closed',
   denial: 'nxdomain',
   queriesPerSecond: 20_000,
+  newNamesPerSecond: 2_000,
+  hints: 'grant',
+  maxAddresses: 256,
   intercept: 'namespaces',
   lifetimes: { minTtlMs: 5_000, maxTtlMs: 3_600_000, graceMs: 60_000 },
   protect: { ranges: [], cidrs: [] },
@@ -88,6 +99,20 @@ test('all names are asked of its endpoints; or only those of the cluster', () =>
     ['cluster.local', endpoints],
     ['in-addr.arpa', endpoints],
     ['.', ['192.0.2.53 5353']],
+  ]);
+});
+
+test('zones of the configuration are added to those of the cluster, and stand before one of the same name', () => {
+  const zones = [
+    { zone: 'corp.example', servers: [endpoint('192.0.2.61')] },
+    { zone: 'in-addr.arpa', servers: [endpoint('192.0.2.62')] },
+  ];
+  const endpoints = ['10.244.2.2 53', '10.244.3.3 53'];
+  expect(ofView({}, { zones }).zones.map(({ zone, servers }) => [zone, servers.map(textOf).toSorted()])).toEqual([
+    ['corp.example', ['192.0.2.61 53']],
+    ['in-addr.arpa', ['192.0.2.62 53']],
+    ['cluster.local', endpoints],
+    ['.', endpoints],
   ]);
 });
 
@@ -221,6 +246,69 @@ test('pods that run and are not enforced are named once; those that have ended a
     { hostNetwork: ['kube-system/proxy'], addressShared: [] },
     { hostNetwork: ['kube-system/proxy'], addressShared: ['shop/old'] },
   ]);
+});
+
+describe('upstreams from a resolv.conf', () => {
+  let folder = '';
+  let file = '';
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'namewall-inputs-cluster-'));
+    file = join(folder, 'resolv.conf');
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  async function reading<T>(text: string, use: (source: ClusterSource) => Promise<T>): Promise<T> {
+    writeFileSync(file, text);
+    const { log } = recordedLog();
+    const resolvConf = await ResolvConfFile.open(file, () => undefined, log);
+    const source = new ClusterSource({ ...CONFIG, upstreams: { file } }, { view: () => VIEW, close }, log, resolvConf);
+    return use(source).finally(() => source.close());
+  }
+  const close = (): void => undefined;
+  const othersOf = (inputs: Inputs): string[] => (inputs.zones.at(-1)?.servers ?? []).map(textOf);
+
+  test('they are asked for what is not in a zone of the cluster; an address of the DNS Service is none', async () => {
+    const read = await reading('nameserver 10.96.0.10\nnameserver 192.0.2.53\n', (source) => source.read());
+    const inputs = read.ok ? read.value : expect.fail(JSON.stringify(read));
+    expect(inputs.zones.map(({ zone }) => zone)).toEqual(['cluster.local', 'in-addr.arpa', '.']);
+    expect(othersOf(inputs)).toEqual(['192.0.2.53 53']);
+    expect(inputs.problems.map(({ code, at }) => [code, at])).toEqual([['own-listener', `${file}:1:1`]]);
+  });
+
+  test('a change of the file is told and read, as one of the cluster is', async () => {
+    writeFileSync(file, 'nameserver 192.0.2.53\n');
+    const kubeconfig = kubeconfigFile((await furnished()).kubeconfig());
+    const config = { ...CONFIG, upstreams: { file }, kubernetes: { ...CONFIG.kubernetes, kubeconfig } };
+    const changed = vi.fn<() => void>();
+    const { log } = recordedLog();
+    const source = await ClusterSource.open(config, changed, log, new AbortController().signal);
+    const othersNow = async (): Promise<string[]> => {
+      const read = await source.read();
+      return read.ok ? othersOf(read.value) : expect.fail(JSON.stringify(read));
+    };
+    try {
+      expect(await othersNow()).toEqual(['192.0.2.53 53']);
+      changed.mockClear();
+      writeFileSync(file, 'nameserver 192.0.2.54\n');
+      await eventually(() => expect(changed).toHaveBeenCalled(), 5_000);
+      expect(await othersNow()).toEqual(['192.0.2.54 53']);
+    } finally {
+      source.close();
+    }
+  });
+
+  test('a file that never had a server is a problem; one that has lost them warns', async () => {
+    await reading('', async (source) => {
+      expect(await source.read()).toMatchObject({ ok: false, problems: [{ code: 'no-nameserver' }] });
+    });
+    await reading('nameserver 192.0.2.53\n', async (source) => {
+      await source.read();
+      writeFileSync(file, '');
+      const read = await source.read();
+      expect(read.ok ? othersOf(read.value) : read).toEqual(['192.0.2.53 53']);
+      expect(source.warnings()).toEqual([`${file} names no server that can be asked: its last ones are`]);
+    });
+  });
 });
 
 test('closing the source closes the cluster', () => {

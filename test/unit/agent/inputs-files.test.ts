@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readConfig, type HostConfig } from '../../../src/agent/config.ts';
 import { FileSource, readFiles } from '../../../src/agent/inputs-files.ts';
 import { parseAddress } from '../../../src/base/ip.ts';
@@ -33,10 +33,17 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
+const server = (text: string) => ({ address: parseAddress(text) ?? expect.fail(text), port: 53 });
 const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
 
+async function withSource<T>(use: (source: FileSource, changes: () => number) => Promise<T>): Promise<T> {
+  let changes = 0;
+  const source = await FileSource.open(config, () => changes++, recordedLog().log);
+  return use(source, () => changes).finally(() => source.close());
+}
+
 test('clients and policies are those of the files; servers and upstreams those of the configuration', async () => {
-  expect(await readFiles(config)).toMatchObject({
+  expect(await withSource((source) => source.read())).toMatchObject({
     ok: true,
     value: {
       pods: [{ namespace: 'shop', name: 'cart', addresses: ['10.0.1.7'] }],
@@ -44,7 +51,7 @@ test('clients and policies are those of the files; servers and upstreams those o
       podsAt: `${join(folder, 'clients.yaml')}:1:1`,
       policies: [{ kind: 'CiliumNetworkPolicy', name: 'egress' }],
       dnsServers: ['10.96.0.10'],
-      zones: [{ zone: '.', servers: [{ address: parseAddress('192.0.2.53'), port: 53 }] }],
+      zones: [{ zone: '.', servers: [server('192.0.2.53')] }],
       guardedRanges: [],
       protectedRanges: [],
       problems: [],
@@ -75,13 +82,80 @@ test.each([
   ['clients', 'clients.yaml', 'clients: []\n', { pods: [] }],
   ['policies', 'policies/shop.yaml', POLICY.replace('name: egress', 'name: other'), { policies: [{ name: 'other' }] }],
 ])('a change is told and read anew: %s', async (_why, name, text, want) => {
-  let changes = 0;
-  const source = await FileSource.open(config, () => changes++, recordedLog().log);
-  try {
+  await withSource(async (source, changes) => {
     write(name, text);
-    await eventually(() => expect(changes).toBeGreaterThan(0), 5_000);
+    await eventually(() => expect(changes()).toBeGreaterThan(0), 5_000);
     expect(await source.read()).toMatchObject({ ok: true, value: want });
-  } finally {
-    source.close();
-  }
+  });
+});
+
+test('zones of the configuration stand beside the one for all other names', async () => {
+  const corp = { zone: 'corp.example', servers: [server('192.0.2.61')] };
+  config = { ...config, zones: [corp] };
+  const read = await withSource((source) => source.read());
+  expect(read).toMatchObject({ ok: true, value: { zones: [corp, { zone: '.', servers: [server('192.0.2.53')] }] } });
+});
+
+describe('upstreams from a resolv.conf', () => {
+  beforeEach(() => {
+    config = { ...config, upstreams: { file: join(folder, 'resolv.conf') } };
+    write('resolv.conf', 'nameserver 192.0.2.53\n');
+  });
+  const zonesOf = (...addresses: readonly string[]) => [{ zone: '.', servers: addresses.map(server) }];
+
+  test('are those of the file, and a change is told and read anew', async () => {
+    await withSource(async (source, changes) => {
+      expect(await source.read()).toMatchObject({ ok: true, value: { zones: zonesOf('192.0.2.53'), problems: [] } });
+      write('resolv.conf', 'nameserver 192.0.2.54\nnameserver 2001:db8::54\n');
+      await eventually(() => expect(changes()).toBeGreaterThan(0), 5_000);
+      const want = { zones: zonesOf('192.0.2.54', '2001:db8::54'), problems: [] };
+      expect(await source.read()).toMatchObject({ ok: true, value: want });
+    });
+  });
+
+  test('without any at the start nothing starts, and the problems of all files are reported together', async () => {
+    write('resolv.conf', '');
+    write('clients.yaml', 'clients: 7\n');
+    const read = await withSource((source) => source.read());
+    expect(read.ok ? [] : read.problems.map(({ at, code }) => `${at.slice(folder.length + 1)} ${code}`)).toEqual([
+      'resolv.conf:1:1 no-nameserver',
+      'clients.yaml:1:10 wrong-type',
+    ]);
+  });
+
+  test('that are ours are refused', async () => {
+    write('resolv.conf', 'nameserver 10.96.0.10\n');
+    expect(await withSource((source) => source.read())).toMatchObject({
+      ok: false,
+      problems: [{ code: 'own-listener' }],
+    });
+  });
+
+  test('stay while the file names none, and that is a problem and a warning', async () => {
+    await withSource(async (source) => {
+      await source.read();
+      expect(source.warnings()).toEqual([]);
+      write('resolv.conf', '');
+      const want = { zones: zonesOf('192.0.2.53'), problems: [{ code: 'no-nameserver' }] };
+      expect(await source.read()).toMatchObject({ ok: true, value: want });
+      expect(source.warnings()).toEqual([
+        `${join(folder, 'resolv.conf')} names no server that can be asked: its last ones are`,
+      ]);
+    });
+  });
+
+  test('change while clients and policies cannot be read, which stay as they were', async () => {
+    await withSource(async (source) => {
+      await source.read();
+      write('clients.yaml', 'clients: 7\n');
+      expect(await source.read()).toMatchObject({ ok: false, problems: [{ code: 'wrong-type' }] });
+      write('resolv.conf', 'nameserver 192.0.2.54\n');
+      const want = { zones: zonesOf('192.0.2.54'), pods: [{ name: 'cart' }], problems: [{ code: 'wrong-type' }] };
+      expect(await source.read()).toMatchObject({ ok: true, value: want });
+      expect(await source.read()).toMatchObject({ ok: false });
+      write('clients.yaml', 'clients: []\n');
+      const mended = { zones: zonesOf('192.0.2.54'), pods: [], problems: [] };
+      expect(await source.read()).toMatchObject({ ok: true, value: mended });
+    });
+  });
 });

@@ -61,7 +61,9 @@ const write = (name: string, text: string): void => writeFileSync(join(folder, n
 async function tryLoad(before?: State): Promise<Parsed<State>> {
   const read = await readFiles(config);
   return read.ok
-    ? stateOf(read.value, before?.registry ?? EMPTY_REGISTRY, { protect: { ranges: [], cidrs: [] } })
+    ? stateOf({ ...read.value, zones: [], problems: [] }, before?.registry ?? EMPTY_REGISTRY, {
+        protect: { ranges: [], cidrs: [] },
+      })
     : read;
 }
 

@@ -5,6 +5,8 @@ import {
   AUDIT_FLAG,
   AUDIT_KIND,
   AUDIT_REASON,
+  CAP,
+  CAPS,
   NO_RCODE,
   REASON,
 } from '../../../src/bridge/audit-record.ts';
@@ -68,6 +70,30 @@ test('a grant, whole', () => {
     lifetimeSeconds: 90,
     policy: { kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'egress', rule: 'policies/shop.yaml:12:9' },
     commitMicros: 22,
+  });
+});
+
+test.each(CAPS.map((cap) => [cap]))('the limit %s that was reached, whole', (cap) => {
+  expect(decoded({ kind: AUDIT_KIND.Cap, reason: CAP[cap], ttlSeconds: 4_000_000_000 })).toEqual({
+    time: '2026-11-22T04:05:06.789Z',
+    event: 'cap.reached',
+    pod: { namespace: 'shop', name: 'cart', uid: 'u-7' },
+    cap,
+    count: 4_000_000_000,
+  });
+});
+
+test('a limit of the clients that are no pods', () => {
+  expect(decoded({ kind: AUDIT_KIND.Cap, podId: 0 })).toMatchObject({ event: 'cap.reached', pod: null });
+});
+
+test.each(['198.51.100.53', '2001:db8::53'])('answers that %s is made to seem to have sent, whole', (server) => {
+  expect(decoded({ kind: AUDIT_KIND.Spoof, client: server, qtype: 5_353, ttlSeconds: 77 })).toEqual({
+    time: '2026-11-22T04:05:06.789Z',
+    event: 'spoof',
+    server,
+    port: 5_353,
+    count: 77,
   });
 });
 

@@ -1,10 +1,14 @@
 import { describe, expect, test, vi } from 'vitest';
 import { formatAddress, parseAddress } from '../../../src/base/ip.ts';
+import { CAP, CAPS } from '../../../src/bridge/audit-record.ts';
 import { COUNT, Counters } from '../../../src/bridge/counters.ts';
 import type { Snapshot, SnapshotProgram } from '../../../src/bridge/snapshot.ts';
 import { adopt, prune } from '../../../src/datapath/adopt.ts';
+import { CAP_KEYS } from '../../../src/datapath/caps.ts';
 import type { Plane } from '../../../src/datapath/plane.ts';
 import { AnswerRanges } from '../../../src/datapath/state/answer-ranges.ts';
+import { Budgets } from '../../../src/datapath/state/budgets.ts';
+import { EventWindows } from '../../../src/datapath/state/event-windows.ts';
 import { Grants, GRANTS_PER_POD } from '../../../src/datapath/state/grants.ts';
 import { Lookups } from '../../../src/datapath/state/lookups.ts';
 import { NO_POD, POD_INDEXES, PodTable } from '../../../src/datapath/state/pod-table.ts';
@@ -82,6 +86,8 @@ function setUp() {
     lookups: new Lookups(),
     programs: new Programs([]),
     ranges: new AnswerRanges({ protect: [], cidrs: [] }),
+    budgets: new Budgets(POD_INDEXES + 1, {}),
+    caps: new EventWindows(CAP_KEYS),
     programIds: [],
     classIds: [],
     setNames: new Set(),
@@ -275,7 +281,11 @@ describe('a pod that looked up more, while it could ask anything, than it may be
     const { plane, pod, next, counters } = setUpFull();
     adopt(plane, next);
     expect(plane.grants.expiryMs(0, pod, newest, 0)).toBe(61_000);
-    expect(counters[COUNT.grants_refused]).toBe(ANSWERS * PER_ANSWER - GRANTS_PER_POD);
+    const refused = ANSWERS * PER_ANSWER - GRANTS_PER_POD;
+    expect(counters[COUNT.grants_refused]).toBe(refused);
+    const told: number[][] = [];
+    plane.caps.end((...one) => told.push(one));
+    expect(told).toEqual([[pod * CAPS.length + CAP.grants, refused]]);
   });
 
   test('does not lose what it has a reason for', () => {

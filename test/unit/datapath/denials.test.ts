@@ -19,8 +19,11 @@ test.each([
 
 test.each([
   ['an unknown client', denials.NOT_A_POD, [REFUSED, 18]],
-  ['a type that is never forwarded', denials.NOT_FORWARDED, [REFUSED, 21]],
+  ['a special-use name that does not exist', denials.SPECIAL_UNKNOWN, [3, 0]],
   ['no records', denials.NO_RECORDS, [0, undefined]],
+  ['localhost, IPv4', denials.LOOPBACK4, [0, undefined]],
+  ['localhost, IPv6', denials.LOOPBACK6, [0, undefined]],
+  ['ANY', denials.MINIMAL_ANY, [0, undefined]],
   ['only protected addresses', denials.PROTECTED, [0, 15]],
   ['a grant that the kernel refused (I1)', denials.NOT_GRANTED, [SERVFAIL, 0]],
   ['a quota', denials.OVER_QUOTA, [SERVFAIL, 0]],

@@ -50,6 +50,27 @@ test('a client with OPT gets one: version 0, our size, DO copied, the error (R13
   expect(reply.length).toBe(12 + 17 + 11 + 6 + 11);
 });
 
+const hinfo = build.recordOfQuestion(13, 3_600, Uint8Array.from([7, ...Buffer.from('RFC8482'), 0]));
+const withRecord: build.Denial = { rcode: RCODE.NoError, ede: undefined, record: hinfo };
+
+test('a record of our own is the whole answer, owned by the name in the question', () => {
+  const asked = ask({ questions: [question('wWw.Example.org', 255)], additional: [opt()] });
+  const reply = built(512, (room) => build.buildDenial(room, asked, withRecord));
+  const decoded = packet.decode(reply);
+  expect(decoded.answers).toMatchObject([{ name: 'wWw.Example.org', type: 'HINFO', ttl: 3_600, class: 'IN' }]);
+  expect(decoded.answers?.[0]).toMatchObject({ data: { cpu: 'RFC8482', os: '' } });
+  expect([decoded.authorities, decoded.additionals?.length]).toEqual([[], 1]);
+  expect(reply.length).toBeLessThanOrEqual(12 + 21 + 11 + 100); // R20: as long as the query and 100 bytes more
+});
+
+test('a record of our own that does not fit makes no reply', () => {
+  const asked = ask({});
+  const length = 12 + 17 + hinfo.length;
+  expect(built(length, (room) => build.buildDenial(room, asked, withRecord)).length).toBe(length);
+  expect(build.buildDenial(poisonedRoom(length - 1), asked, withRecord)).toBe(0);
+  expect(build.buildDenial(poisonedRoom(20), asked, withRecord)).toBe(0);
+});
+
 test('BADVERS has its upper bits in OPT (M21)', () => {
   const asked = ask({ additional: [opt([], { ttl: 0x0001_0000 })] });
   const reply = built(512, (room) => build.buildDenial(room, asked, { rcode: RCODE.BadVers, ede: undefined }));
@@ -117,6 +138,7 @@ test('a query for an upstream has one form, whatever the client sent (R15 to R18
     qname: asked.qname,
     questionLength: asked.questionLength,
     dnssecOk: asked.dnssecOk,
+    hasOpt: true,
   };
   const sent = built(512, (room) => build.buildQuery(room, upstream));
   expect([...sent]).toEqual([
@@ -135,6 +157,8 @@ test('a query for an upstream has one form, whatever the client sent (R15 to R18
     ...question('example.org'),
     ...opt([], { ttl: 0x8000 }),
   ]);
+  const plain = built(512, (room) => build.buildQuery(room, { ...upstream, hasOpt: false }));
+  expect([...plain]).toEqual([0, 1, 0x01, 0x10, 0, 1, 0, 0, 0, 0, 0, 0, ...question('example.org')]);
   expect(built(39, (room) => build.buildQuery(room, upstream)).length).toBe(0);
   expect(built(20, (room) => build.buildQuery(room, upstream)).length).toBe(0);
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseNameText } from '../../../../src/dns/name.ts';
 import type { NameRule } from '../../../../src/policy/compiled.ts';
-import { Programs, type Verdict } from '../../../../src/datapath/state/programs.ts';
+import { Programs, TRANSPORT, type Verdict } from '../../../../src/datapath/state/programs.ts';
 
 const wire = (name: string): Uint8Array => parseNameText(name) ?? expect.fail(name);
 
@@ -17,10 +17,10 @@ function judge(rules: readonly NameRule[], name: string): Verdict {
     { id: 'many', names: many(rules) },
   ]);
   const asked = wire(name);
-  const verdict = programs.judge(1, asked, 0, asked.length, 42);
-  expect(programs.judge(1, asked, 0, asked.length, 42)).toBe(verdict); // remembered
-  expect(programs.judge(0, asked, 0, asked.length, 42)).toEqual(verdict);
-  for (const program of [0, 1]) expect(programs.judgeAnew(program, asked, 0)).toEqual(verdict);
+  const verdict = programs.judge(1, asked, 0, asked.length, 42, TRANSPORT.Udp);
+  expect(programs.judge(1, asked, 0, asked.length, 42, TRANSPORT.Udp)).toBe(verdict); // remembered
+  expect(programs.judge(0, asked, 0, asked.length, 42, TRANSPORT.Udp)).toEqual(verdict);
+  for (const program of [0, 1]) expect(programs.judgeAnew(program, asked, 0, TRANSPORT.Udp)).toEqual(verdict);
   return verdict;
 }
 
@@ -105,12 +105,28 @@ test.each<[string, NameRule[], string, Verdict]>([
   expect(judge(rules, name)).toEqual(want);
 });
 
+test.each([
+  ['over TCP only', { askUdp: false, askTcp: true }, [false, true, true]],
+  ['over UDP only', { askUdp: true, askTcp: false }, [true, false, true]],
+  ['over both', { askUdp: true, askTcp: true }, [true, true, true]],
+] as const)('what may be asked %s', (_what, asks, want) => {
+  for (const rules of [1, 20]) {
+    const filler = Array.from({ length: rules - 1 }, (_, i) => rule(`filler${i}.example.org`));
+    const programs = new Programs([{ id: 'p', names: [...filler, rule('a.example.org', asks)] }]);
+    const asked = wire('a.example.org');
+    const judged = [TRANSPORT.Udp, TRANSPORT.Tcp, TRANSPORT.Any].map(
+      (transport) => programs.judge(0, asked, 0, asked.length, 42, transport).mayAsk,
+    );
+    expect(judged).toEqual(want);
+  }
+});
+
 test('a name is judged at its offset', () => {
   const programs = new Programs([{ id: 'p', names: many([rule('a.example.org')]) }]);
   const asked = wire('a.example.org');
   const bytes = new Uint8Array(256).fill(0xee);
   bytes.set(asked, 100);
-  expect(programs.judge(0, bytes, 100, asked.length, 1).mayAsk).toBe(true);
+  expect(programs.judge(0, bytes, 100, asked.length, 1, TRANSPORT.Udp).mayAsk).toBe(true);
 });
 
 test('the memory of one program is no verdict of another, even under one hash', () => {
@@ -122,9 +138,9 @@ test('the memory of one program is no verdict of another, even under one hash', 
   const hash = 7;
   // The key mixes in the program: this pair of hashes falls on one key.
   const sameKey = (hash ^ Math.imul(1, 0x9e3779b1) ^ Math.imul(2, 0x9e3779b1)) | 0;
-  expect(programs.judge(0, asked, 0, asked.length, hash).mayAsk).toBe(true);
-  expect(programs.judge(1, asked, 0, asked.length, sameKey).mayAsk).toBe(false);
-  expect(programs.judge(0, asked, 0, asked.length, hash).mayAsk).toBe(true);
+  expect(programs.judge(0, asked, 0, asked.length, hash, TRANSPORT.Udp).mayAsk).toBe(true);
+  expect(programs.judge(1, asked, 0, asked.length, sameKey, TRANSPORT.Udp).mayAsk).toBe(false);
+  expect(programs.judge(0, asked, 0, asked.length, hash, TRANSPORT.Udp).mayAsk).toBe(true);
 });
 
 test('two names under one hash are told apart', () => {
@@ -135,27 +151,27 @@ test('two names under one hash are told apart', () => {
     ['a.example.orgs', false],
   ] as const) {
     const asked = wire(name);
-    expect(programs.judge(0, asked, 0, asked.length, 1).mayAsk).toBe(mayAsk);
+    expect(programs.judge(0, asked, 0, asked.length, 1, TRANSPORT.Udp).mayAsk).toBe(mayAsk);
   }
 });
 
 test('what is remembered does not change with the bytes it was asked in', () => {
   const programs = new Programs([{ id: 'p', names: many([rule('a.example.org')]) }]);
   const bytes = wire('a.example.org');
-  programs.judge(0, bytes, 0, bytes.length, 1);
+  programs.judge(0, bytes, 0, bytes.length, 1, TRANSPORT.Udp);
   bytes.set(wire('b.example.org'));
-  expect(programs.judge(0, bytes, 0, bytes.length, 1).mayAsk).toBe(false);
+  expect(programs.judge(0, bytes, 0, bytes.length, 1, TRANSPORT.Udp).mayAsk).toBe(false);
 });
 
 test('a program that does not exist allows nothing', () => {
   const asked = wire('a.example.org');
-  expect(new Programs([]).judge(0, asked, 0, asked.length, 1)).toEqual(DENIED);
+  expect(new Programs([]).judge(0, asked, 0, asked.length, 1, TRANSPORT.Udp)).toEqual(DENIED);
 });
 
 test('more names than it remembers are still judged right', () => {
   const programs = new Programs([{ id: 'p', names: many([rule('n*.example.org')]) }]);
   for (let i = 0; i < 110_000; i++) {
     const asked = wire(`${i % 2 === 0 ? 'n' : 'm'}${i}.example.org`);
-    if (programs.judge(0, asked, 0, asked.length, i).mayAsk !== (i % 2 === 0)) expect.fail(`name ${i}`);
+    if (programs.judge(0, asked, 0, asked.length, i, TRANSPORT.Udp).mayAsk !== (i % 2 === 0)) expect.fail(`name ${i}`);
   }
 });

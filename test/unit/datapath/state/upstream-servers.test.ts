@@ -62,7 +62,7 @@ test('a retired server is closed when nothing waits for it, and not before', () 
   servers.closeIdle(world.watch);
   expect(servers.find(A)).toBe(a);
   expect(world.watched.get(socket.fd)).toBe(socket);
-  socket.releaseId(id, 12);
+  socket.ids.release(id, 12);
   servers.closeIdle(world.watch);
   expect(servers.find(A)).toBe(NO_SERVER);
   expect(world.connected.map(({ remote }) => remote)).toEqual(Array.from({ length: SOCKETS }, () => B));
@@ -115,7 +115,7 @@ test('whatever is opened, retired and closed: who waits keeps its socket, and no
           waiting.push({ slot: ++slot, id: socket.reserveId(random, slot), socket });
         } else if (kind === 'answer' && waiting.length > 0) {
           const [answered] = waiting.splice(pick % waiting.length, 1);
-          answered?.socket.releaseId(answered.id, answered.slot);
+          answered?.socket.ids.release(answered.id, answered.slot);
         } else if (kind === 'turn') {
           servers.closeIdle(world.watch);
           const needed = new Set([...inUse, ...waiting.map(({ socket }) => socket.server)]);
@@ -124,7 +124,7 @@ test('whatever is opened, retired and closed: who waits keeps its socket, and no
         for (const { slot: waiter, id, socket } of waiting) {
           expect(servers.sockets[socket.index]).toBe(socket);
           expect(world.watched.get(socket.fd)).toBe(socket);
-          expect(socket.slotOf(id)).toBe(waiter);
+          expect(socket.ids.slotOf(id)).toBe(waiter);
         }
       }
     }),

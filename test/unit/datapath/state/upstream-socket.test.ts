@@ -5,7 +5,7 @@ import type { Fd } from '../../../../src/sys/sys.ts';
 import { poolOf, server, SocketWorld } from './upstreams-world.ts';
 
 const SERVER = server('192.0.2.53');
-const socketOf = (): UpstreamSocket => new UpstreamSocket(7 as Fd, 0, 0);
+const socketOf = (): UpstreamSocket => new UpstreamSocket(7 as Fd, 0, 0, 0);
 
 test.each([
   ['the lowest number drawn', 0, 1_024],
@@ -35,13 +35,13 @@ test('an id names the slot that waits for it, and no other does', () => {
   const socket = socketOf();
   const id = socket.reserveId(poolOf(4711), 12);
   expect(id).toBe(4711);
-  expect(socket.slotOf(4711)).toBe(12);
-  expect(socket.slotOf(4712)).toBe(NO_SLOT);
+  expect(socket.ids.slotOf(4711)).toBe(12);
+  expect(socket.ids.slotOf(4712)).toBe(NO_SLOT);
 });
 
 test.each([0, SLOTS - 1])('slot %i can be waited for', (slot) => {
   const socket = socketOf();
-  expect(socket.slotOf(socket.reserveId(poolOf(5), slot))).toBe(slot);
+  expect(socket.ids.slotOf(socket.reserveId(poolOf(5), slot))).toBe(slot);
 });
 
 test('an id that is waited for is not given out again, here', () => {
@@ -55,7 +55,7 @@ test('eight tries that meet ids in use end in none', () => {
   const socket = socketOf();
   socket.reserveId(poolOf(3), 1);
   expect(socket.reserveId(poolOf(3), 2)).toBe(-1);
-  expect(socket.slotOf(3)).toBe(1);
+  expect(socket.ids.slotOf(3)).toBe(1);
   const random = poolOf(3, 3, 3, 3, 3, 3, 3, 4);
   expect(socket.reserveId(random, 2)).toBe(4);
 });
@@ -63,21 +63,21 @@ test('eight tries that meet ids in use end in none', () => {
 test('a released id is free; releasing it for another slot changes nothing', () => {
   const socket = socketOf();
   const id = socket.reserveId(poolOf(9), 1);
-  socket.releaseId(id, 2);
-  expect(socket.slotOf(id)).toBe(1);
-  socket.releaseId(id, 1);
-  socket.releaseId(id, 1);
-  expect(socket.slotOf(id)).toBe(NO_SLOT);
+  socket.ids.release(id, 2);
+  expect(socket.ids.slotOf(id)).toBe(1);
+  socket.ids.release(id, 1);
+  socket.ids.release(id, 1);
+  expect(socket.ids.slotOf(id)).toBe(NO_SLOT);
 });
 
 test('a socket is idle when nothing is waited for: ids that were not given out or not released do not count', () => {
   const socket = socketOf();
-  expect(socket.isIdle).toBe(true);
+  expect(socket.ids.count).toBe(0);
   const id = socket.reserveId(poolOf(9), 1);
   socket.reserveId(poolOf(9), 2);
-  socket.releaseId(id, 2);
-  expect(socket.isIdle).toBe(false);
-  socket.releaseId(id, 1);
-  socket.releaseId(id, 1);
-  expect(socket.isIdle).toBe(true);
+  socket.ids.release(id, 2);
+  expect(socket.ids.count).toBe(1);
+  socket.ids.release(id, 1);
+  socket.ids.release(id, 1);
+  expect(socket.ids.count).toBe(0);
 });

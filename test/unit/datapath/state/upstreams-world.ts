@@ -41,6 +41,7 @@ export class SocketWorld {
   /** Sockets that may still be opened. */
   room = Infinity;
   readonly sys: Sys;
+  nowMs = 0;
   readonly watch = {
     opened: (socket: UpstreamSocket): void => void this.watched.set(socket.fd, socket),
     closed: ({ fd }: UpstreamSocket): void => {
@@ -54,7 +55,7 @@ export class SocketWorld {
     const close = (fd: Fd): void => {
       if (!this.open.delete(fd)) expect.fail(`${fd} was closed twice`);
     };
-    this.sys = { udpConnect, close } as unknown as Sys; // upstreams ask for nothing else
+    this.sys = { udpConnect, close, nowMs: () => this.nowMs } as unknown as Sys; // upstreams ask for nothing else
   }
 
   get connected(): Connected[] {

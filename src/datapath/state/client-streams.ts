@@ -1,0 +1,314 @@
+// The TCP connections of clients: parallel arrays, a cap for each client address and one for all, and what a client has not taken yet. Knows
+// bytes and times; what is in them is tcp.ts's.
+// Full: the connection is closed as soon as it is accepted (tcp_refused). A client that does not read its answers is reset (tcp_reset).
+import { ERRNO, INTEREST } from '../../sys/sys.ts';
+import type { Fd, Memory, Sys } from '../../sys/sys.ts';
+import type { Peer } from '../../sys/streams.ts';
+import { MAX_MESSAGE_BYTES } from '../../dns/codes.ts';
+import { StreamBuffer } from './stream-buffer.ts';
+
+/** Connections in all, and of one address: resolvers keep one or two, a client that pipelines needs one. */
+export const STREAMS = 1_024;
+export const STREAMS_PER_CLIENT = 20;
+/** Queries of one connection that may wait at a time; then it is not read (RFC 7766 §6.2.1.1). */
+export const STREAM_IN_FLIGHT = 64;
+/** Queries of one connection; then it is closed cleanly, and the client opens another. */
+const STREAM_QUERIES = 20_000;
+/** No query that is worth forwarding is longer (dns/edns.ts caps the options). */
+const QUERY_ROOM = 4_096;
+/** Answers that a client has not taken: one of the largest, besides what the kernel holds for it. */
+const UNTAKEN_BYTES = MAX_MESSAGE_BYTES + 2;
+/** Of all clients together: 16 MiB. */
+const UNTAKEN_CLIENTS = 256;
+const ADDRESS_BYTES = 16;
+
+export const NO_STREAM = -1;
+
+/** Who listens to the descriptors. */
+export interface StreamWatch {
+  opened(fd: Fd, stream: number): void;
+  closed(fd: Fd): void;
+  /** Bits of INTEREST. */
+  wants(fd: Fd, interest: number): void;
+}
+
+export class ClientStreams {
+  /** Where a reply is written, behind two bytes for its length. */
+  readonly out: Memory;
+  readonly address = new Uint8Array(STREAMS * ADDRESS_BYTES);
+  readonly port = new Uint16Array(STREAMS);
+  readonly listener = new Uint8Array(STREAMS);
+  /** Grows with each connection at the place: tells it from the ones before. */
+  readonly serial = new Uint32Array(STREAMS);
+  readonly inFlight = new Uint16Array(STREAMS);
+  readonly queries = new Uint32Array(STREAMS);
+  readonly buffers: readonly StreamBuffer[];
+  readonly #sys: Sys;
+  readonly #fds = new Int32Array(STREAMS).fill(-1);
+  /** When the last whole query or taken byte was, and when the message under way began; 0: none is. */
+  readonly #activeMs = new Float64Array(STREAMS);
+  readonly #beganMs = new Float64Array(STREAMS);
+  readonly #isEnding = new Uint8Array(STREAMS);
+  /** Not read until its client's rate allows. */
+  readonly #isHeld = new Uint8Array(STREAMS);
+  readonly #interest = new Uint8Array(STREAMS);
+  readonly #roused = new Int32Array(STREAMS);
+  readonly #isRoused = new Uint8Array(STREAMS);
+  #rousedCount = 0;
+  readonly #untaken: (Uint8Array | undefined)[] = [];
+  readonly #untakenBytes = new Uint32Array(STREAMS);
+  #untakenClients = 0;
+  #count = 0;
+  #watch: StreamWatch | undefined;
+
+  constructor(sys: Sys) {
+    this.#sys = sys;
+    this.out = sys.allocate(MAX_MESSAGE_BYTES + 2);
+    const memory = sys.allocate(STREAMS * QUERY_ROOM);
+    this.buffers = Array.from({ length: STREAMS }, (_, c) => new StreamBuffer(memory, c * QUERY_ROOM, QUERY_ROOM));
+  }
+
+  /** Connections that are open. */
+  get count(): number {
+    return this.#count;
+  }
+
+  watchWith(watch: StreamWatch): void {
+    this.#watch = watch;
+  }
+
+  isOpen(stream: number): boolean {
+    return this.#fds[stream] !== -1;
+  }
+
+  /** Takes over an accepted connection. Its place, or NO_STREAM when a cap is reached; then it is closed. */
+  open(accepted: number, listener: number, peer: Peer, nowMs: number): number {
+    const fd = accepted as Fd; // accept(2) answers a descriptor
+    const stream = this.#count < STREAMS && this.#countOf(peer.address) < STREAMS_PER_CLIENT ? this.#freePlace() : -1;
+    if (stream < 0) {
+      this.#sys.streams.reset(fd);
+      return NO_STREAM;
+    }
+    this.#count++;
+    this.#fds[stream] = fd;
+    this.address.set(peer.address, stream * ADDRESS_BYTES);
+    this.port[stream] = peer.port;
+    this.listener[stream] = listener;
+    this.serial[stream]!++;
+    this.inFlight[stream] = 0;
+    this.queries[stream] = 0;
+    this.buffers[stream]!.clear();
+    this.#activeMs[stream] = nowMs;
+    this.#beganMs[stream] = 0;
+    this.#isEnding[stream] = 0;
+    this.#isHeld[stream] = 0;
+    this.#interest[stream] = INTEREST.Input;
+    this.#watch?.opened(fd, stream);
+    return stream;
+  }
+
+  /** Reads once; as Streams.read. */
+  fill(stream: number): number {
+    return this.buffers[stream]!.fill(this.#sys.streams, this.#fds[stream] as Fd); // open() has put it there
+  }
+
+  /** A whole query was read. */
+  took(stream: number, nowMs: number): void {
+    this.queries[stream]!++;
+    this.#activeMs[stream] = nowMs;
+    this.#beganMs[stream] = 0;
+    if (this.queries[stream]! >= STREAM_QUERIES) this.#isEnding[stream] = 1;
+  }
+
+  /** True while more of its queries may be taken. */
+  mayRead(stream: number): boolean {
+    return (
+      this.isOpen(stream) &&
+      this.inFlight[stream]! < STREAM_IN_FLIGHT &&
+      this.#untakenBytes[stream] === 0 &&
+      this.#isEnding[stream] === 0 &&
+      this.#isHeld[stream] === 0
+    );
+  }
+
+  /** Its client is over its rate: it is read again after the next `tick`. */
+  hold(stream: number): void {
+    this.#isHeld[stream] = 1;
+  }
+
+  /** Nothing more comes from the client, or is wanted from it: it gets its answers, then it is closed. */
+  endSoon(stream: number): void {
+    this.#isEnding[stream] = 1;
+    this.settle(stream, 0);
+  }
+
+  /** True while its descriptor is watched for something: else only an error is told. */
+  isAwaited(stream: number): boolean {
+    return this.#interest[stream] !== INTEREST.None;
+  }
+
+  /** One of its queries is over: there may be room for another. */
+  done(stream: number, serial: number): void {
+    if (!this.isOpen(stream) || this.serial[stream] !== serial) return;
+    this.inFlight[stream]!--;
+    this.#rouse(stream);
+  }
+
+  /** The next connection to look at again, since one of its queries is over or its answers were taken; NO_STREAM when there is none. */
+  takeRoused(): number {
+    while (this.#rousedCount > 0) {
+      const stream = this.#roused[--this.#rousedCount]!;
+      this.#isRoused[stream] = 0;
+      if (this.isOpen(stream)) return stream;
+    }
+    return NO_STREAM;
+  }
+
+  get hasRoused(): boolean {
+    return this.#rousedCount > 0;
+  }
+
+  /** Watches for what is wanted now and closes what has ended. `nowMs`: when a message that is under way may have begun; else 0. */
+  settle(stream: number, nowMs: number): void {
+    if (!this.isOpen(stream)) return;
+    const isUntaken = this.#untakenBytes[stream]! > 0;
+    if (this.#isEnding[stream] !== 0 && this.inFlight[stream] === 0 && !isUntaken) return this.close(stream);
+    if (!this.buffers[stream]!.isPartial) this.#beganMs[stream] = 0;
+    else if (this.#beganMs[stream] === 0 && nowMs > 0) this.#beganMs[stream] = nowMs;
+    const interest = (this.mayRead(stream) ? INTEREST.Input : 0) | (isUntaken ? INTEREST.Output : 0);
+    if (this.#interest[stream] === interest) return;
+    this.#interest[stream] = interest;
+    this.#watch?.wants(this.#fds[stream] as Fd, interest);
+  }
+
+  /** Sends the reply of `lengthBytes` that stands in `out` behind its length, in one write (RFC 7766 §8). False when it is lost. */
+  send(stream: number, serial: number, lengthBytes: number): boolean {
+    if (!this.isOpen(stream) || this.serial[stream] !== serial) return false;
+    const { bytes } = this.out;
+    bytes[0] = lengthBytes >>> 8;
+    bytes[1] = lengthBytes;
+    const total = lengthBytes + 2;
+    const sent = this.#untakenBytes[stream]! > 0 ? 0 : this.#write(stream, total);
+    if (sent < 0) return false;
+    return sent === total || this.#keep(stream, sent, total);
+  }
+
+  /** The client may take more. False when the connection is gone. */
+  flush(stream: number, nowMs: number): boolean {
+    const untaken = this.#untaken[stream];
+    if (untaken === undefined) return true;
+    const length = this.#untakenBytes[stream]!;
+    this.out.bytes.set(untaken.subarray(0, length));
+    const sent = this.#write(stream, length);
+    if (sent < 0) return false;
+    if (sent > 0) this.#activeMs[stream] = nowMs;
+    untaken.copyWithin(0, sent, length);
+    this.#untakenBytes[stream] = length - sent;
+    if (sent === length) this.#forget(stream);
+    return true;
+  }
+
+  close(stream: number): void {
+    this.#release(stream, (fd) => this.#sys.close(fd));
+  }
+
+  reset(stream: number): void {
+    this.#release(stream, (fd) => this.#sys.streams.reset(fd));
+  }
+
+  /** Every connection, now and then: who is late, idle or may be read again. */
+  tick(nowMs: number, limits: { readonly queryMs: number; readonly idleMs: number }, told: StreamTick): void {
+    if (this.#count === 0) return;
+    for (let stream = 0; stream < STREAMS; stream++) {
+      if (!this.isOpen(stream)) continue;
+      const began = this.#beganMs[stream]!;
+      const isIdle = nowMs - this.#activeMs[stream]! >= limits.idleMs;
+      if (began > 0 && this.mayRead(stream) && nowMs - began >= limits.queryMs) told.late(stream);
+      else if (isIdle && this.#untakenBytes[stream]! > 0) told.late(stream);
+      else if (isIdle && this.inFlight[stream] === 0) this.close(stream);
+      else if (this.#isHeld[stream] !== 0) {
+        this.#isHeld[stream] = 0;
+        told.released(stream);
+      }
+    }
+  }
+
+  closeAll(): void {
+    for (let stream = 0; stream < STREAMS; stream++) if (this.isOpen(stream)) this.reset(stream);
+  }
+
+  #rouse(stream: number): void {
+    if (this.#isRoused[stream] !== 0) return;
+    this.#isRoused[stream] = 1;
+    this.#roused[this.#rousedCount++] = stream;
+  }
+
+  #write(stream: number, lengthBytes: number): number {
+    const sent = this.#sys.streams.write(this.#fds[stream] as Fd, this.out, 0, lengthBytes);
+    if (sent >= 0) return sent;
+    if (sent === -ERRNO.EAGAIN) return 0;
+    this.close(stream);
+    return sent;
+  }
+
+  /** Keeps what the client has not taken of the message in `out`. */
+  #keep(stream: number, from: number, to: number): boolean {
+    const length = this.#untakenBytes[stream]!;
+    const hasRoom = length + to - from <= UNTAKEN_BYTES;
+    if (!hasRoom || (this.#untaken[stream] === undefined && this.#untakenClients >= UNTAKEN_CLIENTS)) {
+      this.reset(stream);
+      return false;
+    }
+    let untaken = this.#untaken[stream];
+    if (untaken === undefined) {
+      untaken = this.#untaken[stream] = new Uint8Array(UNTAKEN_BYTES);
+      this.#untakenClients++;
+    }
+    untaken.set(this.out.bytes.subarray(from, to), length);
+    this.#untakenBytes[stream] = length + to - from;
+    return true;
+  }
+
+  #forget(stream: number): void {
+    if (this.#untaken[stream] !== undefined) this.#untakenClients--;
+    this.#untaken[stream] = undefined;
+    this.#untakenBytes[stream] = 0;
+  }
+
+  #release(stream: number, end: (fd: Fd) => void): void {
+    const fd = this.#fds[stream]!;
+    if (fd === -1) return;
+    this.#fds[stream] = -1;
+    this.#count--;
+    this.#forget(stream);
+    this.#watch?.closed(fd as Fd); // open() has put it there
+    end(fd as Fd);
+  }
+
+  #countOf(address: Uint8Array): number {
+    let count = 0;
+    for (let stream = 0; stream < STREAMS; stream++) {
+      if (this.isOpen(stream) && this.#isOf(stream, address)) count++;
+    }
+    return count;
+  }
+
+  #isOf(stream: number, address: Uint8Array): boolean {
+    for (let b = ADDRESS_BYTES - 1; b >= 0; b--) {
+      if (this.address[stream * ADDRESS_BYTES + b] !== address[b]) return false;
+    }
+    return true;
+  }
+
+  #freePlace(): number {
+    return this.#fds.indexOf(-1);
+  }
+}
+
+/** What `tick` finds. */
+export interface StreamTick {
+  /** Has not ended its query, or not taken its answer, in time. */
+  late(stream: number): void;
+  /** May be read again. */
+  released(stream: number): void;
+}
