@@ -86,6 +86,7 @@ export function decode(view: DataView, bytes: Uint8Array, offset: number, names:
     cached: (flags & AUDIT_FLAG.Cached) !== 0,
     merged: (flags & AUDIT_FLAG.Merged) !== 0,
     withheld: (flags & AUDIT_FLAG.Withheld) !== 0,
+    ...((flags & AUDIT_FLAG.Capped) === 0 ? {} : { capped: true }),
     ...isPrivate,
     ...((flags & AUDIT_FLAG.WouldDeny) === 0 ? {} : { wouldDeny: true }),
     policy,

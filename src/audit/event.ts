@@ -38,6 +38,8 @@ export interface DnsEvent extends EventHead {
   readonly merged: boolean;
   /** An address was left out of the answer: it lies in a range that is never granted. */
   readonly withheld: boolean;
+  /** Addresses beyond the most that an answer may have were left out of it. */
+  readonly capped?: true;
   /** The name was granted an address in RFC 1918, ULA or CGNAT, also behind NAT64 (`private-address`; `protect:` closes them). */
   readonly private?: true;
   /** Only in audit mode: policy alone would have refused it. */

@@ -19,6 +19,8 @@ export const AUDIT_FLAG = {
   WouldDeny: 8,
   /** At least one granted address is private: RFC 1918, ULA or CGNAT. */
   Private: 16,
+  /** Addresses beyond the most that an answer may have were left out. */
+  Capped: 32,
 } as const;
 
 /** Why a query was not answered with what upstream has; a closed set, also used as a metric label. */
@@ -37,6 +39,7 @@ export const AUDIT_REASON = [
   'internal-error',
   'truncated', // too big for the client over UDP
   'special-name', // answered without asking anyone: dns/special-names.ts, or the health check `. NS`
+  'address-cap', // more addresses than an answer may have
 ] as const;
 
 export type AuditReason = (typeof AUDIT_REASON)[number];

@@ -27,6 +27,8 @@ export const COUNTERS = [
   'upstream_errors',
   'upstream_lost', // TCP connections that ended while questions waited there
   'answers_withheld', // at least one address was in a never-granted range
+  'answers_capped', // more addresses than an answer may have: the others were left out
+  'names_capped', // a name gave a pod more addresses than it keeps: the oldest lost their grants
   'grants_added',
   'grants_private', // of these, the ones of an address in RFC 1918, ULA or CGNAT
   'grants_refused', // a pod's quota or the table is full

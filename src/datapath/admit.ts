@@ -7,9 +7,10 @@
 //   T2  the kernel acknowledges the batch, the mirror learns the address
 //   T3  A and B are answered; a later query C finds the address in the mirror and is answered at once
 // Were the mirror written at T0, B could be answered before T2 and its client refused.
+import { ADDRESS_BYTES, familyOf } from '../base/ip.ts';
 import { CAP } from '../bridge/audit-record.ts';
 import { COUNT } from '../bridge/counters.ts';
-import { TYPE } from '../dns/codes.ts';
+import { isService } from '../dns/svcb.ts';
 import { COMMIT } from '../kernel/set-writer.ts';
 import { ERRNO } from '../sys/sys.ts';
 import { reachCap } from './caps.ts';
@@ -20,7 +21,6 @@ import { NO_ANSWER, remainingMs } from './state/answer-store.ts';
 import { NO_POD } from './state/pod-table.ts';
 import { STATE } from './state/query-slots.ts';
 
-const ADDRESS_BYTES = 16;
 /** A refused transaction costs the kernel about 10 ms (it waits for an RCU grace period), and the loop with it: so few are tried. */
 const SINGLE_FAILURES = 4;
 const REFUSED_PAUSE_MS = 200;
@@ -40,8 +40,7 @@ export const ADMIT = {
 
 /** Makes sure that what `answer` says to the slot's pod is granted, or puts the slot and its grants into the batch. A code of ADMIT. */
 export function admit(plane: Plane, slot: number, answer: number): number {
-  const { slots, pods, verdicts, store } = plane;
-  const pod = slots.pod[slot]!;
+  const { verdicts, store } = plane;
   const { classes } = verdicts[slot]!;
   if (store.addressCount(answer) === 0) return ADMIT.Granted;
   // A microsecond less: sums of doubles that should be equal may differ in their last bit.
@@ -51,7 +50,7 @@ export function admit(plane: Plane, slot: number, answer: number): number {
     noteUntil(plane, slot, answer, untilMs);
     return ADMIT.Granted;
   }
-  if (pods.addresses(pod, slots.qtype[slot] === TYPE.AAAA ? 6 : 4).length === 0) return ADMIT.NoFamily;
+  if (!hasSources(plane, slot, answer)) return ADMIT.NoFamily;
   if (!isGranted(plane, slot, answer, untilMs)) return enqueue(plane, slot, answer);
   noteUntil(plane, slot, answer, untilMs); // another name may have granted it: this one is a reason, too
   return ADMIT.Granted;
@@ -155,6 +154,19 @@ function openingsOf({ verdicts, ranges, store }: Plane, slot: number, answer: nu
   return opens;
 }
 
+/** Whether the pod has an address of each family that the answer's addresses are of. */
+function hasSources({ slots, pods, store }: Plane, slot: number, answer: number): boolean {
+  const pod = slots.pod[slot]!;
+  const has4 = pods.addresses(pod, 4).length > 0;
+  const has6 = pods.addresses(pod, 6).length > 0;
+  if (has4 && has6) return true;
+  const count = isService(slots.qtype[slot]!) ? store.addressCount(answer) : 1; // all others are of one family
+  for (let i = 0, at = store.addressesAt(answer); i < count; i++, at += ADDRESS_BYTES) {
+    if (!(familyOf(store.bytes, at) === 4 ? has4 : has6)) return false;
+  }
+  return true;
+}
+
 function isGranted(plane: Plane, slot: number, answer: number, untilMs: number): boolean {
   const { slots, verdicts, store, grants, ranges } = plane;
   const pod = slots.pod[slot]!;
@@ -195,12 +207,12 @@ function put(plane: Plane, slot: number, answer: number, batch: number): boolean
   const opens = openingsOf(plane, slot, answer);
   const count = store.addressCount(answer);
   const pod = slots.pod[slot]!;
-  const sources = pods.addresses(pod, slots.qtype[slot] === TYPE.AAAA ? 6 : 4);
   const expiryMs = nowMs + grantLifetimeMs(plane, answer);
   // Classes outside: neighbours in the batch then belong to one set and share a message.
   for (let c = 0; c < classes.length; c++) {
     for (let i = 0, at = store.addressesAt(answer); i < count; i++, at += ADDRESS_BYTES) {
       if (opens !== undefined && !ranges.mayGrant(opens, classes[c]!, store.bytes, at)) continue;
+      const sources = pods.addresses(pod, familyOf(store.bytes, at));
       // Asked before the mirror is told: an expiry that did not fit into this batch must not be proven by its acknowledgement.
       if (!writer.hasRoomFor(classes[c]!, sources.length)) return false;
       const untilMs = grants.reserve(classes[c]!, pod, store.bytes, at, expiryMs, batch);

@@ -4,6 +4,7 @@ import { AUDIT_FLAG, AUDIT_KIND, REASON } from '../bridge/audit-record.ts';
 import { COUNT } from '../bridge/counters.ts';
 import type { Denial as Reply } from '../dns/build-reply.ts';
 import { RCODE } from '../dns/codes.ts';
+import { isService } from '../dns/svcb.ts';
 import { audit } from './audit.ts';
 import type { AuditDetail } from './audit.ts';
 import { NOT_A_POD, PROTECTED } from './denials.ts';
@@ -27,12 +28,19 @@ export function conclude(plane: Plane, slot: number, answer: number): void {
   }
   if (arePrivate(detail)) detail.flags = AUDIT_FLAG.Private;
   const isWithheld = store.withheld(answer) > 0;
-  if (isWithheld && isAudited(plane, slot)) return concludeUnjudged(plane, slot, answer, REASON['protected-address']);
+  const isCapped = store.capped(answer) > 0;
+  if ((isWithheld || isCapped) && isAudited(plane, slot))
+    return concludeUnjudged(plane, slot, answer, REASON[isWithheld ? 'protected-address' : 'address-cap']);
   if (isWithheld) {
     detail.flags |= AUDIT_FLAG.Withheld;
     plane.count(COUNT.answers_withheld);
   }
-  if (isWithheld && store.addressCount(answer) === 0) {
+  if (isCapped) {
+    detail.flags |= AUDIT_FLAG.Capped;
+    plane.count(COUNT.answers_capped);
+  }
+  // An HTTPS or SVCB record without its hints is an answer all the same.
+  if (isWithheld && store.addressCount(answer) === 0 && !isService(plane.slots.qtype[slot]!)) {
     detail.reason = REASON['protected-address'];
     return finish(plane, slot, PROTECTED);
   }

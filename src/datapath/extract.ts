@@ -1,17 +1,17 @@
 // Stage 5: an upstream's message → what may be answered and what may be granted. Only addresses at the end of an unbroken CNAME chain
 // from the question count (I2); only they, and that chain, are shown for names that a rule grants (I3).
-import { familyOf } from '../base/ip.ts';
+import { ADDRESS_BYTES, familyOf } from '../base/ip.ts';
 import { ANSWER, parseAnswer, ROLE, SECTION } from '../dns/answer.ts';
 import { CHAIN, followChain } from '../dns/chain.ts';
 import { FLAG, RCODE, TYPE } from '../dns/codes.ts';
 import { readUint32 } from '../dns/header.ts';
+import { isService } from '../dns/svcb.ts';
+import { FAMILY, takeAdmissible } from './admissible.ts';
 import type { Plane } from './plane.ts';
 import type { DraftBody } from './state/answer-draft.ts';
-import { ANY_CLASS } from './state/answer-ranges.ts';
 import type { Opening } from './state/answer-ranges.ts';
 import { NAME_BYTES, QUESTION_BYTES } from './state/query-slots.ts';
 
-const ADDRESS_BYTES = 16;
 const FOR_EVER = 0xffff_ffff;
 
 /**
@@ -19,37 +19,61 @@ const FOR_EVER = 0xffff_ffff;
  * long or contradicts itself, which makes the whole message unusable.
  */
 export function extract(plane: Plane, slot: number, bytes: Uint8Array): boolean {
-  return judge(plane, slot, bytes, undefined);
+  return judge(plane, slot, bytes, undefined, FAMILY.Both);
 }
 
 /**
- * The same of what upstream said in a stored answer, with the addresses that the slot's verdict opens and most do not: what is cached is what
- * every pod may be granted, and the few that may be granted more read it again. False when there are none.
+ * The same of what upstream said in a stored answer, with the addresses that the slot's verdict opens and most do not, and without hints of a
+ * family that its pod has no address of: what is cached is what pods of both families may be granted, and those that may be granted more or
+ * less read it again. False when the stored answer is right as it is.
  */
 export function extractOpened(plane: Plane, slot: number, stored: number): boolean {
   const { store, draft } = plane;
   const { opens } = plane.verdicts[slot]!;
-  if (opens === undefined || store.withheld(stored) === 0) return false;
+  const families = isService(plane.slots.qtype[slot]!) ? familiesOf(plane, slot) : FAMILY.Both;
+  const isOpened = opens !== undefined && store.withheld(stored) > 0;
+  if (!isOpened && !hasOthers(plane, slot, stored, families)) return false;
   const start = store.bodyAt(stored, false);
   const end = start + store.bodyBytes(stored, false);
   if (parseAnswer(store.bytes, start, end, plane.answer) !== ANSWER.Ok) return false;
-  if (!judge(plane, slot, store.bytes, opens)) return false;
+  if (!judge(plane, slot, store.bytes, opens, families)) return false;
   draft.storedMs = store.storedMs(stored);
   return true;
 }
 
-function judge(plane: Plane, slot: number, bytes: Uint8Array, opens: readonly Opening[] | undefined): boolean {
+/** Whether the stored answer grants the slot's name addresses of other families than these. */
+function hasOthers(plane: Plane, slot: number, stored: number, families: number): boolean {
+  const { store } = plane;
+  if (families === FAMILY.Both || plane.verdicts[slot]!.classes.length === 0) return false;
+  const count = store.addressCount(stored);
+  for (let i = 0, at = store.addressesAt(stored); i < count; i++, at += ADDRESS_BYTES) {
+    if ((families & (familyOf(store.bytes, at) === 4 ? FAMILY.Ipv4 : FAMILY.Ipv6)) === 0) return true;
+  }
+  return false;
+}
+
+function familiesOf({ pods, slots }: Plane, slot: number): number {
+  const pod = slots.pod[slot]!;
+  const ipv4 = pods.addresses(pod, 4).length > 0 ? FAMILY.Ipv4 : 0;
+  return pods.addresses(pod, 6).length > 0 ? ipv4 | FAMILY.Ipv6 : ipv4;
+}
+
+function judge(
+  plane: Plane,
+  slot: number,
+  bytes: Uint8Array,
+  opens: readonly Opening[] | undefined,
+  families: number,
+): boolean {
   const { answer, chain, draft, slots } = plane;
   if (followChain(bytes, answer, chain) !== CHAIN.Ok) return false;
-  const isAnswer = answer.rcode === RCODE.NoError;
   draft.rcode = answer.rcode;
+  load(plane, slot);
+  if (!rewrite(plane, bytes, -1, draft.plain)) return false; // while nothing is struck from it yet
   plane.ranges.about(slots.folded, slot * NAME_BYTES, slots.qnameLength[slot]!);
-  draft.addressCount = chain.addresses === 0 ? 0 : copyAdmissible(plane, bytes, opens);
-  draft.withheld = isAnswer ? chain.addresses - draft.addressCount : 0;
+  takeAdmissible(plane, bytes, opens, families);
   const maxTtl = plane.settings.lifetimes.maxTtlMs / 1000;
   draft.ttlSeconds = isPositive(plane) ? Math.min(chain.minTtl, maxTtl) : 0;
-  load(plane, slot);
-  if (!rewrite(plane, bytes, -1, draft.plain)) return false;
   draft.isShownWhole = isShownWhole(plane, draft.ttlSeconds);
   if (!draft.isShownWhole && !rewrite(plane, bytes, draft.ttlSeconds, draft.judged)) return false;
   draft.storedMs = plane.nowMs;
@@ -68,33 +92,12 @@ function isPositive({ chain }: Plane): boolean {
   return chain.links + chain.addresses + chain.owned > 0;
 }
 
-/** Copies the addresses that may be granted to plane.draft and strikes the others from the answer; how many there are. */
-function copyAdmissible(plane: Plane, bytes: Uint8Array, opens: readonly Opening[] | undefined): number {
-  const { answer, ranges } = plane;
-  const { addresses: found } = plane.draft;
-  const isAnswer = answer.rcode === RCODE.NoError;
-  let at = 0;
-  for (let i = 0; i < answer.answerRecords; i++) {
-    if (answer.role[i] !== ROLE.Address) continue;
-    const rdata = answer.rdataOffset[i]!;
-    const isV6 = answer.type[i] === TYPE.AAAA;
-    const length = isV6 ? 16 : 4;
-    for (let b = 0; b < ADDRESS_BYTES - length; b++) found[at + b] = b < 10 ? 0 : 0xff;
-    for (let b = 0; b < length; b++) found[at + ADDRESS_BYTES - length + b] = bytes[rdata + b]!;
-    // ::ffff:a.b.c.d leaves the pod as IPv4 (V10): in an AAAA record it is never honest.
-    const isMapped = isV6 && familyOf(found, at) === 4;
-    if (!isAnswer || isMapped || !ranges.mayGrant(opens, ANY_CLASS, found, at)) answer.role[i] = ROLE.Foreign;
-    else at += ADDRESS_BYTES;
-  }
-  return at / ADDRESS_BYTES;
-}
-
 /** True when a granted name's reply is what upstream said: nothing is left out, and its TTLs agree already. */
 function isShownWhole(plane: Plane, ttlSeconds: number): boolean {
   const { answer } = plane;
   for (let i = 0; i < answer.recordCount; i++) {
     if (i === answer.optIndex) continue;
-    if (!isShownWhenGranted(plane, i)) return false;
+    if (!isShownWhenGranted(plane, i) || answer.isEdited[i] !== 0) return false;
     if (answer.section[i] === SECTION.Answer && answer.ttl[i] !== ttlSeconds) return false;
   }
   return true;
@@ -107,6 +110,7 @@ function isShownWhenGranted(plane: Plane, i: number): boolean {
   switch (answer.role[i]) {
     case ROLE.Link:
     case ROLE.Address:
+    case ROLE.Service:
       return true;
     case ROLE.Owned:
       return !carriesAddresses(answer.type[i]!);
@@ -116,7 +120,7 @@ function isShownWhenGranted(plane: Plane, i: number): boolean {
 }
 
 function carriesAddresses(type: number): boolean {
-  return type === TYPE.A || type === TYPE.AAAA || type === TYPE.SVCB || type === TYPE.HTTPS;
+  return type === TYPE.A || type === TYPE.AAAA || isService(type);
 }
 
 /**

@@ -1,5 +1,6 @@
 // Stage 3: pod and name → verdict. May the name be asked, and what will its addresses open?
 import { TYPE } from '../dns/codes.ts';
+import { isService } from '../dns/svcb.ts';
 import type { Plane } from './plane.ts';
 import { TRANSPORT, UNSELECTED } from './state/programs.ts';
 import type { Verdict } from './state/programs.ts';
@@ -33,7 +34,7 @@ export function match(plane: Plane, slot: number): number {
   }
   // An answer of every type would be the largest that a forged source address can ask for, and could not be judged record by record.
   if (qtype === TYPE.ANY) return MATCH.Any;
-  // Their address hints would be shown without being granted (I3); with NODATA clients ask for A and AAAA, which they do anyway.
-  if (verdict.classes.length > 0 && (qtype === TYPE.HTTPS || qtype === TYPE.SVCB)) return MATCH.NoData;
+  // With NODATA clients ask for A and AAAA, which they do anyway.
+  if (plane.settings.hints === 'strip' && verdict.classes.length > 0 && isService(qtype)) return MATCH.NoData;
   return wouldDeny ? MATCH.WouldDeny : MATCH.Allowed;
 }

@@ -48,8 +48,8 @@ export interface DatapathSettings {
   readonly queriesPerSecond?: number;
   /** Of one pod: questions that the cache cannot answer. Absent: no limit. */
   readonly newNamesPerSecond?: number;
-  /** What becomes of the address hints of SVCB and HTTPS records of granted names; `strip`: such questions get no data. Absent: granted. */
+  /** What becomes of the address hints in HTTPS and SVCB answers of granted names; `strip`: they are answered NODATA. Absent: `grant`. */
   readonly hints?: 'grant' | 'strip';
-  /** How many addresses of one answer are shown and granted. */
+  /** Of one answer, shown and granted for a granted name. Absent: 256. */
   readonly maxAddresses?: number;
 }

@@ -1,7 +1,16 @@
 // An upstream's response as an index of its records: offsets and numbers in arrays that are allocated once. Read strictly: counts that
 // lie, rdata that is not what its type demands, or bytes behind the last record make the whole message malformed, because another
 // reader would see other addresses in it than we do.
-import { CLASS, FLAG, HEADER_BYTES, MAX_LABEL_BYTES, MAX_NAME_BYTES, OPCODE, TYPE } from './codes.ts';
+import {
+  CLASS,
+  FLAG,
+  HEADER_BYTES,
+  MAX_LABEL_BYTES,
+  MAX_MESSAGE_BYTES,
+  MAX_NAME_BYTES,
+  OPCODE,
+  TYPE,
+} from './codes.ts';
 import { markOf, MAX_NAME_WORK, NameCursor, skipName } from './compressed-name.ts';
 import { checkAnswerOptions } from './edns.ts';
 import {
@@ -18,6 +27,7 @@ import {
 } from './header.ts';
 import { equalNamesFolded } from './name.ts';
 import { checkRdata } from './rdata.ts';
+import { SvcbHints } from './svcb.ts';
 
 /** 64 KiB hold 4,094 addresses with compressed owners. The rest of a message with more (root-owned, shorter records) serves no client. */
 export const MAX_RECORDS = 4096;
@@ -42,12 +52,14 @@ export const SECTION = { Answer: 0, Authority: 1, Additional: 2 } as const;
 export const ROLE = {
   /** Its owner is not reached from the question, or its class is not IN: it must not be passed on, cached or granted. */
   Foreign: 0,
-  /** A CNAME on the way from the question. */
+  /** A CNAME on the way from the question, or the DNAME that one was made from. */
   Link: 1,
   /** An address of the asked type at the end of the way. */
   Address: 2,
   /** Any other record at a name on the way: RRSIG, records of another type, answers that are no addresses. */
   Owned: 3,
+  /** An SVCB or HTTPS record of the asked type at the end of the way: its hints are addresses. */
+  Service: 4,
 } as const;
 
 /** What a question is matched by. A Query is one. */
@@ -104,6 +116,12 @@ export class Answer {
   readonly section = new Uint8Array(MAX_RECORDS);
   /** ROLE; Foreign until followChain has run. */
   readonly role = new Uint8Array(MAX_RECORDS);
+  /** 1 for a record whose copies leave some hint addresses out (svcb.ts). */
+  readonly isEdited = new Uint8Array(MAX_RECORDS);
+  /** Of such a record, by offsets from `start`: 1 where one of these stands. */
+  readonly isStruck = new Uint8Array(MAX_MESSAGE_BYTES);
+  /** Of the SVCB or HTTPS record at hand. */
+  readonly hints = new SvcbHints();
   /** The account of work of this message, shared by everything that reads names in it. */
   readonly cursor = new NameCursor();
   /** Room for one plain name, for whoever reads one at the moment. */
@@ -202,6 +220,7 @@ function readRecord(bytes: Uint8Array, answer: Answer, i: number, at: number): n
   answer.rdataOffset[i] = rdataOffset;
   answer.rdataLength[i] = rdataEnd - rdataOffset;
   answer.role[i] = ROLE.Foreign;
+  answer.isEdited[i] = 0;
   const isGood = answer.type[i] === TYPE.OPT ? readOpt(bytes, answer, i) : checkRdata(bytes, answer, i);
   return isGood ? rdataEnd : -1;
 }

@@ -1,10 +1,12 @@
 // Which records of an answer belong to its question: the unbroken chain of CNAMEs from the question's name, and the addresses at its
-// end (RFC 1034 §3.6.2). Everything else in the answer section is foreign, whoever signed or sent it.
+// end (RFC 1034 §3.6.2). Everything else in the answer section is foreign, whoever signed or sent it. A DNAME leads nowhere by itself: the
+// CNAME that was made from it must be there (RFC 6672 §3.1), and must be the one that follows from it.
 import type { Answer } from './answer.ts';
 import { ROLE } from './answer.ts';
 import { CLASS, HEADER_BYTES, MAX_NAME_BYTES, TYPE } from './codes.ts';
-import { equalsFolded, markOf, MAX_NAME_WORK, readName } from './compressed-name.ts';
+import { equalsFolded, markOf, MAX_NAME_WORK, readName, skipName } from './compressed-name.ts';
 import { foldName } from './name.ts';
+import { isService } from './svcb.ts';
 
 /** Links of a chain. Unbound's iter-scrub-cname stops at the same number; honest chains have one to five. */
 export const MAX_LINKS = 11;
@@ -15,7 +17,7 @@ export const CHAIN = {
   /** More than MAX_LINKS links. */
   TooLong: 1,
   Loop: 2,
-  /** Two different CNAMEs, or a CNAME and other data, at one name (RFC 2181 §10.1): two readers would follow two ways. */
+  /** Two different CNAMEs, a CNAME and other data, or a CNAME and a DNAME that disagree: two readers would follow two ways (RFC 2181 §10.1). */
   Bogus: 3,
   WorkCap: 4,
 } as const;
@@ -26,7 +28,9 @@ export class Chain {
   links = 0;
   /** Records with role Address. */
   addresses = 0;
-  /** Records with role Owned. */
+  /** Records with role Service. */
+  services = 0;
+  /** Records with role Owned or Service. */
   owned = 0;
   /** Seconds: the least TTL of all records that are not foreign (RFC 2181 §5.2), 2^32 − 1 when there is none. */
   minTtl = 0xffffffff;
@@ -47,6 +51,7 @@ export class Chain {
 export function followChain(bytes: Uint8Array, answer: Answer, chain: Chain): number {
   chain.links = 0;
   chain.addresses = 0;
+  chain.services = 0;
   chain.owned = 0;
   chain.minTtl = 0xffffffff;
   for (let i = 0; i < answer.answerRecords; i++) answer.role[i] = ROLE.Foreign;
@@ -54,10 +59,12 @@ export function followChain(bytes: Uint8Array, answer: Answer, chain: Chain): nu
   // RFC 1034 §3.6.2: a question for the CNAME itself, or for every type, is answered at the first name.
   const isChainAsked = answer.qtype !== TYPE.CNAME && answer.qtype !== TYPE.ANY;
   for (;;) {
-    const code = claim(bytes, answer, chain);
+    let code = claim(bytes, answer, chain);
+    if (code !== CHAIN.Ok) return code;
+    if (chain.cname >= 0 && chain.hasOtherData) return CHAIN.Bogus;
+    code = claimDnames(bytes, answer, chain);
     if (code !== CHAIN.Ok) return code;
     if (chain.cname < 0) return CHAIN.Ok;
-    if (chain.hasOtherData) return CHAIN.Bogus;
     if (!isChainAsked) return CHAIN.Ok;
     if (++chain.links > MAX_LINKS) return CHAIN.TooLong;
     if (!nameFrom(bytes, answer, answer.rdataOffset[chain.cname]!, chain)) return CHAIN.WorkCap;
@@ -102,6 +109,14 @@ function give(bytes: Uint8Array, answer: Answer, i: number, chain: Chain): numbe
     answer.role[i] = ROLE.Address;
     chain.addresses++;
     chain.hasOtherData = true;
+  } else if (type === TYPE.DNAME && answer.qtype !== TYPE.DNAME) {
+    chain.hasOtherData = true; // RFC 6672 §2.4; it is about the names below this one, not about this one
+    return CHAIN.Ok;
+  } else if (type === answer.qtype && isService(type)) {
+    answer.role[i] = ROLE.Service;
+    chain.services++;
+    chain.owned++;
+    chain.hasOtherData = true;
   } else {
     answer.role[i] = ROLE.Owned;
     chain.owned++;
@@ -109,6 +124,54 @@ function give(bytes: Uint8Array, answer: Answer, i: number, chain: Chain): numbe
   }
   chain.minTtl = Math.min(chain.minTtl, answer.ttl[i]!);
   return CHAIN.Ok;
+}
+
+/**
+ * The DNAMEs above the chain's current name: where the name has a CNAME each of them must have made it, and is shown with it. Without a CNAME
+ * nothing follows from them; two of one owner that lead elsewhere are refused all the same.
+ */
+function claimDnames(bytes: Uint8Array, answer: Answer, chain: Chain): number {
+  let first = -1;
+  for (let i = 0; i < answer.answerRecords; i++) {
+    if (answer.type[i] !== TYPE.DNAME || answer.class[i] !== CLASS.IN) continue;
+    const isAbove = isOwnerAbove(bytes, answer, i, chain);
+    if (answer.cursor.work > MAX_NAME_WORK) return CHAIN.WorkCap;
+    if (!isAbove) continue;
+    // Owners above one name that are as long as each other are the same.
+    const isSecond = first >= 0 && answer.ownerLength[i] === answer.ownerLength[first];
+    if (isSecond && !isSameTarget(bytes, answer, first, i)) return notSame(answer);
+    if (first < 0) first = i;
+    if (chain.cname < 0) continue;
+    if (!isMadeBy(bytes, answer, i, chain)) return notSame(answer);
+    if (isSecond) continue;
+    answer.role[i] = ROLE.Link;
+    chain.minTtl = Math.min(chain.minTtl, answer.ttl[i]!);
+  }
+  return CHAIN.Ok;
+}
+
+/** Whether the owner of record `i` is a proper ancestor of the chain's current name. */
+function isOwnerAbove(bytes: Uint8Array, answer: Answer, i: number, { name, nameLength }: Chain): boolean {
+  const { cursor, scratch } = answer;
+  const suffixAt = nameLength - answer.ownerLength[i]!;
+  let at = 0;
+  while (at < suffixAt) at += 1 + name[at]!;
+  cursor.work += 1 + (nameLength >> 3);
+  if (suffixAt <= 0 || at !== suffixAt || markOf(name, 0, at) !== answer.ownerMark[i]) return false;
+  for (let b = at; b < nameLength; b++) scratch[b - at] = name[b]!;
+  return equalsFolded(bytes, answer.start, answer.ownerLabel[i]!, scratch, cursor);
+}
+
+/** Whether the chain's CNAME leads where DNAME `i` does: the owner at the end of the name replaced by the target (RFC 6672 §2.2). */
+function isMadeBy(bytes: Uint8Array, answer: Answer, i: number, { name, nameLength, cname }: Chain): boolean {
+  const { cursor, scratch, start, end } = answer;
+  const target = answer.rdataOffset[i]!;
+  const prefix = nameLength - answer.ownerLength[i]!;
+  if (!skipName(bytes, start, end, target, cursor) || prefix + cursor.lengthBytes > MAX_NAME_BYTES) return false;
+  for (let b = 0; b < prefix; b++) scratch[b] = name[b]!;
+  if (!readName(bytes, start, end, target, scratch, prefix, cursor)) return false;
+  foldName(scratch, prefix, cursor.lengthBytes);
+  return equalsFolded(bytes, start, answer.rdataOffset[cname]!, scratch, cursor);
 }
 
 /** RFC 2181 §10.1 (SIG, NXT, KEY), RFC 4035 §2.5 (RRSIG, NSEC). */

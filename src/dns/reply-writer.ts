@@ -11,6 +11,7 @@ import { beginReply, endWithOpt, OPT_BYTES } from './build-reply.ts';
 import { writeAdditionalCount, writeAnswerCount, writeAuthorityCount, writeUint16, writeUint32 } from './header.ts';
 import { equalNamesFolded } from './name.ts';
 import { copyBytes, copyRdata } from './rdata.ts';
+import { copyService } from './svcb.ts';
 
 /** Names that owners can point to: the question's, each link's target, and three for a zone's SOA and name servers. */
 const MAX_KNOWN_NAMES = MAX_LINKS + 4;
@@ -71,7 +72,8 @@ export class ReplyWriter {
     const out = room.bytes;
     const knownBefore = this.#known;
     const fixed = this.#writeOwner(bytes, answer, i, out);
-    const end = fixed < 0 ? -1 : copyRdata(bytes, answer, i, out, fixed + 10, this.#limit);
+    const copy = answer.isEdited[i] === 0 ? copyRdata : copyService;
+    const end = fixed < 0 ? -1 : copy(bytes, answer, i, out, fixed + 10, this.#limit);
     if (end < 0) {
       this.#known = knownBefore; // what was written there is not part of the message
       this.#lastLabel = -1;

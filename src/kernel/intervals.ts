@@ -1,8 +1,9 @@
 // Protected ranges as elements of an interval set: merged, since nft refuses overlapping ones, and written once more behind the NAT64
-// prefix, because the kernel cannot look inside an IPv6 address as the data plane does.
+// prefixes, because the kernel cannot look inside an IPv6 address as the data plane does. Of the prefix for local use that is its first
+// 96 bits: which of its other forms a site uses only the data plane allows for.
 import { formatAddress } from '../base/ip.ts';
 import type { Family } from '../base/ip.ts';
-import { isIPv4Cidr, NAT64_PREFIX, parseCidr } from './protected.ts';
+import { behindNat64, isIPv4Cidr, parseCidr } from './protected.ts';
 import type { ProtectedRange } from './protected.ts';
 
 interface Interval {
@@ -22,17 +23,12 @@ export function plainIntervals(cidrs: readonly string[], family: Family): string
 
 function closedIntervals(ranges: readonly ProtectedRange[], family: Family): Interval[] {
   const cidrs = ranges.map(({ cidr }) => cidr);
-  const translated = family === 6 ? cidrs.filter(isIPv4Cidr).map(behindNat64) : [];
+  const translated = family === 6 ? cidrs.filter(isIPv4Cidr).flatMap(behindNat64) : [];
   return [...ofFamily(cidrs, family), ...translated].map(toInterval);
 }
 
 function ofFamily(cidrs: readonly string[], family: Family): string[] {
   return cidrs.filter((cidr) => isIPv4Cidr(cidr) === (family === 4));
-}
-
-function behindNat64(cidr: string): string {
-  const [address = '', length = '32'] = cidr.split('/', 2);
-  return `${NAT64_PREFIX}${address}/${96 + Number(length)}`;
 }
 
 function toInterval(cidr: string): Interval {

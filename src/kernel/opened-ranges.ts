@@ -1,11 +1,9 @@
 // What some names may be granted although `protect:` closes it (internal zones, the annotation of a policy): how such a range is written, and
 // what stays closed in the kernel, which knows no names. Never opens what is closed everywhere, nor the cluster's own ranges.
 import { formatAddress } from '../base/ip.ts';
-import { fixedRanges, isIPv4Cidr, isPrivateRange, NAT64_PREFIX, NEVER_GRANTED, openableRanges } from './protected.ts';
-import { parseCidr, PRIVATE_RANGES } from './protected.ts';
+import { behindNat64, fixedRanges, isIPv4Cidr, isPrivateRange, NAT64_RANGES, NEVER_GRANTED } from './protected.ts';
+import { openableRanges, parseCidr, PRIVATE_RANGES } from './protected.ts';
 import type { AddressRange, ExtraRanges, ProtectedRange } from './protected.ts';
-
-const NAT64_CIDR = `${NAT64_PREFIX}/96`;
 
 export type OpenedRange =
   { readonly ok: true; readonly cidrs: readonly string[] } | { readonly ok: false; readonly why: string };
@@ -19,8 +17,9 @@ export function readOpenedRange(text: string): OpenedRange {
   if (!isWritten(text)) {
     return { ok: false, why: `is neither ${Object.keys(PRIVATE_RANGES).join(', ')} nor a CIDR such as 10.20.0.0/16` };
   }
-  if (touches(text, NAT64_CIDR)) {
-    return { ok: false, why: `touches ${NAT64_CIDR}: write the IPv4 range, which holds behind NAT64, too` };
+  const nat64 = NAT64_RANGES.find((cidr) => touches(text, cidr));
+  if (nat64 !== undefined) {
+    return { ok: false, why: `touches ${nat64}: write the IPv4 range, which holds behind NAT64, too` };
   }
   const closed = NEVER_GRANTED.find(({ cidr }) => touches(text, cidr));
   if (closed === undefined) return { ok: true, cidrs: [text] };
@@ -29,7 +28,7 @@ export function readOpenedRange(text: string): OpenedRange {
 
 /** What the kernel closes before it looks at grants: everything that is protected but for the CIDRs `opened`, which the data plane opens name by name. */
 export function kernelRanges(extra: ExtraRanges, opened: readonly string[]): readonly ProtectedRange[] {
-  const holes = opened.flatMap((cidr) => (isIPv4Cidr(cidr) ? [cidr, behindNat64(cidr)] : [cidr]));
+  const holes = opened.flatMap((cidr) => (isIPv4Cidr(cidr) ? [cidr, ...behindNat64(cidr)] : [cidr]));
   const rest = openableRanges(extra).flatMap(({ cidr, reason }) => {
     const left = holes.reduce<readonly string[]>((parts, hole) => parts.flatMap((part) => without(part, hole)), [cidr]);
     return left.map((part) => ({ cidr: part, reason }));
@@ -63,11 +62,6 @@ function touches(a: string, b: string): boolean {
 
 function isInside(inner: AddressRange, outer: AddressRange): boolean {
   return Buffer.compare(inner.first, outer.first) >= 0 && Buffer.compare(inner.last, outer.last) <= 0;
-}
-
-function behindNat64(cidr: string): string {
-  const [address = '', length = '32'] = cidr.split('/', 2);
-  return `${NAT64_PREFIX}${address}/${96 + Number(length)}`;
 }
 
 function isWritten(text: string): boolean {

@@ -1,5 +1,5 @@
 // Addresses that no answer ever opens (design §4, "Never granted"), as data with the reason for each, for the ruleset and for the data
-// plane. An address reached through NAT64 is judged by the IPv4 address inside it.
+// plane. An address reached through NAT64 or ISATAP is judged by the IPv4 address inside it, too.
 import { CodedError } from '../base/errors.ts';
 import { ADDRESS_BYTES, familyOf, parseAddress } from '../base/ip.ts';
 
@@ -16,7 +16,8 @@ export class CidrError extends CodedError<'bad-cidr'> {}
 export const NEVER_GRANTED: readonly ProtectedRange[] = [
   { cidr: '0.0.0.0/8', reason: 'unspecified' }, // 0.0.0.0 reaches loopback (V10)
   { cidr: '127.0.0.0/8', reason: 'loopback' },
-  { cidr: '169.254.0.0/16', reason: 'link-local' }, // cloud metadata among them: 169.254.169.254, .170.2, .170.23
+  // Metadata of most clouds: .169.254 of nearly all; .169.253 and .170.2, .170.23 (AWS), .42.42 (Scaleway), .0.23 (Tencent Cloud).
+  { cidr: '169.254.0.0/16', reason: 'link-local' },
   { cidr: '100.100.100.200/32', reason: 'metadata' }, // Alibaba Cloud
   { cidr: '168.63.129.16/32', reason: 'metadata' }, // Azure wire server, a public address
   { cidr: '192.0.0.192/32', reason: 'metadata' }, // Oracle Cloud
@@ -27,10 +28,14 @@ export const NEVER_GRANTED: readonly ProtectedRange[] = [
   { cidr: '::ffff:0:0:0/96', reason: 'embedded-ipv4' }, // RFC 2765
   { cidr: '2001::/32', reason: 'teredo' },
   { cidr: '2002::/16', reason: '6to4' },
+  { cidr: 'fd00:42::42/128', reason: 'metadata' }, // Scaleway
+  { cidr: 'fd00:c1::a9fe:a9fe/128', reason: 'metadata' }, // Oracle Cloud
+  { cidr: 'fd00:100::100:200/128', reason: 'metadata' }, // Alibaba Cloud
   { cidr: 'fd00:ec2::23/128', reason: 'metadata' }, // AWS EKS Pod Identity
   { cidr: 'fd00:ec2::254/128', reason: 'metadata' }, // AWS
+  { cidr: 'fd00:a9fe:a9fe::1/128', reason: 'metadata' }, // Akamai
   { cidr: 'fd20:ce::254/128', reason: 'metadata' }, // Google Cloud
-  { cidr: 'fe80::/10', reason: 'link-local' },
+  { cidr: 'fe80::/10', reason: 'link-local' }, // OpenStack's fe80::a9fe:a9fe among them
   { cidr: 'fec0::/10', reason: 'reserved' }, // site-local, RFC 3879
   { cidr: 'ff00::/8', reason: 'multicast' },
 ];
@@ -44,8 +49,16 @@ export const PRIVATE_RANGES = {
 
 export type PrivateRange = keyof typeof PRIVATE_RANGES;
 
-/** The well-known prefix of RFC 6052; the IPv4 address is the last four bytes. */
-export const NAT64_PREFIX = '64:ff9b::';
+/** Where NAT64 puts IPv4 addresses: the well-known prefix (RFC 6052), and the one for local use (RFC 8215), inside which sites choose. */
+export const NAT64_RANGES = ['64:ff9b::/96', '64:ff9b:1::/48'] as const;
+/** Prefixes of 96 bits in these: the IPv4 address is the last four bytes. */
+const NAT64_PREFIXES = ['64:ff9b::', '64:ff9b:1::'];
+
+/** An IPv4 CIDR once more, as it is written behind NAT64. */
+export function behindNat64(cidr: string): string[] {
+  const [address = '', length = '32'] = cidr.split('/', 2);
+  return NAT64_PREFIXES.map((prefix) => `${prefix}${address}/${96 + Number(length)}`);
+}
 
 /** Reason of a CIDR that `protect:` lists: of these, and of PRIVATE_RANGES, some names may be granted addresses all the same. */
 export const CONFIGURED = 'configured';
@@ -109,7 +122,17 @@ export function parseCidr(cidr: string): AddressRange {
   return { first, last };
 }
 
-const NAT64 = parseCidr(`${NAT64_PREFIX}/96`);
+const NAT64 = parseCidr(NAT64_RANGES[0]).first;
+const NAT64_LOCAL = parseCidr(NAT64_RANGES[1]).first;
+/** Where the bytes of the IPv4 address stand behind prefixes of 48, 56 and 64 bits (RFC 6052 §2.2): byte 8 is not used. */
+const PLACES: readonly Places[] = [
+  [6, 7, 9, 10],
+  [7, 9, 10, 11],
+  [9, 10, 11, 12],
+];
+const LAST_FOUR: Places = [12, 13, 14, 15];
+
+type Places = readonly [number, number, number, number];
 
 /**
  * Looks addresses up in a list of ranges without allocating. For a record's own bytes: an AAAA record of ::ffff:a.b.c.d has the same 16
@@ -142,12 +165,8 @@ export class RangeMatcher {
   /** Index of the first range that holds the 16 byte address at `offset`, or -1. */
   indexOf(address: Uint8Array, offset: number): number {
     if (familyOf(address, offset) === 4) return this.#search(address, offset, 0, this.#ipv4Count);
-    if (isWithin(address, offset, NAT64.first, 0, 12)) {
-      for (let i = 12; i < ADDRESS_BYTES; i++) this.#embedded[i] = address[offset + i] ?? 0;
-      const embedded = this.#search(this.#embedded, 0, 0, this.#ipv4Count);
-      if (embedded >= 0) return embedded;
-    }
-    return this.#search(address, offset, this.#ipv4Count, this.#reasons.length);
+    const embedded = this.#embeddedIndexOf(address, offset);
+    return embedded >= 0 ? embedded : this.#search(address, offset, this.#ipv4Count, this.#reasons.length);
   }
 
   includes(address: Uint8Array, offset: number): boolean {
@@ -157,6 +176,29 @@ export class RangeMatcher {
   /** Why the range with this index is closed. */
   reason(index: number): string | undefined {
     return this.#reasons[index];
+  }
+
+  /** The same for an IPv4 address inside an IPv6 one. */
+  #embeddedIndexOf(address: Uint8Array, offset: number): number {
+    if (isWithin(address, offset, NAT64, 0, 12) || isIsatap(address, offset))
+      return this.#indexAt(address, offset, LAST_FOUR);
+    if (!isWithin(address, offset, NAT64_LOCAL, 0, 6)) return -1;
+    // Nobody says how long the site's own prefix is. Zeros and ones at the places of a short one are bits of a long one.
+    for (let p = 0; p < PLACES.length; p++) {
+      const places = PLACES[p] ?? LAST_FOUR;
+      const first = address[offset + places[0]] ?? 0;
+      const found = first === 0 || first >= 240 ? -1 : this.#indexAt(address, offset, places);
+      if (found >= 0) return found;
+    }
+    return this.#indexAt(address, offset, LAST_FOUR);
+  }
+
+  #indexAt(address: Uint8Array, offset: number, [a, b, c, d]: Places): number {
+    this.#embedded[12] = address[offset + a] ?? 0;
+    this.#embedded[13] = address[offset + b] ?? 0;
+    this.#embedded[14] = address[offset + c] ?? 0;
+    this.#embedded[15] = address[offset + d] ?? 0;
+    return this.#search(this.#embedded, 0, 0, this.#ipv4Count);
   }
 
   #search(address: Uint8Array, offset: number, from: number, to: number): number {
@@ -182,6 +224,16 @@ function isMappedCidr(cidr: string): boolean {
   if (isIPv4Cidr(cidr)) return false;
   const { first, last } = parseCidr(cidr);
   return familyOf(first) === 4 && familyOf(last) === 4;
+}
+
+/** RFC 5214 §6.1: an interface identifier that tells a tunnel which IPv4 address to send to, under any prefix. */
+function isIsatap(address: Uint8Array, offset: number): boolean {
+  return (
+    address[offset + 10] === 0x5e &&
+    address[offset + 11] === 0xfe &&
+    address[offset + 9] === 0 &&
+    ((address[offset + 8] ?? 0) & 0xfd) === 0
+  );
 }
 
 function isWithin(a: Uint8Array, aOffset: number, b: Uint8Array, bOffset: number, lengthBytes: number): boolean {

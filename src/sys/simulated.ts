@@ -117,6 +117,7 @@ export class SimulatedSys implements Sys {
   }
 
   receiveBatch(fd: Fd, batch: PacketBatch): number {
+    batch.restorePeerRoom();
     return this.network.receive(fd, batch);
   }
 

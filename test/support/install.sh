@@ -4,6 +4,8 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
+START_POLICY=/usr/sbin/policy-rc.d
+DAEMONS='dnsdist nsd unbound'
 OLDEST_NODE=22 # what the optional packages of the tests ask for in their `engines`
 
 fail() {
@@ -44,7 +46,26 @@ install_packages() {
   export DEBIAN_FRONTEND=noninteractive
   quietly apt-get update
   # shellcheck disable=SC2086 # a list of package names
-  quietly apt-get install --yes --no-install-recommends $wanted
+  without_daemons quietly apt-get install --yes --no-install-recommends $wanted
+  for daemon in $DAEMONS; do
+    case " $wanted" in *" $daemon "*) quietly update-rc.d "$daemon" disable ;; esac
+  done
+}
+
+# Debian starts a daemon when it installs one. The tests start their own, in their own namespaces; none may be left to serve this machine, now
+# (invoke-rc.d asks this program) or after its next start. A machine that has such a policy keeps it.
+without_daemons() {
+  if [ -e "$START_POLICY" ]; then
+    "$@"
+    return
+  fi
+  trap 'rm -f "$START_POLICY"' EXIT
+  trap 'exit 1' INT TERM
+  printf '#!/bin/sh\nexit 101\n' >"$START_POLICY"
+  chmod +x "$START_POLICY"
+  "$@"
+  rm -f "$START_POLICY"
+  trap - EXIT INT TERM
 }
 
 # npm writes node_modules/.package-lock.json last, so it is older than the lock file only when something changed since.

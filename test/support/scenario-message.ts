@@ -2,15 +2,12 @@
 // our own code can read is found out.
 import { formatAddress } from '../../src/base/ip.ts';
 import { rcodeName, typeName } from '../../src/dns/codes.ts';
+import { readService } from './scenario-services.ts';
+import type { Service } from './scenario-services.ts';
 
 const OPT = 41;
+const SERVICES = [64, 65];
 const EDE = 15;
-const [SVCB, HTTPS] = [64, 65];
-/** By key: ipv4hint, ipv6hint. */
-const HINT_BYTES = new Map([
-  [4, 4],
-  [6, 16],
-]);
 const NAMED = new Map([
   [2, 'NS'],
   [5, 'CNAME'],
@@ -23,10 +20,10 @@ export interface MessageRecord {
   readonly type: string;
   readonly class: number;
   readonly ttl: number;
-  /** Address, name, or hexadecimal. */
+  /** Address, name, text of a service (scenario-services.ts), or hexadecimal. */
   readonly rdata: string;
-  /** What a client may connect to for it: an address, or the hints of SVCB and HTTPS. */
-  readonly addresses: readonly string[];
+  /** Of an SVCB or HTTPS record; absent where it is malformed. */
+  readonly hints?: readonly string[];
 }
 
 export interface Message {
@@ -87,10 +84,10 @@ class Reading {
           upper = ttl >>> 24;
           opt = { payloadBytes: cls, flags: ttl & 0xffff, ...this.#options(end) };
         } else {
-          const addresses = this.#hints(type, end);
-          const rdata = this.#rdata(type, length);
-          if (type === 1 || type === 28) addresses.push(rdata);
-          records.push({ section, owner, type: typeName(type), class: cls, ttl, rdata, addresses });
+          const fixed = { section, owner, type: typeName(type), class: cls, ttl };
+          const service = SERVICES.includes(type) ? this.#service(end) : undefined;
+          if (service === undefined) records.push({ ...fixed, rdata: this.#rdata(type, length) });
+          else records.push({ ...fixed, rdata: service.text, hints: service.hints });
         }
         if (this.#at !== end) throw new Error(`Record of ${owner}: RDLENGTH ${length} is not that of its rdata`);
       }
@@ -144,32 +141,19 @@ class Reading {
     return raw.toString('hex');
   }
 
-  /** RFC 9460 §7.3; other types have none. A record that cannot be read has one that nobody was granted. */
-  #hints(type: number, end: number): string[] {
-    if (type !== SVCB && type !== HTTPS) return [];
+  /** Undefined, and nothing is read, when it is malformed. */
+  #service(end: number): Service | undefined {
     const start = this.#at;
+    this.#at += 2;
     try {
-      this.#at += 2;
-      this.#labels();
-      const hints: string[] = [];
-      while (this.#at < end) hints.push(...this.#hintsOfKey());
-      return this.#at === end ? hints : ['malformed'];
+      const target = textOf(this.#labels());
+      const service = readService(this.#bytes.subarray(start, end), target, this.#at - start - 2);
+      this.#at = service === undefined ? start : end;
+      return service;
     } catch {
-      return ['malformed'];
-    } finally {
-      this.#at = start;
+      this.#at = start; // a name or a parameter that runs over the end
+      return undefined;
     }
-  }
-
-  #hintsOfKey(): string[] {
-    const [key, length] = [this.#uint16(), this.#uint16()];
-    const value = this.#bytes.subarray(this.#at, this.#at + length);
-    this.#at += length;
-    const step = HINT_BYTES.get(key);
-    if (step === undefined) return [];
-    const starts = Array.from({ length: Math.ceil(length / step) }, (_, i) => i * step);
-    const hints = starts.map((at) => value.subarray(at, at + step));
-    return hints.map((hint) => (step === 4 ? hint.join('.') : ipv6Text(hint)));
   }
 
   #options(end: number): Omit<NonNullable<Message['opt']>, 'payloadBytes' | 'flags'> {

@@ -15,10 +15,12 @@ import { World } from './scenario-world.ts';
 import type { Commits } from './scenario-world.ts';
 
 const DNS_PORT = 53;
-type Setting = 'denied' | 'lifetimes' | 'servers' | 'protect' | 'internal-zone' | 'limits';
 type Limits = Pick<DatapathSettings, 'queriesPerSecond' | 'newNamesPerSecond'>;
 
 const DENIALS: readonly Denial[] = ['nxdomain', 'refused', 'nodata', 'drop'];
+
+type Setting =
+  'denied' | 'lifetimes' | 'servers' | 'protect' | 'cluster' | 'internal-zone' | 'hints' | 'max-addresses' | 'limits';
 
 export class Node {
   readonly #strategy: RefreshStrategy;
@@ -28,8 +30,11 @@ export class Node {
     denial: 'nxdomain' as Denial,
     lifetimes: { minTtlMs: 5_000, maxTtlMs: 3_600_000, graceMs: 60_000 },
     protect: [] as string[],
+    cluster: [] as string[],
     internalZones: [] as InternalZone[],
     limits: {} as Limits,
+    hints: 'grant' as 'grant' | 'strip',
+    maxAddresses: undefined as number | undefined,
   };
   #policies: readonly Policy[] = [];
   #pods: readonly Pod[] = [];
@@ -62,8 +67,11 @@ export class Node {
       case 'lifetimes':
       case 'servers':
       case 'protect':
+      case 'cluster':
       case 'internal-zone':
       case 'limits':
+      case 'hints':
+      case 'max-addresses':
         if (this.#world !== undefined) throw new Error('Settings come before everything that happens');
         this.#set(verb, words.rest());
         return true;
@@ -113,14 +121,17 @@ export class Node {
   }
 
   #start(): World {
-    const { listen, lifetimes, denial, protect, internalZones, limits } = this.#settings;
+    const { listen, lifetimes, denial, protect, cluster, internalZones, hints, maxAddresses, limits } = this.#settings;
+    const extra = extraRanges(protect);
     this.#areZonesChanged = false; // they are among the settings
     const world = new World({
       settings: {
         listen: endpoints(listen),
         upstreams: this.#tellWitness(),
-        protect: extraRanges(protect),
+        protect: { ...extra, cidrs: [...extra.cidrs, ...cluster.map((cidr) => ({ cidr, reason: 'service-range' }))] },
         internalZones,
+        hints,
+        ...(maxAddresses === undefined ? {} : { maxAddresses }),
         lifetimes,
         denial,
         ...limits,
@@ -151,6 +162,9 @@ export class Node {
   #set(verb: Setting, values: readonly string[]): void {
     const settings = this.#settings;
     if (verb === 'servers') settings.listen = [...values];
+    else if (verb === 'cluster') settings.cluster = [...values];
+    else if (verb === 'hints') settings.hints = values[0] === 'strip' ? 'strip' : 'grant';
+    else if (verb === 'max-addresses') settings.maxAddresses = Number(values[0]);
     else if (verb === 'protect') settings.protect = [...values];
     else if (verb === 'internal-zone') settings.internalZones.push(internalZone(values));
     else if (verb === 'limits') settings.limits = readLimits(values);

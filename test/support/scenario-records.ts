@@ -5,6 +5,7 @@ import { message, name, pointer, question, record, u16, u32 } from '../unit/dns/
 import type { Bytes } from '../unit/dns/message.ts';
 import type { Message } from './scenario-message.ts';
 import { optionOf } from './scenario-query.ts';
+import { serviceRdata } from './scenario-services.ts';
 import { bytesOf } from './scenario-text.ts';
 import type { Words } from './scenario-text.ts';
 
@@ -33,8 +34,9 @@ export interface UpstreamAnswer {
 
 /**
  * Items: ADDRESS, ADDRESS-LAST (a range in the last byte), `CNAME name`, `owner name`, `TXT text`, `SOA`, `SOA min N`, `NS name`,
- * `rdata TYPE HEX`, `repeat N` (the record before so many times more), an rcode, `rcode N`, `ttl N` (of the records before it that have none), `class N` and `rdlength N` (of the next record),
- * `authority`, `additional`, `bomb N`, `opt -`, `opt CODE:HEX+CODE:HEX`, `tc`, `ad`, `aa`, `wrong id`, `question NAME`, `trailing HEX`, `counts N`,
+ * `rdata TYPE HEX`, `DNAME name`, `HTTPS PRIORITY TARGET PARAMETERS` and the same of SVCB, `repeat N` (the record before so many times more), an
+ * rcode, `rcode N`, `ttl N` (of the records before it that have none), `class N` and `rdlength N` (of the next record), `authority`,
+ * `additional`, `bomb N`, `opt -`, `opt CODE:HEX+CODE:HEX`, `tc`, `ad`, `aa`, `wrong id`, `question NAME`, `trailing HEX`, `counts N`,
  * `raw HEX`, `nothing`, `to another socket`, `from ADDRESS`.
  */
 export function readAnswer(words: Words, asked: Message, question0: Bytes): UpstreamAnswer {
@@ -116,6 +118,13 @@ class AnswerReading {
         const text = [...Buffer.from(words.next('a text'), 'latin1')];
         return this.#add(16, [text.length, ...text]);
       }
+      case 'HTTPS':
+      case 'SVCB': {
+        const rdata = serviceRdata(words.next('a priority'), words.next('a target'), words.next('parameters or -'));
+        return this.#add(word === 'HTTPS' ? 65 : 64, rdata);
+      }
+      case 'DNAME':
+        return this.#add(39, name(words.next('the name that DNAME points to')));
       case 'rdata': {
         const type = typeFromName(words.next('a type'));
         if (type === undefined) throw new Error('rdata takes a type and hexadecimal bytes');
@@ -143,8 +152,8 @@ class AnswerReading {
         return;
       }
       case 'repeat': {
-        const last = this.#records.at(-1);
-        for (let n = words.number('a number'); n > 0 && last !== undefined; n--) this.#records.push(last);
+        const last = this.#records.slice(-1);
+        for (let n = words.number('a number'); n > 0; n--) this.#records.push(...last);
         return;
       }
       case 'bomb':

@@ -18,6 +18,8 @@ interface Expected {
   others: string[];
   /** `TYPE RDATA` of some of them. */
   rdata: string[];
+  /** `TYPE PRIORITY TARGET PARAMETERS` of these. */
+  services: string[];
   flags: Set<string>;
   ttl?: number;
   ede?: number;
@@ -41,6 +43,10 @@ export function compareReply(words: Words, reply: Message): string[] {
       ofTypes(reply, ['CNAME']).map(({ rdata }) => rdata),
     );
   const others = reply.records.filter(({ type }) => !['A', 'AAAA', 'CNAME'].includes(type));
+  if (expected.services.length > 0) {
+    const services = ofTypes(reply, ['HTTPS', 'SVCB']).map(({ type, rdata }) => `${type} ${rdata}`);
+    compare('services', expected.services, services);
+  }
   compare('other records', expected.others.toSorted(), others.map(({ type }) => type).toSorted());
   const rdata = others.map((each) => `${each.type} ${each.rdata}`);
   for (const want of expected.rdata) if (!rdata.includes(want)) differences.push(`no record ${want}`);
@@ -59,8 +65,9 @@ export function compareReply(words: Words, reply: Message): string[] {
 }
 
 /**
- * `RCODE`, then in any order: ADDRESS, `additional ADDRESS` (or authority), `CNAME name`, `record TYPE`, `rdata TYPE RDATA` (the same with
- * its bytes in hexadecimal, or its name), `ttl N` (of every record), `ede N`, `tc`, `ad`, `aa`, `not-aa`, `no-question`, `case NAME`, `id N`.
+ * `RCODE`, then in any order: ADDRESS, `additional ADDRESS` (or authority), `CNAME name`, `HTTPS PRIORITY TARGET PARAMETERS` (or SVCB),
+ * `record TYPE`, `rdata TYPE RDATA` (the same with its bytes in hexadecimal, or its name), `ttl N` (of every record), `ede N`, `tc`, `ad`,
+ * `aa`, `not-aa`, `no-question`, `case NAME`, `id N`.
  */
 function readExpected(words: Words): Expected {
   const expected: Expected = {
@@ -69,6 +76,7 @@ function readExpected(words: Words): Expected {
     cnames: [],
     others: [],
     rdata: [],
+    services: [],
     flags: new Set(),
   };
   while (!words.isEmpty) {
@@ -86,6 +94,13 @@ function readExpected(words: Words): Expected {
         expected.rdata.push(`${type} ${rdataOf(words.next('hexadecimal bytes or a name'))}`);
         break;
       }
+      case 'HTTPS':
+      case 'SVCB':
+        expected.others.push(word);
+        expected.services.push(
+          [word, ...['a priority', 'a target', 'parameters or -'].map((what) => words.next(what))].join(' '),
+        );
+        break;
       case 'additional':
       case 'authority':
         expected.addresses.push(`${word} ${words.next('an address')}`);

@@ -9,7 +9,7 @@ import type { FarEnd } from '../../src/sys/simulated-streams.ts';
 import type { SentDatagram } from '../../src/sys/simulated-udp.ts';
 import type { Endpoint } from '../../src/sys/sys.ts';
 import { readMessage } from './scenario-message.ts';
-import type { Message } from './scenario-message.ts';
+import type { Message, MessageRecord } from './scenario-message.ts';
 import { Reassembly } from './scenario-streams.ts';
 import type { World } from './scenario-world.ts';
 
@@ -174,7 +174,7 @@ export class Witness {
 
   /** What the client sees of a granted name is what the kernel allows, for as long as the reply says (I1, I3, I4, design §6). */
   #addresses(to: string, reply: Message, complain: (what: string) => void): void {
-    const shown = reply.records.filter(({ addresses }) => addresses.length > 0);
+    const shown = reply.records.flatMap(addressesOf);
     const { world } = this;
     if (world === undefined || shown.length === 0 || reply.question === undefined) return;
     const { compiled, registry } = world.state;
@@ -186,10 +186,9 @@ export class Witness {
     // RFC 6761 §6.3: a name of the pod's own, which needs no grant, and which every pod may ask.
     if (labels.at(-1)?.toLowerCase() === 'localhost' && shown.every(({ rdata }) => LOOPBACK.includes(rdata))) return;
     const { mayAskUdp, classes } = decide(compiled, program, labels);
-    if (!mayAskUdp && !isRootNs(reply)) return complain('shows addresses of a name that the pod may not ask');
-    for (const { rdata, ttl } of shown.flatMap((each) =>
-      each.addresses.map((one) => ({ rdata: one, ttl: each.ttl })),
-    )) {
+    if (!mayAskUdp) return complain('shows addresses of a name that the pod may not ask');
+    if (classes.length > 0 && shown.some(({ rdata }) => rdata === MALFORMED)) complain('shows a malformed service');
+    for (const { rdata, ttl } of shown) {
       const opened = openedFor(compiled, program, labels, rdata);
       for (const id of (opened.length > 0 ? opened : classes).map((each) => compiled.classes[each]?.id)) {
         const family = rdata.includes(':') || rdata === 'mapped' ? 6 : 4;
@@ -197,7 +196,7 @@ export class Witness {
           (each) => each.includes(':') === (family === 6),
         );
         for (const source of sources.length === 0 ? ['none'] : sources) {
-          const isReadable = rdata !== 'mapped' && source !== 'none';
+          const isReadable = rdata !== 'mapped' && rdata !== MALFORMED && source !== 'none';
           const leftMs = isReadable ? world.leftMs(`grants${family}_${id}`, source, rdata) : 0;
           if (leftMs === 0) complain(`shows ${rdata}, which the kernel has not granted to ${source} (${id})`);
           else if (leftMs + SLACK_MS < ttl * 1000) {
@@ -220,17 +219,16 @@ export class Witness {
     const index = state?.registry.pods.findIndex(({ pod }) => pod.addresses.includes(client)) ?? -1;
     const program = state?.compiled.programOfPod[index] ?? -1;
     if (state === undefined || index < 0) return false;
-    return (
-      program < 0 ||
-      isRootNs(ask.message) ||
-      decide(state.compiled, program, ask.message?.question?.labels ?? []).mayAskUdp
-    );
+    return program < 0 || decide(state.compiled, program, ask.message?.question?.labels ?? []).mayAskUdp;
   }
 }
 
-/** What forwarders ask twice a second to see whether we live (design §8): everybody may. */
-function isRootNs(message: Message | undefined): boolean {
-  return message?.question?.name === '.' && message.question.type === 'NS';
+const MALFORMED = 'malformed';
+
+/** What a client may connect to because of this record. */
+function addressesOf({ type, rdata, ttl, hints = [MALFORMED] }: MessageRecord): { rdata: string; ttl: number }[] {
+  if (type === 'HTTPS' || type === 'SVCB') return hints.map((each) => ({ rdata: each, ttl }));
+  return type === 'A' || type === 'AAAA' ? [{ rdata, ttl }] : [];
 }
 
 /** The classes of rules that open the address's range, if any does: others need not be granted it. */

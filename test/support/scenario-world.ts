@@ -89,6 +89,14 @@ export class World {
     return this.#loop.plane.slots.inUse;
   }
 
+  /** Who waits for an upstream, by every account of it that there is. */
+  get inFlight(): number {
+    const { waiting, asking, pods } = this.#loop.plane;
+    let sum = waiting + asking.size;
+    for (const each of pods.inFlight) sum += each;
+    return sum;
+  }
+
   /** Each has sockets; one that nobody needs any more would keep its for good. */
   get upstreamServers(): number {
     return new Set(this.#loop.plane.upstreams.servers.sockets.flatMap((socket) => socket?.server ?? [])).size;

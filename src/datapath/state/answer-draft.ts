@@ -37,6 +37,8 @@ export interface AnswerDraft {
   addressCount: number;
   /** Addresses that were withheld because they lie in a never-granted range. */
   withheld: number;
+  /** Addresses beyond the most that an answer may have. */
+  capped: number;
   /** Minimum over the chain and its addresses, seconds as received. */
   ttlSeconds: number;
   storedMs: number;
@@ -59,6 +61,7 @@ export function newDraft(bodyBytes: number, records: number): AnswerDraft {
     addresses: new Uint8Array(records * 16),
     addressCount: 0,
     withheld: 0,
+    capped: 0,
     ttlSeconds: 0,
     storedMs: 0,
     expiryMs: 0,

@@ -36,8 +36,9 @@ interface Zone {
   readonly ranges: RangeMatcher;
 }
 
-/** The first 12 bytes of an IPv4 address behind NAT64 (RFC 6052 §2.1). */
+/** What an IPv4 address behind NAT64 begins with: the well-known prefix (RFC 6052 §2.1), and the one for local use (RFC 8215). */
 const NAT64 = Uint8Array.of(0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0);
+const NAT64_LOCAL = Uint8Array.of(0, 0x64, 0xff, 0x9b, 0, 1);
 
 export class AnswerRanges {
   readonly #never: RangeMatcher;
@@ -92,7 +93,7 @@ export function matcherOf(cidrs: readonly string[]): RangeMatcher {
 
 /** RFC 1918, ULA or CGNAT, also behind NAT64: what the audit calls private. */
 export function isPrivate(addresses: Uint8Array, at: number): boolean {
-  if (familyOf(addresses, at) === 6 && !equalNames(addresses, at, NAT64, 0, NAT64.length)) {
+  if (familyOf(addresses, at) === 6 && !isBehindNat64(addresses, at)) {
     return (addresses[at]! & 0xfe) === 0xfc;
   }
   const first = addresses[at + 12]!;
@@ -102,6 +103,12 @@ export function isPrivate(addresses: Uint8Array, at: number): boolean {
     (first === 172 && (second & 0xf0) === 16) ||
     (first === 192 && second === 168) ||
     (first === 100 && (second & 0xc0) === 64)
+  );
+}
+
+function isBehindNat64(addresses: Uint8Array, at: number): boolean {
+  return (
+    equalNames(addresses, at, NAT64, 0, NAT64.length) || equalNames(addresses, at, NAT64_LOCAL, 0, NAT64_LOCAL.length)
   );
 }
 

@@ -25,6 +25,7 @@ const NOTED_FOR = 8;
 const TTL_SECONDS = 9;
 const LENGTH = 10; // of the whole entry; 0 marks the rest of the block that was too short for one
 // In units of 2 bytes:
+const CAPPED = 22;
 const QTYPE = 24;
 const RCODE = 25;
 const ADDRESSES = 26;
@@ -115,6 +116,11 @@ export class AnswerStore {
 
   withheld(answer: number): number {
     return this.#halves[(answer >> 1) + WITHHELD]!;
+  }
+
+  /** Addresses of it beyond the most that an answer may have. */
+  capped(answer: number): number {
+    return this.#halves[(answer >> 1) + CAPPED]!;
   }
 
   nameAt(answer: number): number {
@@ -224,6 +230,7 @@ export class AnswerStore {
     this.#halves[halves + RCODE] = draft.rcode;
     this.#halves[halves + ADDRESSES] = draft.addressCount;
     this.#halves[halves + WITHHELD] = draft.withheld;
+    this.#halves[halves + CAPPED] = draft.capped;
     this.#halves[halves + PLAIN_BYTES] = draft.plain.length;
     this.#halves[halves + PLAIN_TTLS] = draft.plain.ttls;
     this.#halves[halves + JUDGED_BYTES] = draft.isShownWhole ? 0 : draft.judged.length;

@@ -125,6 +125,11 @@ test.each([
   expect(decoded({ flags })).toMatchObject({ cached: false, merged: false, withheld: false, ...want });
 });
 
+test('only an answer that lost addresses because there were too many says so', () => {
+  expect(decoded()).not.toHaveProperty('capped');
+  expect(decoded({ flags: AUDIT_FLAG.Capped })).toMatchObject({ event: 'dns.allowed', withheld: false, capped: true });
+});
+
 test('only what policy alone would have refused says so', () => {
   expect(decoded()).not.toHaveProperty('wouldDeny');
   expect(decoded({ flags: AUDIT_FLAG.WouldDeny })).toMatchObject({ event: 'dns.allowed', wouldDeny: true });

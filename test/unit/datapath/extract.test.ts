@@ -11,12 +11,14 @@ import { ANSWER, Answer, parseAnswer } from '../../../src/dns/answer.ts';
 import { FLAG, RCODE, TYPE, typeName } from '../../../src/dns/codes.ts';
 import { formatName, parseNameText } from '../../../src/dns/name.ts';
 import { SimulatedSys } from '../../../src/sys/simulated.ts';
+import { readService } from '../../support/scenario-services.ts';
 import {
   a,
   cname,
   inArena,
   name,
   opt,
+  option,
   pointer,
   question,
   record,
@@ -101,7 +103,9 @@ function recordsOf(body: StoredBody): string[] {
     const at = answer.rdataOffset[i] ?? 0;
     const rdata = body.bytes.subarray(at, at + (answer.rdataLength[i] ?? 0));
     const type = answer.type[i];
-    const address = type === TYPE.A ? ` ${rdata.join('.')}` : type === TYPE.AAAA ? ` ${formatAddress(rdata)}` : '';
+    const hints = type === TYPE.HTTPS ? (readService(Buffer.from(rdata), '.', 1)?.hints ?? ['malformed']) : [];
+    const addresses = type === TYPE.A ? [rdata.join('.')] : type === TYPE.AAAA ? [formatAddress(rdata)] : hints;
+    const address = addresses.map((each) => ` ${each}`).join('');
     const section = ['answer', 'authority', 'additional'][answer.section[i] ?? 3];
     return `${section} ${typeName(answer.type[i] ?? 0)} ${answer.ttl[i]}${address}`;
   });
@@ -109,6 +113,14 @@ function recordsOf(body: StoredBody): string[] {
 
 const aaaa = (owner: string | Bytes, address: string, ttl = 300): Bytes =>
   record({ owner, type: TYPE.AAAA, ttl, rdata: [...bytesOf(address)] });
+const V4 = [192, 0, 2, 4];
+const V6 = [...bytesOf('2001:db8::6')];
+/** A record with these parameters, and a priority if it is not 1. */
+const https = (owner: string, ...rest: (Bytes | { priority: number })[]): Bytes => {
+  const [over] = rest.filter((each): each is { priority: number } => 'priority' in each);
+  const parameters = rest.flatMap((each) => ('priority' in each ? [] : each));
+  return record({ owner, type: TYPE.HTTPS, rdata: [0, over?.priority ?? 1, 0, ...parameters] });
+};
 const rrsig = (owner: string | Bytes, ttl = 300): Bytes =>
   record({ owner, type: TYPE.RRSIG, ttl, rdata: [...repeat(0, 18), ...name('example.org'), 1, 2, 3] });
 const ns = (owner: string, ttl = 300): Bytes => record({ owner, type: TYPE.NS, ttl, rdata: name('ns.example.org') });
@@ -128,6 +140,56 @@ describe('which addresses may be granted', () => {
       {},
       ['192.0.2.1'],
     ],
+    [
+      'hints of both families',
+      { answers: [https(NAME, option(4, [192, 0, 2, 1, 192, 0, 2, 2]), option(6, V6))] },
+      { qtype: TYPE.HTTPS },
+      ['192.0.2.1', '192.0.2.2', '2001:db8::6'],
+    ],
+    [
+      'hints at the end of a chain',
+      { answers: [cname(NAME, 'b.example.net'), https('b.example.net', option(4, V4))] },
+      { qtype: TYPE.HTTPS },
+      ['192.0.2.4'],
+    ],
+    [
+      'no hint that is never granted',
+      { answers: [https(NAME, option(4, [127, 0, 0, 1, ...V4]))] },
+      { qtype: TYPE.HTTPS },
+      ['192.0.2.4'],
+    ],
+    [
+      'no mapped hint',
+      { answers: [https(NAME, option(6, [...bytesOf('192.0.2.1'), ...V6]))] },
+      { qtype: TYPE.HTTPS },
+      ['2001:db8::6'],
+    ],
+    ['no hint of an alias', { answers: [https(NAME, option(4, V4), { priority: 0 })] }, { qtype: TYPE.HTTPS }, []],
+    ['no hint of another type', { answers: [https(NAME, option(4, V4))] }, { qtype: TYPE.SVCB }, []],
+    ['no hint of another name', { answers: [https('b.example.net', option(4, V4))] }, { qtype: TYPE.HTTPS }, []],
+    [
+      'no hint of NXDOMAIN',
+      { flags: FLAG.QR | RCODE.NXDomain, answers: [https(NAME, option(4, V4))] },
+      { qtype: TYPE.HTTPS },
+      [],
+    ],
+    [
+      'no hint of a malformed record',
+      { answers: [https(NAME, option(6, V6), option(4, V4))] },
+      { qtype: TYPE.HTTPS },
+      [],
+    ],
+    [
+      'none of a record that cannot be used without what is taken from it',
+      {
+        answers: [
+          https(NAME, option(0, [0, 4]), option(4, [127, 0, 0, 1]), option(6, V6)),
+          https(NAME, option(6, [...bytesOf('2001:db8::7')])),
+        ],
+      },
+      { qtype: TYPE.HTTPS },
+      ['2001:db8::7'],
+    ],
     ['none of an answer to another type', { answers: [txt(NAME), a(NAME)] }, { qtype: TYPE.TXT }, []],
     ['none that is never granted', { answers: [a(NAME, [203, 0, 113, 5]), a(NAME)] }, {}, ['192.0.2.1']],
     ['no loopback', { answers: [a(NAME, [127, 0, 0, 1])] }, {}, []],
@@ -138,7 +200,9 @@ describe('which addresses may be granted', () => {
   ])('%s', (_why, it, asked, want) => {
     const stored = answerTo(it, asked);
     expect(addressesOf(stored)).toEqual(want);
-    const shown = recordsOf(stored.judged).flatMap((each) => / (?:A|AAAA) \d+ (.*)/.exec(each)?.[1] ?? []);
+    const shown = recordsOf(stored.judged).flatMap(
+      (each) => / (?:A|AAAA|HTTPS) \d+ (.*)/.exec(each)?.[1]?.split(' ') ?? [],
+    );
     expect(shown).toEqual(want); // I3: what is shown is what is granted
   });
 
@@ -149,6 +213,18 @@ describe('which addresses may be granted', () => {
       { answers: [a(NAME), a(NAME, [203, 0, 113, 5]), a(NAME, [127, 0, 0, 1])] },
       {},
       2,
+    ],
+    [
+      'hints',
+      { answers: [https(NAME, option(4, [127, 0, 0, 1, ...V4, 203, 0, 113, 7]), option(6, V6))] },
+      { qtype: TYPE.HTTPS },
+      2,
+    ],
+    [
+      'hints of an alias mean nothing',
+      { answers: [https(NAME, option(4, [127, 0, 0, 1]), { priority: 0 })] },
+      { qtype: TYPE.HTTPS },
+      0,
     ],
     ['mapped', { answers: [aaaa(NAME, '::ffff:192.0.2.1'), aaaa(NAME, '2001:db8::1')] }, { qtype: TYPE.AAAA }, 1],
     ['of another name is not withheld but foreign', { answers: [a(NAME), a('b.example.net', [127, 0, 0, 1])] }, {}, 0],
@@ -216,6 +292,20 @@ describe('what is shown of it', () => {
       {},
       [ADDRESS],
       [ADDRESS, 'answer A 300 127.0.0.1'],
+    ],
+    [
+      'a service without the hints that are never granted',
+      { answers: [https(NAME, option(1, [2, 0x68, 0x32]), option(4, [127, 0, 0, 1, ...V4]))] },
+      { qtype: TYPE.HTTPS },
+      ['answer HTTPS 300 192.0.2.4'],
+      ['answer HTTPS 300 127.0.0.1 192.0.2.4'],
+    ],
+    [
+      'no malformed service',
+      { answers: [https(NAME, option(6, V6), option(4, V4)), https(NAME, option(4, V4))] },
+      { qtype: TYPE.HTTPS },
+      ['answer HTTPS 300 192.0.2.4'],
+      ['answer HTTPS 300 malformed', 'answer HTTPS 300 192.0.2.4'],
     ],
     ['no OPT: it is between us and upstream', { answers: [a(NAME)], additional: [opt()] }, {}, [ADDRESS], [ADDRESS]],
     [
@@ -343,6 +433,48 @@ test('as many addresses as a datagram holds are all extracted', () => {
   const stored = answerTo({ answers });
   expect(addressesOf(stored)).toHaveLength(250);
   expect(recordsOf(stored.judged)).toHaveLength(250);
+});
+
+describe('many addresses (A14, M61)', () => {
+  const MOST = 256;
+  /** As many as a message has room for, of two names of which the second is foreign. */
+  const answers = Array.from({ length: 4_000 }, (_, i) => a(QNAME, [198, 18, i >> 8, i & 255]));
+
+  test('the first 256 are granted and shown, the others counted; what may only be asked is whole', () => {
+    const { plain, judged } = plane.draft;
+    const small = [plain.bytes, judged.bytes];
+    plain.bytes = new Uint8Array(70_000);
+    judged.bytes = new Uint8Array(70_000);
+    const stored = answerTo({ answers });
+    [plain.bytes, judged.bytes] = [small[0] ?? expect.fail(), small[1] ?? expect.fail()];
+    expect(addressesOf(stored)).toHaveLength(MOST);
+    expect(addressesOf(stored).at(-1)).toBe('198.18.0.255');
+    expect(recordsOf(stored.judged)).toHaveLength(MOST);
+    expect(recordsOf(stored.plain)).toHaveLength(4_000);
+    expect([stored.withheld, plane.draft.capped]).toEqual([0, 4_000 - MOST]);
+  });
+
+  test('4,000 of them, and as many hints, take less than 10 ms', () => {
+    plane.draft.plain.bytes = new Uint8Array(70_000);
+    plane.draft.judged.bytes = new Uint8Array(70_000);
+    const hints = Array.from({ length: 4_000 }, (_, i) => [198, 18, i >> 8, i & 255]).flat();
+    const messages: [MessageText, Asked][] = [
+      [{ answers }, {}],
+      [{ answers: [https(NAME, option(4, hints)), https(NAME, option(4, hints))] }, { qtype: TYPE.HTTPS }],
+    ];
+    for (const [it, asked] of messages) {
+      const tookMs = Array.from({ length: 20 }, () => {
+        expect(extracted(it, asked)).toBe(true);
+        const { arena, start, end } = inArena(response({ questions: [question(NAME, asked.qtype ?? TYPE.A)], ...it }));
+        const beginMs = performance.now();
+        parseAnswer(arena, start, end, plane.answer);
+        extract(plane, SLOT, arena);
+        return performance.now() - beginMs;
+      });
+      expect(plane.draft.addressCount).toBe(MOST);
+      expect(Math.min(...tookMs)).toBeLessThan(10);
+    }
+  });
 });
 
 test('it knows what it answers: the folded name, the type, DO and CD, in bytes of its own', () => {

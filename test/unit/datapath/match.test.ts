@@ -21,7 +21,7 @@ const rule = (text: string, classes: readonly number[], number: number): NameRul
 });
 
 /** Pods: one whose program grants api.example.org and lets *.example.net be asked, one that may nothing, one that no policy selects; and the first again, in audit mode. */
-function setUp() {
+function setUp({ hints }: { hints?: 'grant' | 'strip' } = {}) {
   const slots = new QuerySlots(4);
   const programs = new Programs([
     { id: 'open', names: [rule('api.example.org', [3], 0), rule('*.example.net', [], 1)] },
@@ -29,7 +29,7 @@ function setUp() {
   ]);
   const pods = { programs: Int32Array.of(0, 1, -1, 0), isAudited: Uint8Array.of(0, 0, 0, 1) };
   const verdicts: Verdict[] = [];
-  const plane = { slots, programs, pods, verdicts } as unknown as Plane; // no more is asked for
+  const plane = { slots, programs, pods, verdicts, settings: { hints } } as unknown as Plane; // no more is asked for
   const ask = (pod: number, name: string, qtype: number = TYPE.A, slot = 1): { code: number; verdict: unknown } => {
     const wire = parseNameText(name) ?? expect.fail(name);
     slots.pod[slot] = pod;
@@ -62,9 +62,7 @@ test.each([
   ['ANY for a name that may only be asked', OF_POD.selected, 'a.example.net', TYPE.ANY, MATCH.Any, ASKED],
   ['ANY when no policy selects the pod', OF_POD.nobodys, 'api.example.org', TYPE.ANY, MATCH.Any, UNSELECTED],
   ['ANY for a denied name is denied first', OF_POD.closed, 'api.example.org', TYPE.ANY, MATCH.Denied, DENIED],
-  // their address hints would be shown without being granted (I3)
-  ['HTTPS for a granted name', OF_POD.selected, 'api.example.org', TYPE.HTTPS, MATCH.NoData, GRANTED],
-  ['SVCB for a granted name', OF_POD.selected, 'api.example.org', TYPE.SVCB, MATCH.NoData, GRANTED],
+  ['HTTPS for a granted name', OF_POD.selected, 'api.example.org', TYPE.HTTPS, MATCH.Allowed, GRANTED],
   ['HTTPS for a name that may only be asked', OF_POD.selected, 'a.example.net', TYPE.HTTPS, MATCH.Allowed, ASKED],
   ['HTTPS when no policy selects the pod', OF_POD.nobodys, 'a.example.net', TYPE.HTTPS, MATCH.Allowed, UNSELECTED],
   ['HTTPS for a denied name', OF_POD.closed, 'api.example.org', TYPE.HTTPS, MATCH.Denied, DENIED],
@@ -74,6 +72,16 @@ test.each([
   ['in audit mode, ANY for a denied name', OF_POD.audited, 'a.example.com', TYPE.ANY, MATCH.Any, UNSELECTED],
 ])('%s', (_why, pod, name, qtype, code, verdict) => {
   expect(setUp().ask(pod, name, qtype)).toEqual({ code, verdict });
+});
+
+test.each([
+  ['HTTPS for a granted name', OF_POD.selected, 'api.example.org', TYPE.HTTPS, MATCH.NoData],
+  ['SVCB for a granted name', OF_POD.selected, 'api.example.org', TYPE.SVCB, MATCH.NoData],
+  ['another type', OF_POD.selected, 'api.example.org', TYPE.A, MATCH.Allowed],
+  ['HTTPS for a name that may only be asked', OF_POD.selected, 'a.example.net', TYPE.HTTPS, MATCH.Allowed],
+  ['HTTPS for a denied name', OF_POD.closed, 'api.example.org', TYPE.HTTPS, MATCH.Denied],
+])('where hints are stripped: %s', (_why, pod, name, qtype, code) => {
+  expect(setUp({ hints: 'strip' }).ask(pod, name, qtype).code).toBe(code);
 });
 
 test('a name that is asked again, for any type, gets the verdict that is remembered', () => {

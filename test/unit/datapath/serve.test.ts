@@ -5,6 +5,7 @@ import { Control } from '../../../src/bridge/control.ts';
 import { COUNT, Counters } from '../../../src/bridge/counters.ts';
 import type { Snapshot } from '../../../src/bridge/snapshot.ts';
 import { Loop } from '../../../src/datapath/loop.ts';
+import type { DatapathSettings } from '../../../src/datapath/settings.ts';
 import { RCODE } from '../../../src/dns/codes.ts';
 import { a, message, question, response } from '../dns/message.ts';
 import { endpoint, SERVER, SETTINGS, simulate, snapshot, TABLE, UPSTREAM } from './plane-with-pods.ts';
@@ -22,12 +23,12 @@ function audited(generation = 1, pattern = '*.example.org'): Snapshot {
   return { ...plain, pods: plain.pods.map((pod) => (pod.id === 1 ? { ...pod, isAudited: true } : pod)) };
 }
 
-function setUp() {
+function setUp(changes: Partial<DatapathSettings> = {}) {
   const { sys, committer, sent, granted } = simulate();
   const counters = new Counters();
   const ring = new AuditRing(new SharedArrayBuffer(64 + (1 << 16)));
   const parts = { control: new Control(), counters, ring, channel: committer.channel };
-  const loop = new Loop(sys, SETTINGS, parts, {
+  const loop = new Loop(sys, { ...SETTINGS, ...changes }, parts, {
     onWake: () => undefined,
     onOpen: () => undefined,
     onKernelTouched: () => undefined,
@@ -133,4 +134,14 @@ test('a protected address of a granted name is shown', () => {
   expect([reply(), records()]).toEqual(['NoError 1', ['Allowed protected-address would deny']]);
   ask(ENFORCED, GRANTED_NAME);
   expect([reply(), records()]).toEqual(['NoError 0', ['Allowed protected-address']]);
+});
+
+test('more addresses of a granted name than an answer may have are shown', () => {
+  const { ask, upstream, reply, records, granted, count } = setUp({ maxAddresses: 2 });
+  ask(AUDITED, GRANTED_NAME);
+  upstream(GRANTED_NAME, PUBLIC, [192, 0, 2, 2], [192, 0, 2, 3]);
+  expect([reply(), records()]).toEqual(['NoError 3', ['Grant none', 'Allowed address-cap would deny']]);
+  ask(ENFORCED, GRANTED_NAME);
+  expect([reply(), records()]).toEqual(['NoError 2', ['Grant none', 'Allowed none']]);
+  expect([granted().length, count('answers_capped')]).toEqual([4, 1]);
 });

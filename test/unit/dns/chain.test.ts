@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Answer, ANSWER, parseAnswer, ROLE } from '../../../src/dns/answer.ts';
 import { Chain, CHAIN, followChain, MAX_LINKS } from '../../../src/dns/chain.ts';
 import { CLASS, TYPE } from '../../../src/dns/codes.ts';
@@ -14,10 +14,18 @@ function follow(text: MessageText): number {
   return followChain(arena, answer, chain);
 }
 
-const SIGN: Record<number, string> = { [ROLE.Foreign]: '-', [ROLE.Link]: 'L', [ROLE.Address]: 'A', [ROLE.Owned]: 'o' };
+const SIGN: Record<number, string> = {
+  [ROLE.Foreign]: '-',
+  [ROLE.Link]: 'L',
+  [ROLE.Address]: 'A',
+  [ROLE.Owned]: 'o',
+  [ROLE.Service]: 's',
+};
 const roles = (): string => [...answer.role.subarray(0, answer.answerRecords)].map((role) => SIGN[role]).join('');
 const ask = 'example.org';
 const aaaa = record({ owner: ask, type: TYPE.AAAA, rdata: repeat(1, 16) });
+const dname = (owner: string | Bytes, target: string | Bytes, ttl = 300) =>
+  record({ owner, type: TYPE.DNAME, ttl, rdata: typeof target === 'string' ? name(target) : target });
 const rrsig = (owner: string | Bytes) => record({ owner, type: TYPE.RRSIG, rdata: repeat(0, 20) });
 const links = (count: number): Bytes[] =>
   Array.from({ length: count }, (_, i) => cname(i === 0 ? ask : `l${i}.org`, `l${i + 1}.org`));
@@ -48,11 +56,6 @@ test.each<[string, readonly Bytes[], string]>([
   ],
   ['signatures beside link and address', [cname(ask, 'a.org'), rrsig(ask), a('a.org'), rrsig('a.org')], 'LoAo'],
   ['the same CNAME twice counts once (RFC 2181 §5)', [cname(ask, 'a.org'), cname(ask, 'A.org'), a('a.org')], 'L-A'],
-  [
-    'DNAME gives nothing, the CNAME it made does (A9)',
-    [record({ owner: 'org', type: TYPE.DNAME, rdata: name('net') }), cname(ask, 'example.net'), a('example.net')],
-    '-LA',
-  ],
   ['no records', [], ''],
 ])('%s', (_why, answers, want) => {
   expect(follow({ answers })).toBe(CHAIN.Ok);
@@ -73,8 +76,68 @@ test.each<[string, readonly Bytes[], keyof typeof CHAIN]>([
   ['the same in the other order', [a(ask), cname(ask, 'a.org')], 'Bogus'],
   ['a CNAME and a TXT', [record({ owner: ask, type: TYPE.TXT, rdata: [0] }), cname(ask, 'a.org')], 'Bogus'],
   ['the same further down', [cname(ask, 'a.org'), cname('a.org', 'b.org'), a('a.org')], 'Bogus'],
+  ['a CNAME and a DNAME at one name (RFC 6672 §2.4)', [cname(ask, 'a.org'), dname(ask, 'b.org')], 'Bogus'],
   ['two CNAMEs at a foreign name do not matter', [a(ask), cname('x.org', 'a.org'), cname('x.org', 'b.org')], 'Ok'],
 ])('%s', (_why, answers, want) => expect(follow({ answers })).toBe(CHAIN[want]));
+
+describe('DNAME (A9, RFC 6672)', () => {
+  const made = cname(ask, 'example.net');
+  const end = a('example.net');
+  const long = (labels: number): string => Array.from({ length: labels }, () => 'l'.repeat(62)).join('.');
+
+  test.each<[string, readonly Bytes[], string]>([
+    ['goes with the CNAME that it made', [dname('org', 'net'), made, end], 'LLA'],
+    ['behind it, in another case', [made, end, dname('ORG', 'NET')], 'LAL'],
+    ['of the root', [dname('.', 'net'), cname(ask, 'example.org.net'), a('example.org.net')], 'LLA'],
+    ['to the root', [dname('org', '.'), cname(ask, 'example'), a('example')], 'LLA'],
+    ['whose target is compressed', [dname('org', pointer(12)), cname(ask, 'example.example.org')], 'LL'],
+    ['there twice, counts once', [dname('org', 'net'), dname('org', 'NET'), made, end], 'L-LA'],
+    ['two in a row', [dname('org', 'net'), made, dname('net', 'com'), cname('example.net', 'example.com')], 'LLLL'],
+    ['two above one name that agree', [dname('.', 'a'), dname('org', 'org.a'), cname(ask, 'example.org.a')], 'LLL'],
+    ['without a CNAME leads nowhere', [dname('org', 'net'), end], '--'],
+    ['beside an address gives nothing', [dname('org', 'net'), a(ask)], '-A'],
+    ['of the name itself is about those below it', [dname(ask, 'net'), a(ask)], '-A'],
+    ['of another name', [dname('victim.org', 'net'), made, end], '-LA'],
+    ['of the end of a label', [dname('ple.org', 'net'), made, end], '-LA'],
+    ['below the name', [dname('www.example.org', 'net'), made, end], '-LA'],
+    ['of class CH', [record({ owner: 'org', type: TYPE.DNAME, class: CLASS.CH, rdata: name('com') }), made], '-L'],
+  ])('%s', (_why, answers, want) => {
+    expect(follow({ answers })).toBe(CHAIN.Ok);
+    expect(roles()).toBe(want);
+  });
+
+  test.each<[string, readonly Bytes[]]>([
+    ['a CNAME that it did not make', [dname('org', 'net'), cname(ask, 'example.com')]],
+    ['a CNAME to its target itself', [dname('org', 'net'), cname(ask, 'net')]],
+    ['a CNAME to a name below what it makes', [dname('org', 'net'), cname(ask, 'www.example.net')]],
+    ['a CNAME that keeps the owner', [dname('org', 'net'), cname(ask, 'example.org.net')]],
+    ['two of one owner, the first wrong', [dname('org', 'com'), dname('org', 'net'), made, end]],
+    ['two of one owner, the second wrong', [dname('org', 'net'), dname('org', 'com'), made, end]],
+    ['two of one owner without a CNAME', [dname('org', 'net'), dname('org', 'com'), a(ask)]],
+    ['two above one name that disagree', [dname('org', 'net'), dname('.', 'com'), made]],
+    ['a name that would be too long', [dname('org', long(4)), cname(ask, long(4))]],
+  ])('beside %s the answer contradicts itself', (_why, answers) => {
+    expect(follow({ answers })).toBe(CHAIN.Bogus);
+  });
+
+  test('its TTL counts with that of its CNAME, and only then', () => {
+    follow({ answers: [dname('org', 'net', 7), made, end] });
+    expect([chain.minTtl, chain.links]).toEqual([7, 1]);
+    follow({ answers: [dname('victim.org', 'net', 7), made, end] });
+    expect(chain.minTtl).toBe(300);
+  });
+
+  test('asked for is an answer like any other', () => {
+    expect(follow({ questions: [question(ask, TYPE.DNAME)], answers: [dname(ask, 'net')] })).toBe(CHAIN.Ok);
+    expect(roles()).toBe('o');
+  });
+
+  test('as many as a message holds end at the work cap (M51)', () => {
+    const others = Array.from({ length: 4_000 }, () => dname('net', [0]));
+    expect(follow({ answers: [...others.slice(0, 100), ...links(MAX_LINKS)] })).toBe(CHAIN.Ok);
+    expect(follow({ answers: [...others, ...links(MAX_LINKS)] })).toBe(CHAIN.WorkCap);
+  });
+});
 
 test('addresses in authority and additional are nothing (A8, M53)', () => {
   expect(follow({ answers: [], authority: [a(ask)], additional: [a(ask)] })).toBe(CHAIN.Ok);

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { Answer, ANSWER, parseAnswer } from '../../../src/dns/answer.ts';
 import { TYPE } from '../../../src/dns/codes.ts';
-import { readSvcbHints, SvcbHints } from '../../../src/dns/svcb.ts';
+import { copyService, readSvcbHints, strike, SvcbHints } from '../../../src/dns/svcb.ts';
 import type { Bytes } from './message.ts';
-import { inArena, name, option, pointer, record, response, repeat } from './message.ts';
+import { inArena, name, option, pointer, record, response, repeat, u16 } from './message.ts';
 
 const answer = new Answer();
 const hints = new SvcbHints();
@@ -21,6 +21,7 @@ function read(rdata: Bytes): { ok: boolean; v4: number[]; v6: number[] } {
 }
 
 const V6 = repeat(7, 16);
+const V4 = [192, 0, 2, 1];
 const alpn = option(1, [2, 104, 50]);
 
 test('both hints are found among other parameters (R24)', () => {
@@ -42,4 +43,66 @@ test.each<[string, Bytes, boolean]>([
   ['an IPv6 hint of 4 bytes', [0, 1, 0, ...option(6, [1, 1, 1, 1])], false],
   ['a parameter that runs past the record', [0, 1, 0, 0, 4, 0, 8, 1, 1, 1, 1], false],
   ['half a parameter header', [0, 1, 0, 0, 4, 0], false],
+  ['a mandatory hint that is there', [0, 1, 0, ...option(0, u16(4)), ...option(4, V4)], true],
+  ['several mandatory keys', [0, 1, 0, ...option(0, [0, 1, 0, 6]), ...alpn, ...option(4, V4), ...option(6, V6)], true],
+  ['a mandatory key that is not there', [0, 1, 0, ...option(0, u16(6)), ...option(4, V4)], false],
+  ['one of several that is not there', [0, 1, 0, ...option(0, [0, 1, 0, 4]), ...option(4, V4)], false],
+  ['no mandatory key', [0, 1, 0, ...option(0, []), ...option(4, V4)], false],
+  ['half a mandatory key', [0, 1, 0, ...option(0, [0, 4, 0]), ...option(4, V4)], false],
+  ['mandatory itself', [0, 1, 0, ...option(0, [0, 0, 0, 4]), ...option(4, V4)], false],
+  ['mandatory keys out of order', [0, 1, 0, ...option(0, [0, 4, 0, 1]), ...alpn, ...option(4, V4)], false],
+  ['a mandatory key twice', [0, 1, 0, ...option(0, [0, 4, 0, 4]), ...option(4, V4)], false],
 ])('%s', (_why, rdata, want) => expect(read(rdata).ok).toBe(want));
+
+test('what a record says of itself: AliasMode, and the hints without which it cannot be used', () => {
+  read([0, 0, ...name('a.org')]);
+  expect(hints.isAlias).toBe(true);
+  read([0, 1, 0, ...option(0, u16(6)), ...option(4, V4), ...option(6, V6)]);
+  expect(hints).toMatchObject({ isAlias: false, needsIpv4: false, needsIpv6: true });
+  read([0, 1, 0, ...option(4, V4)]);
+  expect(hints.needsIpv6).toBe(false);
+});
+
+test.each<[string, Bytes, (readonly number[])[], Bytes]>([
+  ['nothing', [0, 1, 0, ...alpn, ...option(4, V4)], [], [0, 1, 0, ...alpn, ...option(4, V4)]],
+  ['one of two', [0, 1, 0, ...option(4, [...V4, 1, 2, 3, 4])], [[0, 0]], [0, 1, 0, ...option(4, [1, 2, 3, 4])]],
+  ['the other of two', [0, 1, 0, ...option(4, [...V4, 1, 2, 3, 4])], [[0, 4]], [0, 1, 0, ...option(4, V4)]],
+  [
+    'all: an empty hint would be malformed',
+    [0, 1, 0, ...option(4, V4), ...option(5, [9])],
+    [[0, 0]],
+    [0, 1, 0, ...option(5, [9])],
+  ],
+  [
+    'one of each family',
+    [
+      0,
+      1,
+      ...name('a.org'),
+      ...option(4, [...V4, 1, 2, 3, 4]),
+      ...option(6, [...V6, ...repeat(8, 16)]),
+      ...option(99, []),
+    ],
+    [
+      [0, 4],
+      [1, 0],
+    ],
+    [0, 1, ...name('a.org'), ...option(4, V4), ...option(6, repeat(8, 16)), ...option(99, [])],
+  ],
+])('a copy leaves out what is struck: %s', (_why, rdata, struck, want) => {
+  // The record stands between two others: nothing of these is struck with it.
+  const other = record({ owner: 'example.org', type: TYPE.HTTPS, rdata });
+  const { arena, start, end } = inArena(response({ answers: [other, other, other] }));
+  expect(parseAnswer(arena, start, end, answer)).toBe(ANSWER.Ok);
+  answer.isStruck.fill(1); // left over from an earlier message
+  expect(readSvcbHints(arena, answer, 1, hints)).toBe(true);
+  for (const [family, at] of struck)
+    strike(answer, 1, (family === 0 ? hints.ipv4Offset : hints.ipv6Offset) + (at ?? 0));
+  expect([...answer.isEdited.subarray(0, 3)]).toEqual([0, struck.length > 0 ? 1 : 0, 0]);
+  if (struck.length === 0) strike(answer, 1, start); // of the header: nothing in it
+  const out = new Uint8Array(200).fill(0xee);
+  expect(copyService(arena, answer, 1, out, 50, 50 + want.length)).toBe(50 + want.length);
+  expect([...out.subarray(49, 51 + want.length)]).toEqual([0xee, ...want, 0xee]);
+  for (let limit = 50; limit < 50 + want.length; limit++)
+    expect(copyService(arena, answer, 1, new Uint8Array(200), 50, limit)).toBe(-1);
+});

@@ -1,5 +1,5 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
-import { assert, constantFrom, ipV4, ipV6, oneof, property } from 'fast-check';
+import { assert, constantFrom, ipV4, ipV6, oneof, property, tuple } from 'fast-check';
 import { expect, test } from 'vitest';
 import { formatAddress, parseAddress } from '../../../src/base/ip.ts';
 import { intervals } from '../../../src/kernel/intervals.ts';
@@ -26,6 +26,13 @@ test.each([
   ['ff02::1', 'multicast'],
   ['64:ff9b::169.254.169.254', 'link-local'],
   ['64:ff9b::127.0.0.1', 'loopback'],
+  ['64:ff9b:1::127.0.0.1', 'loopback'],
+  ['64:ff9b:1:ffff:ffff:ffff:127.0.0.1', 'loopback'],
+  ['64:ff9b:1:7f00:0:100::', 'loopback'], // RFC 6052 §2.2, a prefix of 48 bits
+  ['64:ff9b:1:227f:0:1:abcd:ef01', 'loopback'], // of 56, with something behind it
+  ['64:ff9b:1:2233:7f:0:100:0', 'loopback'], // of 64
+  ['2001:db8::5efe:127.0.0.1', 'loopback'],
+  ['2001:db8::200:5efe:127.0.0.1', 'loopback'],
 ])('%s is never granted: %s', (address, reason) => {
   expect(closed.reason(closed.indexOf(bytes(address), 0))).toBe(reason);
 });
@@ -40,6 +47,10 @@ test.each([
   ['CGNAT', '100.64.0.1'],
   ['a public IPv6 address', '2606:4700::1111'],
   ['a public address behind NAT64', '64:ff9b::5db8:d70e'],
+  ['a public address behind a prefix for local use', '64:ff9b:1::5db8:d70e'],
+  ['the same, of a prefix with ones in it', '64:ff9b:1:fffe:ffff:ffff:5db8:d70e'],
+  ['a public address behind ISATAP', '2001:db8::5efe:5db8:d70e'],
+  ['what only looks like ISATAP', '2001:db8::100:5efe:7f00:1'],
 ])('%s is granted unless configured otherwise', (_why, address) => {
   expect(closed.includes(bytes(address), 0)).toBe(false);
 });
@@ -52,6 +63,8 @@ test('what is configured is closed too, behind NAT64 as well, with its own reaso
   expect(reason('203.0.113.128')).toBeUndefined();
   expect(reason('2001:db8:5:1::')).toBe('configured');
   expect(reason('64:ff9b::10.0.0.1')).toBe('rfc1918');
+  expect(reason('64:ff9b:1::10.0.0.1')).toBe('rfc1918');
+  expect(reason('2001:db8::5efe:10.0.0.1')).toBe('rfc1918');
 });
 
 test.each(['10.0.0.0/33', '10.0.0.0/-1', '10.0.0.0/', '10.0.0.0/x', 'example.org', '::/129', ''])(
@@ -67,7 +80,9 @@ test('matcher, kernel elements and an independent implementation agree on every 
     const [address = '', length] = cidr.split('/');
     const family = isIPv4(address) ? 'ipv4' : 'ipv6';
     if (cidr !== '::ffff:0:0/96') oracle.addSubnet(address, Number(length ?? 32), family);
-    if (isIPv4(address)) oracle.addSubnet(`64:ff9b::${address}`, 96 + Number(length ?? 32), 'ipv6');
+    if (!isIPv4(address)) continue;
+    for (const prefix of ['64:ff9b::', '64:ff9b:1::'])
+      oracle.addSubnet(`${prefix}${address}`, 96 + Number(length ?? 32), 'ipv6');
   }
   const elements = new BlockList();
   for (const element of [...intervals(ranges, 4), ...intervals(ranges, 6)]) {
@@ -79,7 +94,7 @@ test('matcher, kernel elements and an independent implementation agree on every 
     else elements.addSubnet(address, Number(length ?? (family === 'ipv4' ? 32 : 128)), family);
   }
   const ipv4 = ipV4();
-  const nat64 = ipv4.map((address) => `64:ff9b::${address}`);
+  const nat64 = tuple(constantFrom('64:ff9b::', '64:ff9b:1::'), ipv4).map((parts) => parts.join(''));
   const edge = constantFrom(
     ...ranges.flatMap(({ cidr }) => Object.values(parseCidr(cidr)).map((a) => formatAddress(a))),
   );

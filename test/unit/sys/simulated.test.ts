@@ -66,6 +66,20 @@ test.each([
   },
 );
 
+test('one batch receives over IPv6 after IPv4', () => {
+  const [fd, fd6] = [sys.udpListen(SERVER), sys.udpListen(SERVER6)];
+  const batch = new PacketBatch(sys, 4, 64);
+  batch.prepareReceive();
+  const from = endpoint('2001:db8:1::7', 40_000);
+  sys.network.deliver(CLIENT, SERVER, Uint8Array.of(1));
+  sys.network.deliver(from, SERVER6, Uint8Array.of(2));
+  expect(sys.receiveBatch(fd, batch)).toBe(1);
+  expect(sys.receiveBatch(fd6, batch)).toBe(1);
+  const peer = new Uint8Array(16);
+  batch.readPeerAddress(0, peer, 0);
+  expect(formatAddress(peer)).toBe('2001:db8:1::7');
+});
+
 test('more datagrams than a batch holds wait for the next call, longer ones are cut', () => {
   const fd = sys.udpListen(SERVER);
   const batch = new PacketBatch(sys, 2, 4);

@@ -90,6 +90,7 @@ test('private is what PRIVATE_RANGES lists, also behind NAT64', () => {
     ipV4(),
     ipV6(),
     ipV4().map((v4) => `64:ff9b::${v4}`),
+    ipV4().map((v4) => `64:ff9b:1::${v4}`),
     constantFrom(...edges, ...more),
   );
   for (const text of [...edges, ...more])

@@ -124,7 +124,11 @@ describe('what is stored comes out as it was', () => {
     ['of odd lengths', wireOf('a.b'), { plain: body(61, 3), judged: body(33, 90), isShownWhole: false }],
     ['of even lengths', wireOf('aa.b'), { plain: body(60, 3), judged: body(34, 90), isShownWhole: false }],
     ['as large as they get', wireOf('a.b'), { plain: body(12_288, 3), judged: body(12_287, 90), isShownWhole: false }],
-    ['extreme numbers', wireOf('a.b'), { rcode: 4_095, withheld: 250, ttlSeconds: 2 ** 31 - 1, storedMs: 2 ** 40 }],
+    [
+      'extreme numbers',
+      wireOf('a.b'),
+      { rcode: 4_095, withheld: 250, capped: 16_000, ttlSeconds: 2 ** 31 - 1, storedMs: 2 ** 40 },
+    ],
   ])('%s', (_why, name, changes) => {
     const store = new AnswerStore(128 * KILOBYTE);
     const draft = draftOf({ expiryMs: Number.MAX_SAFE_INTEGER, ...changes });
@@ -388,7 +392,7 @@ function storedOf(name: Uint8Array, draft: AnswerDraft): Omit<StoredAnswer, 'pla
     ttlOffsets: [...ttlOffsets.subarray(0, ttls)],
   });
   const plain = bodyOf(draft.plain);
-  const { rcode, withheld, ttlSeconds, storedMs } = draft;
+  const { rcode, withheld, capped, ttlSeconds, storedMs } = draft;
   return {
     name,
     rcode,
@@ -396,6 +400,7 @@ function storedOf(name: Uint8Array, draft: AnswerDraft): Omit<StoredAnswer, 'pla
     judged: draft.isShownWhole ? plain : bodyOf(draft.judged),
     addresses: draft.addresses.slice(0, 16 * draft.addressCount),
     withheld,
+    capped,
     ttlSeconds,
     storedMs,
   };

@@ -17,6 +17,7 @@ export interface StoredAnswer {
   /** 16 bytes each. */
   readonly addresses: Uint8Array;
   readonly withheld: number;
+  readonly capped: number;
   readonly ttlSeconds: number;
   readonly storedMs: number;
 }
@@ -39,6 +40,7 @@ export function readStored(store: AnswerStore, answer: number): StoredAnswer {
     judged: bodyOf(true),
     addresses: cut(store.addressesAt(answer), 16 * store.addressCount(answer)),
     withheld: store.withheld(answer),
+    capped: store.capped(answer),
     ttlSeconds: store.ttlSeconds(answer),
     storedMs: store.storedMs(answer),
   };
@@ -64,6 +66,7 @@ export function draftOf(changes: Partial<AnswerDraft> = {}): AnswerDraft {
     addresses: new Uint8Array(32).fill(9),
     addressCount: 1,
     withheld: 0,
+    capped: 0,
     ttlSeconds: 30,
     storedMs: 1_000,
     expiryMs: 31_000,

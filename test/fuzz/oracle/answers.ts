@@ -1,0 +1,51 @@
+// What upstreams have said to questions of ours: the messages that a reply may repeat, and the addresses that they let be granted.
+import type { AddressHex } from './addresses.ts';
+import { grantable } from './grantable.ts';
+import type { Message, Question } from './message.ts';
+
+/** One message that answers a question. */
+export interface Known {
+  readonly question: Question;
+  readonly message: Message;
+  /** I2; policy decides further. */
+  readonly addresses: readonly AddressHex[];
+  readonly ttlSeconds: number;
+  readonly atMs: number;
+}
+
+export class Answers {
+  readonly #byQuestion = new Map<string, Known[]>();
+  readonly #byAddress = new Map<AddressHex, Known[]>();
+
+  note(message: Message, atMs: number): void {
+    const [question] = message.questions;
+    if (question === undefined) return;
+    const known = { question, message, ...grantable(message), atMs };
+    add(this.#byQuestion, keyOf(question), known);
+    for (const address of known.addresses) add(this.#byAddress, address, known);
+  }
+
+  to(question: Question): readonly Known[] {
+    return this.#byQuestion.get(keyOf(question)) ?? [];
+  }
+
+  with(address: AddressHex): readonly Known[] {
+    return this.#byAddress.get(address) ?? [];
+  }
+
+  clear(): void {
+    this.#byQuestion.clear();
+    this.#byAddress.clear();
+  }
+}
+
+/** The same for the same question in any case. */
+export function keyOf({ name, type }: Question): string {
+  return `${type} ${name.key}`;
+}
+
+function add(map: Map<string, Known[]>, key: string, known: Known): void {
+  const before = map.get(key);
+  if (before === undefined) map.set(key, [known]);
+  else before.push(known);
+}
