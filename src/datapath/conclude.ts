@@ -11,6 +11,7 @@ import { NOT_A_POD, PROTECTED } from './denials.ts';
 import type { Plane } from './plane.ts';
 import { replyJudged, replyPlain, replyTruncated, replyWithout } from './reply.ts';
 import { arePrivate } from './state/answer-ranges.ts';
+import { NO_ANSWER } from './state/answer-store.ts';
 import { NO_POD } from './state/pod-table.ts';
 import { BY_DATAGRAM } from './state/query-slots.ts';
 
@@ -61,12 +62,13 @@ export function concludeUnjudged(plane: Plane, slot: number, answer: number, rea
   finish(plane, slot);
 }
 
-/** Its answer does not fit: the client asks again over TCP. */
-export function concludeTruncated(plane: Plane, slot: number): void {
-  const detail = plane.detail.reset(AUDIT_KIND.Allowed, RCODE.NoError);
+/** Its answer, if there is one, does not fit: the client asks again over TCP. */
+export function concludeTruncated(plane: Plane, slot: number, answer = NO_ANSWER): void {
+  const rcode = answer === NO_ANSWER ? RCODE.NoError : plane.store.rcode(answer);
+  const detail = plane.detail.reset(AUDIT_KIND.Allowed, rcode);
   detail.reason = REASON.truncated;
   detail.rule = plane.verdicts[slot]!.rule;
-  replyTruncated(plane, slot);
+  replyTruncated(plane, slot, answer);
   finish(plane, slot);
 }
 

@@ -4,7 +4,7 @@ import { ADDRESS_BYTES, familyOf } from '../base/ip.ts';
 import { ANSWER, parseAnswer, ROLE, SECTION } from '../dns/answer.ts';
 import { CHAIN, followChain } from '../dns/chain.ts';
 import { FLAG, RCODE, TYPE } from '../dns/codes.ts';
-import { readUint32 } from '../dns/header.ts';
+import { readFlags, readUint32, writeFlags, writeId } from '../dns/header.ts';
 import { isService } from '../dns/svcb.ts';
 import { FAMILY, takeAdmissible } from './admissible.ts';
 import type { Plane } from './plane.ts';
@@ -89,7 +89,7 @@ export function isCacheable(plane: Plane): boolean {
 
 /** True when something in the answer section belongs to the question. */
 function isPositive({ chain }: Plane): boolean {
-  return chain.links + chain.addresses + chain.owned > 0;
+  return chain.links + chain.addresses + chain.owned > 0 || chain.cname >= 0; // a question for the CNAME itself: no link
 }
 
 /** True when a granted name's reply is what upstream said: nothing is left out, and its TTLs agree already. */
@@ -136,15 +136,40 @@ function rewrite(plane: Plane, bytes: Uint8Array, ttlSeconds: number, body: Draf
   // An answer that was edited is not the one that was authenticated (R12).
   const flags = isJudged ? answer.flags & ~FLAG.AD : answer.flags;
   if (!writer.begin(room, plane.asked, answer.rcode & 0xf, flags)) return false;
+  const bodyBegin = writer.at;
+  let answerEnd = 0;
+  let authorityEnd = 0;
+  let isAuthorityNeeded = answer.rcode !== RCODE.NoError;
   for (let i = 0; i < answer.recordCount; i++) {
     if (i === answer.optIndex || (isJudged && !isShownWhenGranted(plane, i))) continue;
-    const isUniform = isJudged && answer.section[i] === SECTION.Answer;
+    const section = answer.section[i]!;
+    if (section !== SECTION.Answer) answerEnd ||= writer.at;
+    if (section === SECTION.Additional) authorityEnd ||= writer.at;
+    else if (section === SECTION.Authority) isAuthorityNeeded ||= answerEnd === bodyBegin || isProof(answer.type[i]!);
+    const isUniform = isJudged && section === SECTION.Answer;
     if (!writer.add(bytes, answer, i, isUniform ? ttlSeconds : answer.ttl[i]!)) return false;
   }
+  const needed = isAuthorityNeeded ? authorityEnd : answerEnd;
+  const end = writer.at;
   body.length = writer.end(undefined);
+  markNeeded(body.bytes, needed || end, isAuthorityNeeded);
   body.ttls = writer.ttlCount;
   for (let i = 0; i < body.ttls; i++) body.ttlOffsets[i] = writer.ttlOffsets[i]!;
   return true;
+}
+
+/**
+ * RFC 2181 §9: a reply is truncated when what is needed of it does not fit; the rest is left out. How much is needed stands where the client's id
+ * will be, and whether authority belongs to it in the bit Z that no reply has.
+ */
+function markNeeded(bytes: Uint8Array, lengthBytes: number, isAuthorityNeeded: boolean): void {
+  writeId(bytes, 0, lengthBytes);
+  if (!isAuthorityNeeded) writeFlags(bytes, 0, readFlags(bytes, 0) | FLAG.Z);
+}
+
+/** Without them nobody can check an answer from a wildcard (RFC 4035 §3.1.3.3). */
+function isProof(type: number): boolean {
+  return type === TYPE.NSEC || type === TYPE.NSEC3;
 }
 
 /** The question as the body's own; replies get their client's spelling of it when they are sent. */

@@ -8,14 +8,16 @@ import type { Asked, Denial } from '../dns/build-reply.ts';
 import {
   additionalCount,
   readFlags,
+  readId,
   writeAdditionalCount,
+  writeAuthorityCount,
   writeFlags,
   writeId,
   writeUint32,
   readUint32,
 } from '../dns/header.ts';
 import type { Plane } from './plane.ts';
-import { ageSeconds } from './state/answer-store.ts';
+import { ageSeconds, NO_ANSWER } from './state/answer-store.ts';
 import { BY_DATAGRAM, QUESTION_BYTES } from './state/query-slots.ts';
 import type { QuerySlots } from './state/query-slots.ts';
 import { ERRNO } from '../sys/sys.ts';
@@ -30,14 +32,28 @@ export function replyWithout(plane: Plane, slot: number, denial: Denial): void {
   close(plane, slot, i, buildDenial(plane.room, plane.asked, denial));
 }
 
-/** TC=1 and nothing else: the client asks again over TCP. */
-export function replyTruncated(plane: Plane, slot: number): void {
+/** TC=1 and nothing else but what the header of `answer` says, if there is one: the client asks again over TCP. */
+export function replyTruncated(plane: Plane, slot: number, answer: number): void {
+  const { store } = plane;
   const i = openSlot(plane, slot);
-  close(plane, slot, i, buildTruncated(plane.room, plane.asked));
+  const flags = answer === NO_ANSWER ? 0 : readFlags(store.bytes, store.bodyAt(answer, false));
+  const rcode = answer === NO_ANSWER ? 0 : store.rcode(answer);
+  close(plane, slot, i, buildTruncated(plane.room, plane.asked, rcode, isFresh(plane, slot) ? flags & FLAG.AA : 0));
 }
 
-/** Whether the client takes a reply of this size (its OPT included), the way it asked. */
-export function fits({ slots }: Plane, slot: number, bodyBytes: number): boolean {
+/** Whether the client takes what is needed of the answer that it is shown, the way it asked. */
+export function takesAnswer(plane: Plane, slot: number, answer: number, isJudged: boolean): boolean {
+  return (
+    fits(plane, slot, plane.store.bodyBytes(answer, isJudged)) || fits(plane, slot, needed(plane, answer, isJudged))
+  );
+}
+
+/** Bytes of the body without which the reply would be truncated (extract.ts, markNeeded). */
+function needed({ store }: Plane, answer: number, isJudged: boolean): number {
+  return readId(store.bytes, store.bodyAt(answer, isJudged));
+}
+
+function fits({ slots }: Plane, slot: number, bodyBytes: number): boolean {
   const needed = bodyBytes + (slots.hasOpt[slot] !== 0 ? OPT_BYTES : 0);
   return needed <= mostBytes(slots, slot);
 }
@@ -94,8 +110,10 @@ export function flushReplies(plane: Plane, l: number): void {
 
 function replyWithBody(plane: Plane, slot: number, answer: number, isJudged: boolean): void {
   const { room, asked, store } = plane;
-  const length = store.bodyBytes(answer, isJudged);
-  if (!fits(plane, slot, length)) return replyTruncated(plane, slot);
+  let length = store.bodyBytes(answer, isJudged);
+  const isWhole = fits(plane, slot, length);
+  if (!isWhole) length = needed(plane, answer, isJudged);
+  if (!isWhole && !fits(plane, slot, length)) return replyTruncated(plane, slot, answer);
   const i = openSlot(plane, slot);
   const { bytes, at } = room;
   const from = store.bodyAt(answer, isJudged);
@@ -105,10 +123,12 @@ function replyWithBody(plane: Plane, slot: number, answer: number, isJudged: boo
   copy(asked.qname, 0, bytes, at + HEADER_BYTES, asked.questionLength);
   copy(store.bytes, from + questionEnd, bytes, at + questionEnd, length - questionEnd);
   writeId(bytes, at, asked.id);
-  const isFresh = (plane.slots.auditFlags[slot]! & AUDIT_FLAG.Cached) === 0;
-  writeFlags(bytes, at, replyFlags(readFlags(store.bytes, from), asked, isFresh));
+  const flags = readFlags(store.bytes, from);
+  writeFlags(bytes, at, replyFlags(flags, asked, isFresh(plane, slot)));
+  if (!isWhole) writeAdditionalCount(bytes, at, 0);
+  if (!isWhole && (flags & FLAG.Z) !== 0) writeAuthorityCount(bytes, at, 0);
   const elapsedSeconds = ageSeconds(store, answer, plane.nowMs);
-  if (elapsedSeconds > 0) countDown(plane, answer, isJudged, elapsedSeconds);
+  if (elapsedSeconds > 0) countDown(plane, answer, isJudged, elapsedSeconds, length);
   close(plane, slot, i, asked.hasOpt ? appendClientOpt(plane, length, store.rcode(answer)) : length);
 }
 
@@ -181,6 +201,10 @@ function commitPacket(plane: Plane, l: number, i: number, lengthBytes: number): 
   replies.count = i + 1;
 }
 
+function isFresh({ slots }: Plane, slot: number): boolean {
+  return (slots.auditFlags[slot]! & AUDIT_FLAG.Cached) === 0;
+}
+
 /** AA only from its source and never from the cache; AD only for who asked for it (RFC 6840 §5.7); RD and CD are the client's (R1). */
 function replyFlags(stored: number, asked: Asked, isFresh: boolean): number {
   const wantsAd = asked.dnssecOk || (asked.flags & FLAG.AD) !== 0;
@@ -188,10 +212,19 @@ function replyFlags(stored: number, asked: Asked, isFresh: boolean): number {
   return (stored & kept) | (asked.flags & (FLAG.RD | FLAG.CD));
 }
 
-function countDown({ room, store }: Plane, answer: number, isJudged: boolean, elapsedSeconds: number): void {
+/** Of the records in the first `length` bytes. */
+function countDown(
+  { room, store }: Plane,
+  answer: number,
+  isJudged: boolean,
+  elapsedSeconds: number,
+  length: number,
+): void {
   const count = store.ttlCount(answer, isJudged);
   for (let i = 0; i < count; i++) {
-    const at = room.at + store.ttlOffset(answer, isJudged, i);
+    const offset = store.ttlOffset(answer, isJudged, i);
+    if (offset >= length) return;
+    const at = room.at + offset;
     writeUint32(room.bytes, at, Math.max(0, readUint32(room.bytes, at) - elapsedSeconds));
   }
 }

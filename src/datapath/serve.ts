@@ -33,7 +33,7 @@ import { isHealthCheck, localAnswer } from './local-answers.ts';
 import { MATCH, match } from './match.ts';
 import type { Plane } from './plane.ts';
 import { Pursuit } from './pursue.ts';
-import { fits } from './reply.ts';
+import { takesAnswer } from './reply.ts';
 import { arePrivate } from './state/answer-ranges.ts';
 import { NO_ANSWER } from './state/answer-store.ts';
 import { BY_DATAGRAM } from './state/query-slots.ts';
@@ -124,8 +124,8 @@ export class Server {
     const plane = this.#plane;
     const answer = this.#openedFor(slot, stored);
     // What the client cannot be shown it is not granted either: it would have to ask again over TCP.
-    if (plane.verdicts[slot]!.classes.length > 0 && !fits(plane, slot, plane.store.bodyBytes(answer, true)))
-      return concludeTruncated(plane, slot);
+    if (plane.verdicts[slot]!.classes.length > 0 && !takesAnswer(plane, slot, answer, true))
+      return concludeTruncated(plane, slot, answer);
     let outcome = admit(plane, slot, answer);
     if (outcome === ADMIT.BatchFull) {
       this.commit();

@@ -86,11 +86,11 @@ export function recordOfQuestion(type: number, ttlSeconds: number, rdata: Uint8A
   return bytes;
 }
 
-/** An empty reply with TC=1: ask again over TCP. Empty, because nothing of a truncated reply may be used. Its length, or 0. */
-export function buildTruncated(room: Room, asked: Asked): number {
-  const at = beginReply(room, asked, 0, FLAG.TC);
+/** A reply with TC=1 and the answer's rcode and AA, if any: ask again over TCP. Empty, because nothing of a truncated reply may be used. Its length, or 0. */
+export function buildTruncated(room: Room, asked: Asked, rcode = 0, extraFlags = 0): number {
+  const at = beginReply(room, asked, rcode, FLAG.TC | extraFlags);
   if (at < 0 || !asked.hasOpt) return at < 0 ? 0 : at - room.at;
-  return endWithOpt(room, asked, at, NO_ERROR);
+  return endWithOpt(room, asked, at, { rcode, ede: undefined });
 }
 
 /** The one form that all our queries to upstreams have: RD=1, the question, and one OPT without options if any. Its length, or 0. */

@@ -19,7 +19,6 @@ import {
 import type { Client } from '../support/real-clients/clients.ts';
 import { Asker } from '../support/respdiff/ask.ts';
 import { readReply } from '../support/respdiff/reply.ts';
-import { NAMEWALL_SERVES_TCP } from '../support/serves-tcp.ts';
 import { message, opt, question } from '../unit/dns/message.ts';
 
 const NAME = 'n1.load.example.org';
@@ -62,8 +61,8 @@ const OVER_TCP: readonly Row[] = [
   { what: 'dig over TCP', pod: 'digtcp', client: withArguments(DIG, '+tcp') },
   { what: 'drill over TCP', pod: 'drilltcp', client: withArguments(DRILL, '-t'), finds: [V4] },
 ];
-const ALL = NAMEWALL_SERVES_TCP ? [...CLIENTS, ...OVER_TCP] : CLIENTS;
-const TRANSPORTS = (['udp', 'tcp'] as const).filter((transport) => NAMEWALL_SERVES_TCP || transport === 'udp');
+const ALL = [...CLIENTS, ...OVER_TCP];
+const TRANSPORTS = ['udp', 'tcp'] as const;
 
 describe.skipIf(!canUseKernel)('a client of others', () => {
   let lab: Lab;

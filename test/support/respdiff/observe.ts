@@ -1,7 +1,6 @@
 // Asks every question of the authoritative server and of the three forwarders, and answers where they differ.
 import type { Lab } from '../../../src/cli/demo/lab.ts';
 import { CLUSTER_DNS } from '../../../src/cli/demo/topology.ts';
-import { NAMEWALL_SERVES_TCP } from '../serves-tcp.ts';
 import { Asker } from './ask.ts';
 import { differences } from './compare.ts';
 import type { Got } from './compare.ts';
@@ -58,8 +57,6 @@ async function compare(
   direct: Direct,
   begunMs: number,
 ): Promise<Difference[]> {
-  const isAsked = ({ transport }: Question): boolean =>
-    who !== 'namewall' || NAMEWALL_SERVES_TCP || transport === 'udp';
   const found: Difference[] = [];
   const note = (
     questions: readonly Question[],
@@ -73,12 +70,10 @@ async function compare(
         found.push({ who, words: [...words, round], what });
     });
   };
-  const [questions, expected] = [QUESTIONS.filter(isAsked), direct.questions.filter((_, i) => isAsked(QUESTIONS[i]!))];
   for (const round of ['first', 'again']) {
-    note(questions, round, expected, (await asker.askInTurn(server, questions)).map(read));
+    note(QUESTIONS, round, direct.questions, (await asker.askInTurn(server, QUESTIONS)).map(read));
   }
-  const [odd, expectedOdd] = [ODD_QUESTIONS.filter(isAsked), direct.odd.filter((_, i) => isAsked(ODD_QUESTIONS[i]!))];
-  note(odd, 'first', expectedOdd, (await asker.askTogether(server, odd)).map(read));
+  note(ODD_QUESTIONS, 'first', direct.odd, (await asker.askTogether(server, ODD_QUESTIONS)).map(read));
   return found;
 }
 
