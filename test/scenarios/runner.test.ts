@@ -1,6 +1,7 @@
 // The scenario runner itself: a test that cannot fail is worth nothing.
 import { expect, test } from 'vitest';
 import { playScenario } from '../support/scenario.ts';
+import { checkSpread } from '../support/scenario-spread.ts';
 
 const BEGIN = `# a rule
 policy policies/examples/one-name.yaml
@@ -15,6 +16,47 @@ const GRANTED = `${ANSWERED}kernel add grants4_tcp443 10.0.1.7 . 192.0.2.8 timeo
 
 test('a scenario that mentions everything passes', async () => {
   await playScenario(`${GRANTED}reply NOERROR 192.0.2.8`, 'a.scn', 'update');
+});
+
+const DENIED = `${BEGIN}ask 10.0.1.7 A n#.example.net times=3
+reply NXDOMAIN case n1.example.net
+reply NXDOMAIN
+reply NXDOMAIN case n3.example.net`;
+const TEXT = `${BEGIN}ask 10.0.1.7 TYPE65280 api.example.org
+upstream TYPE65280 api.example.org → rdata TYPE65280 c00c,00*3
+`;
+
+test('a query that is asked several times is answered as often', async () => {
+  await playScenario(DENIED, 'a.scn', 'update');
+});
+
+test('bytes can be repeated', async () => {
+  await playScenario(`${TEXT}reply NOERROR rdata TYPE65280 c00c000000`, 'a.scn', 'update');
+});
+
+test('ids and ports that are not drawn at random fail it', () => {
+  const questions = (idOf: (n: number) => number, portOf: (n: number) => number) =>
+    Array.from({ length: 1_600 }, (_, n) => ({ id: idOf(n), port: 40_000 + portOf(n) }));
+  const spread = (n: number) => (n * 40_503) & 0xffff;
+  expect(() => checkSpread(questions(spread, (n) => n % 16))).not.toThrow();
+  expect(() =>
+    checkSpread(
+      questions(
+        (n) => n,
+        (n) => n % 16,
+      ),
+    ),
+  ).toThrow('The first bits of the ids are not even');
+  expect(() =>
+    checkSpread(
+      questions(
+        (n) => spread(n) & 0xfff0,
+        (n) => n % 16,
+      ),
+    ),
+  ).toThrow('The last bits of the ids');
+  expect(() => checkSpread(questions(spread, () => 1))).toThrow('They came from 1 ports');
+  expect(() => checkSpread(questions(spread, (n) => (n % 3 === 0 ? n % 16 : 1)))).toThrow('The ports are not even');
 });
 
 test.each([
@@ -43,6 +85,11 @@ test.each([
   ['a wrong number of elements', `${GRANTED}kernel count grants4_tcp443 0`, 'grants4_tcp443 has 1 elements'],
   ['an event that did not happen', `${GRANTED}audit dns.denied`, 'No such event'],
   ['a counter with another value', `${GRANTED}count commits 2`, 'It is 1'],
+  ['a name too few', DENIED.replace('=3', '=2'), 'No reply was sent'],
+  ['another rdata', `${TEXT}reply NOERROR rdata TYPE65280 c00c0000`, 'no record TYPE65280 c00c0000'],
+  ['too few questions to say so', `${ASKED}upstream-spread`, 'Only 1 questions were asked'],
+  ['bytes that are none', `${BEGIN}ask 10.0.1.7 raw=0x00`, '"0x00" is not hexadecimal'],
+  ['EDNS where there should be none', `${ASKED}upstream A api.example.org plain → NOERROR`, 'No such query is pending'],
   [
     'an answer to nothing',
     `${BEGIN}upstream A api.example.org → 192.0.2.8`,

@@ -3,6 +3,7 @@ import { COUNTERS } from '../../src/bridge/counters.ts';
 import type { Message } from './scenario-message.ts';
 import type { Node } from './scenario-node.ts';
 import { compareReply } from './scenario-reply.ts';
+import { checkSpread } from './scenario-spread.ts';
 import type { Words } from './scenario-text.ts';
 import type { Seen, SeenChange } from './scenario-witness.ts';
 import { elementKey } from './scenario-world.ts';
@@ -43,6 +44,12 @@ export class Claims {
         return true;
       case 'incomplete':
         if (this.#node.open().complaints.shift() === undefined) throw new Error('The last change was complete');
+        return true;
+      case 'asked':
+        this.#asked(words);
+        return true;
+      case 'upstream-spread':
+        checkSpread(this.#node.witness.questions.map(({ message, from }) => ({ id: message.id, port: from.port })));
         return true;
       case 'ignore':
         this.#ignored.add(words.next('replies, upstream or kernel'));
@@ -89,6 +96,15 @@ export class Claims {
     const { replies, asks } = this.#node.witness;
     none('reply', replies, ({ to, message }) => `to ${to}: ${messageText(message)}`);
     for (const ask of asks) if (ask.replies === 0) ask.isSilent = true;
+  }
+
+  /** `asked [at most] N TYPE NAME` */
+  #asked(words: Words): void {
+    const isEnough = limitOf(words);
+    const [type, name] = [words.next('a type'), words.next('a name')];
+    const questions = this.#node.witness.questions.map(({ message }) => message.question);
+    const asked = questions.filter((each) => each?.type === type && each.name.toLowerCase() === name.toLowerCase());
+    if (!isEnough(asked.length)) throw new Error(`It was asked ${asked.length} times`);
   }
 
   #kernel(words: Words): void {
@@ -154,9 +170,17 @@ export class Claims {
     const text = words.next('a counter');
     const name = COUNTERS.find((each) => each === text);
     if (name === undefined) throw new Error(`There is no counter "${text}"`);
-    const [want, got] = [words.number('a number'), this.#node.open().counters.read()[name]];
-    if (want !== got) throw new Error(`It is ${got}`);
+    const isEnough = limitOf(words);
+    const got = this.#node.open().counters.read()[name];
+    if (!isEnough(got)) throw new Error(`It is ${got}`);
   }
+}
+
+/** `N` or `at most N` */
+function limitOf(words: Words): (got: number) => boolean {
+  const isLimit = words.skip('at') && words.skip('most');
+  const want = words.number('a number');
+  return (got) => (isLimit ? got <= want : got === want);
 }
 
 export function messageText({ rcode, question, records, opt, flags }: Message): string {

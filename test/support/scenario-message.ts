@@ -43,7 +43,9 @@ export interface Message {
     readonly payloadBytes: number;
     readonly flags: number;
     readonly ede: readonly number[];
-    options: number;
+    /** What is said beside these codes. */
+    readonly texts: readonly string[];
+    readonly options: number;
   };
 }
 
@@ -70,13 +72,14 @@ class Reading {
     let upper = 0;
     (['answer', 'authority', 'additional'] as const).forEach((section, s) => {
       for (let i = 0; i < (counts[s] ?? 0); i++) {
+        const ownerAt = this.#at;
         const owner = textOf(this.#labels());
         const [type, cls, ttl] = [this.#uint16(), this.#uint16(), this.#uint32()];
         const length = this.#uint16();
         const end = this.#at + length;
         if (end > b.length) throw new Error(`Record of ${owner} runs over the end`);
         if (type === OPT) {
-          if (opt !== undefined || section !== 'additional' || owner !== '.')
+          if (opt !== undefined || section !== 'additional' || b[ownerAt] !== 0)
             throw new Error('Misplaced or second OPT');
           upper = ttl >>> 24;
           opt = { payloadBytes: cls, flags: ttl & 0xffff, ...this.#options(end) };
@@ -133,9 +136,7 @@ class Reading {
     const raw = this.#bytes.subarray(this.#at, this.#at + length);
     this.#at += length;
     if (type === 1 && length === 4) return raw.join('.');
-    // Printed as IPv6 in every case: ::ffff:192.0.2.1 in an AAAA record is not 192.0.2.1.
-    if (type === 28 && length === 16)
-      return raw.toString('hex').startsWith('00000000000000000000ffff') ? 'mapped' : formatAddress(raw);
+    if (type === 28 && length === 16) return ipv6Text(raw);
     if (type === 1 || type === 28) throw new Error(`Address of ${length} bytes`);
     return raw.toString('hex');
   }
@@ -155,16 +156,20 @@ class Reading {
     }
   }
 
-  #options(end: number): { ede: number[]; options: number } {
+  #options(end: number): Omit<NonNullable<Message['opt']>, 'payloadBytes' | 'flags'> {
     const ede: number[] = [];
+    const texts: string[] = [];
     let options = 0;
     for (; this.#at < end; options++) {
       const code = this.#uint16();
       const length = this.#uint16();
-      if (code === EDE) ede.push(this.#bytes.readUInt16BE(this.#at));
+      if (code === EDE) {
+        ede.push(this.#bytes.readUInt16BE(this.#at));
+        texts.push(this.#bytes.toString('latin1', this.#at + 2, this.#at + length));
+      }
       this.#at += length;
     }
-    return { ede, options };
+    return { ede, texts, options };
   }
 
   #uint16(): number {
@@ -178,10 +183,13 @@ class Reading {
   }
 }
 
-/** What is no printable ASCII, and dots and backslashes, as `\DDD`: else two names would be one. */
+/** As IPv6 in every case: ::ffff:192.0.2.1 in an AAAA record is not 192.0.2.1. */
+function ipv6Text(bytes: Buffer): string {
+  return bytes.toString('hex').startsWith('00000000000000000000ffff') ? 'mapped' : formatAddress(bytes);
+}
+
+/** As in a scenario: what would be read as something else is `\DDD`. */
 function textOf(labels: readonly string[]): string {
-  const escaped = labels.map((label) =>
-    label.replaceAll(/[^!-~]|[.\\]/g, (byte) => `\\${String(byte.charCodeAt(0)).padStart(3, '0')}`),
-  );
-  return escaped.length === 0 ? '.' : escaped.join('.');
+  const escape = (character: string) => `\\${String(character.charCodeAt(0)).padStart(3, '0')}`;
+  return labels.length === 0 ? '.' : labels.map((label) => label.replaceAll(/[^!-~]|[.\\]/g, escape)).join('.');
 }

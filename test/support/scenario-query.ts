@@ -19,8 +19,8 @@ export interface QueryText {
 }
 
 /**
- * `TYPE NAME` or `raw=HEX`, then flags: `edns`, `edns=BYTES`, `version=N`, `do`, `ad`, `cd`, `id=N`, `port=N`, `to=SERVER`, `class=CH`,
- * `opcode=N`, `questions=N`, `option=CODE:HEX`, `second-opt`, `trailing=HEX`, `over=CONNECTION`, `split=BYTES`.
+ * `TYPE NAME` or `raw=HEX`, then flags: `edns`, `edns=BYTES`, `version=N`, `do`, `ad`, `cd`, `no-rd`, `id=N`, `port=N`, `to=SERVER`,
+ * `class=CH`, `opcode=N`, `questions=N`, `option=CODE:HEX+CODE:HEX`, `second-opt`, `trailing=HEX`, `over=CONNECTION`, `split=BYTES`.
  */
 export function readQuery(words: Words, defaultId: number): QueryText {
   const raw = /^raw=(.*)$/.exec(words.peek())?.[1];
@@ -36,7 +36,7 @@ export function readQuery(words: Words, defaultId: number): QueryText {
   const flags = readFlags(words);
   const asked = question(qname, type, CLASSES[flags.get('class') ?? 'IN'] ?? 0);
   const header =
-    FLAG.RD |
+    (flags.has('no-rd') ? 0 : FLAG.RD) |
     ((numberOf(flags, 'opcode') ?? 0) << 11) |
     (flags.has('ad') ? FLAG.AD : 0) |
     (flags.has('cd') ? FLAG.CD : 0);
@@ -58,16 +58,21 @@ function howOf(flags: ReadonlyMap<string, string>): Omit<QueryText, 'bytes'> {
 function optRecords(flags: ReadonlyMap<string, string>): Bytes[] {
   const needsOpt = ['edns', 'do', 'version', 'option', 'second-opt'].some((flag) => flags.has(flag));
   if (!needsOpt) return [];
-  const [code, hex = ''] = (flags.get('option') ?? '').split(':', 2);
-  const options = code === '' || code === undefined ? [] : option(Number(code), [...bytesOf(hex)]);
+  const options = (flags.get('option')?.split('+') ?? []).flatMap(optionOf);
   const ttl = ((numberOf(flags, 'version') ?? 0) << 16) | (flags.has('do') ? DO : 0);
   const one = opt(options, { payload: numberOf(flags, 'edns') || 1232, ttl });
   return flags.has('second-opt') ? [one, one] : [one];
 }
 
+/** `CODE:HEX` */
+export function optionOf(text: string): Bytes {
+  const [code = '', hex = ''] = text.split(':', 2);
+  return option(Number(code), [...bytesOf(hex)]);
+}
+
 function readFlags(words: Words): Map<string, string> {
   const known =
-    /^(edns|version|do|ad|cd|id|port|to|class|opcode|questions|option|second-opt|trailing|over|split)(?:=(.*))?$/;
+    /^(edns|version|do|ad|cd|no-rd|id|port|to|class|opcode|questions|option|second-opt|trailing|over|split)(?:=(.*))?$/;
   const flags = new Map<string, string>();
   while (!words.isEmpty) {
     const word = words.next('a flag');

@@ -1,9 +1,10 @@
 // The words of an `upstream` statement → an answer's bytes. Records are owned by the question's name until a CNAME or `owner` moves on.
 import { parseAddress } from '../../src/base/ip.ts';
-import { FLAG, typeFromName } from '../../src/dns/codes.ts';
+import { FLAG, TYPE, typeFromName } from '../../src/dns/codes.ts';
 import { message, name, pointer, question, record, u16, u32 } from '../unit/dns/message.ts';
 import type { Bytes } from '../unit/dns/message.ts';
 import type { Message } from './scenario-message.ts';
+import { optionOf } from './scenario-query.ts';
 import { serviceRdata } from './scenario-services.ts';
 import { bytesOf } from './scenario-text.ts';
 import type { Words } from './scenario-text.ts';
@@ -14,7 +15,7 @@ const QUESTION_AT = 12;
 
 interface Draft {
   section: 'answers' | 'authority' | 'additional';
-  owner: string;
+  owner: string | Bytes;
   type: number;
   class: number;
   ttl: number | undefined;
@@ -32,9 +33,11 @@ export interface UpstreamAnswer {
 }
 
 /**
- * Items: ADDRESS, ADDRESS-LAST (a range in the last byte), `CNAME name`, `owner name`, `TXT text`, `SOA`, `NS name`, `rdata TYPE HEX`,
- * `DNAME name`, `HTTPS PRIORITY TARGET PARAMETERS` and the same of SVCB, an rcode, `ttl N` (of the records before it that have none), `class N` and `rdlength N` (of the next record), `authority`, `additional`,
- * `tc`, `ad`, `aa`, `wrong id`, `question NAME`, `trailing HEX`, `counts N`, `raw HEX`, `nothing`, `to another socket`, `from ADDRESS`.
+ * Items: ADDRESS, ADDRESS-LAST (a range in the last byte), `CNAME name`, `owner name`, `TXT text`, `SOA`, `SOA min N`, `NS name`,
+ * `rdata TYPE HEX`, `DNAME name`, `HTTPS PRIORITY TARGET PARAMETERS` and the same of SVCB, `repeat N` (the record before so many times more), an
+ * rcode, `rcode N`, `ttl N` (of the records before it that have none), `class N` and `rdlength N` (of the next record), `authority`,
+ * `additional`, `bomb N`, `opt -`, `opt CODE:HEX+CODE:HEX`, `tc`, `ad`, `aa`, `wrong id`, `question NAME`, `trailing HEX`, `counts N`,
+ * `raw HEX`, `nothing`, `to another socket`, `from ADDRESS`.
  */
 export function readAnswer(words: Words, asked: Message, question0: Bytes): UpstreamAnswer {
   const reading = new AnswerReading(asked, question0);
@@ -49,6 +52,8 @@ class AnswerReading {
   #section: Draft['section'] = 'answers';
   #owner: string;
   #flags: number = FLAG.QR | FLAG.RD | FLAG.RA;
+  /** Of all OPT records: what does not fit into the header. */
+  #upperRcode = 0;
   #id: number;
   #otherQuestion: Bytes | undefined;
   #nextClass: number | undefined;
@@ -107,7 +112,7 @@ class AnswerReading {
         return this.#add(6, [
           ...name('ns.example.org'),
           ...name('root.example.org'),
-          ...[1, 2, 3, 4, 3600].flatMap(u32),
+          ...[1, 2, 3, 4, words.skip('min') ? words.number('seconds') : 3600].flatMap(u32),
         ]);
       case 'TXT': {
         const text = [...Buffer.from(words.next('a text'), 'latin1')];
@@ -140,6 +145,21 @@ class AnswerReading {
       case 'additional':
         this.#section = word;
         return;
+      case 'rcode': {
+        const rcode = words.number('an rcode');
+        this.#flags |= rcode & FLAG.RcodeMask;
+        this.#upperRcode = rcode >> 4;
+        return;
+      }
+      case 'repeat': {
+        const last = this.#records.slice(-1);
+        for (let n = words.number('a number'); n > 0; n--) this.#records.push(...last);
+        return;
+      }
+      case 'bomb':
+        return this.#bomb(words.number('records'));
+      case 'opt':
+        return this.#opt(words.next('options'));
       case 'tc':
         this.#flags |= FLAG.TC;
         return;
@@ -164,6 +184,25 @@ class AnswerReading {
       default:
         return this.#astray(word, words);
     }
+  }
+
+  /** A ladder of 126 pointers, each to the one before, and records whose names begin at its top. The first item of an answer. */
+  #bomb(records: number): void {
+    const at = QUESTION_AT + this.#question.length + 11; // behind the record's fixed part, its owner the root
+    const rungs = Array.from({ length: 126 }, (_, i) => pointer(i === 0 ? at : at + 2 * i - 1)).flat();
+    const top = at + rungs.length - 1;
+    const fixed = { section: this.#section, class: 1, ttl: undefined, rdlength: undefined };
+    this.#records.push({ ...fixed, owner: '.', type: TYPE.NULL, rdata: [0, ...rungs] });
+    for (let i = 0; i < records; i++) {
+      const owner = pointer(top - 2 * (i % 2)); // no owner is that of the record before
+      this.#records.push({ ...fixed, owner, type: TYPE.NS, rdata: pointer(top) });
+    }
+  }
+
+  #opt(options: string): void {
+    const rdata = options === '-' ? [] : options.split('+').flatMap(optionOf);
+    const fixed = { owner: '.', type: TYPE.OPT, class: 1232, ttl: 0, rdlength: undefined };
+    this.#records.push({ section: 'additional', ...fixed, rdata });
   }
 
   /** What makes an answer one to somebody else. */
@@ -206,8 +245,10 @@ class AnswerReading {
   }
 
   #write(it: Draft): Bytes {
-    const owner = it.owner === this.#asked.question?.name ? pointer(QUESTION_AT) : name(it.owner);
-    const fixed = { owner, type: it.type, class: it.class, ttl: it.ttl ?? DEFAULT_TTL, rdata: it.rdata };
+    const isAsked = it.owner === this.#asked.question?.name && it.owner !== '.'; // a pointer to the root is longer than the root
+    const owner = isAsked ? pointer(QUESTION_AT) : it.owner;
+    const ttl = it.type === TYPE.OPT ? this.#upperRcode * 2 ** 24 : (it.ttl ?? DEFAULT_TTL);
+    const fixed = { owner, type: it.type, class: it.class, ttl, rdata: it.rdata };
     return record(it.rdlength === undefined ? fixed : { ...fixed, rdlength: it.rdlength });
   }
 }

@@ -1,6 +1,7 @@
 // The words of a `reply` statement, compared with a reply. What they do not mention must not be there; TTLs, CNAMEs and AA are compared
 // only when they are mentioned.
 import type { Message, MessageRecord } from './scenario-message.ts';
+import { bytesOf } from './scenario-text.ts';
 import type { Words } from './scenario-text.ts';
 
 const TC = 0x0200;
@@ -15,6 +16,8 @@ interface Expected {
   cnames: string[];
   /** TYPE of every other record. */
   others: string[];
+  /** `TYPE RDATA` of some of them. */
+  rdata: string[];
   /** `TYPE PRIORITY TARGET PARAMETERS` of these. */
   services: string[];
   flags: Set<string>;
@@ -45,6 +48,8 @@ export function compareReply(words: Words, reply: Message): string[] {
     compare('services', expected.services, services);
   }
   compare('other records', expected.others.toSorted(), others.map(({ type }) => type).toSorted());
+  const rdata = others.map((each) => `${each.type} ${each.rdata}`);
+  for (const want of expected.rdata) if (!rdata.includes(want)) differences.push(`no record ${want}`);
   if (expected.ttl !== undefined) {
     compare('TTL', expected.ttl, [...new Set(reply.records.map(({ ttl }) => ttl))]);
   }
@@ -60,8 +65,9 @@ export function compareReply(words: Words, reply: Message): string[] {
 }
 
 /**
- * `RCODE`, then in any order: ADDRESS, `additional ADDRESS` (or authority), `CNAME name`, `HTTPS PRIORITY TARGET PARAMETERS` (or SVCB), `record TYPE`, `ttl N` (of every record),
- * `ede N`, `tc`, `ad`, `aa`, `not-aa`, `no-question`, `case NAME`, `id N`.
+ * `RCODE`, then in any order: ADDRESS, `additional ADDRESS` (or authority), `CNAME name`, `HTTPS PRIORITY TARGET PARAMETERS` (or SVCB),
+ * `record TYPE`, `rdata TYPE RDATA` (the same with its bytes in hexadecimal, or its name), `ttl N` (of every record), `ede N`, `tc`, `ad`,
+ * `aa`, `not-aa`, `no-question`, `case NAME`, `id N`.
  */
 function readExpected(words: Words): Expected {
   const expected: Expected = {
@@ -69,6 +75,7 @@ function readExpected(words: Words): Expected {
     addresses: [],
     cnames: [],
     others: [],
+    rdata: [],
     services: [],
     flags: new Set(),
   };
@@ -81,6 +88,12 @@ function readExpected(words: Words): Expected {
       case 'record':
         expected.others.push(words.next('a type'));
         break;
+      case 'rdata': {
+        const type = words.next('a type');
+        expected.others.push(type);
+        expected.rdata.push(`${type} ${rdataOf(words.next('hexadecimal bytes or a name'))}`);
+        break;
+      }
       case 'HTTPS':
       case 'SVCB':
         expected.others.push(word);
@@ -115,6 +128,11 @@ function readExpected(words: Words): Expected {
 
 function textOf(value: Comparable): string {
   return (typeof value === 'object' ? value.join(' ') : String(value ?? '')) || 'none';
+}
+
+/** A name has a dot; `-` is no byte at all. */
+function rdataOf(word: string): string {
+  return word.includes('.') ? word : Buffer.from(bytesOf(word.replace(/^-$/, ''))).toString('hex');
 }
 
 function ofTypes(reply: Message, types: readonly string[]): MessageRecord[] {

@@ -93,7 +93,12 @@ export function milliseconds(word: string): number {
   return Number(match[1]) * factor;
 }
 
-export function bytesOf(hex: string): Uint8Array {
-  if (!/^([0-9a-fA-F]{2})*$/.test(hex)) throw new Error(`"${hex}" is not hexadecimal`);
-  return Uint8Array.from(Buffer.from(hex, 'hex'));
+/** Hexadecimal, in parts joined by commas; `61*64` is 64 times the byte 0x61. */
+export function bytesOf(text: string): Uint8Array {
+  const parts = text.split(',').map((part) => {
+    const [, hex, times = '1'] = /^((?:[0-9a-fA-F]{2})*)(?:\*(\d+))?$/.exec(part) ?? [];
+    if (hex === undefined) throw new Error(`"${part}" is not hexadecimal`);
+    return Buffer.from(hex.repeat(Number(times)), 'hex');
+  });
+  return Uint8Array.from(Buffer.concat(parts));
 }

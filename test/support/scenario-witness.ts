@@ -17,9 +17,9 @@ const DNS_PORT = 53;
 const MIN_UDP_BYTES = 512;
 const MAX_UDP_BYTES = 1232;
 const QR = 0x8000;
-const DO = 0x8000;
 const RA = 0x0080;
 const Z = 0x0040;
+const DO = 0x8000;
 const COPIED = 0x7800 | 0x0100 | 0x0010; // opcode, RD, CD
 const LOOPBACK: readonly string[] = ['127.0.0.1', '::1'];
 /** Jiffies and doubles; far below what a client could notice. */
@@ -122,7 +122,10 @@ export class Witness {
         `${question?.name} ${question?.type} was asked upstream, and no pod that may ask it waits for it`,
       );
     }
-    const isBare = (opt?.options ?? 0) === 0 && records.length === 0 && (message.flags & 0xff8f & ~0x0100) === 0;
+    const isBare =
+      (opt === undefined || opt.options === 0) && records.length === 0 && (message.flags & 0xff8f & ~0x0100) === 0;
+    if (opt !== undefined && opt.payloadBytes !== MAX_UDP_BYTES)
+      this.broken.push(`the query for ${question?.name} says that we take ${opt.payloadBytes} bytes`);
     if (!isBare)
       this.broken.push(`the query for ${question?.name} carries more upstream than a question and an empty OPT`);
   }
@@ -161,6 +164,8 @@ export class Witness {
       complain('has OPT and the query not, or the reverse');
     if (reply.opt !== undefined && reply.opt.flags !== ((asked.opt?.flags ?? 0) & DO))
       complain('does not copy DO, or more');
+    if (reply.opt?.texts.some((text) => !/^[ -~]{0,64}$/.test(text)) === true)
+      complain('has text in an Extended DNS Error that is long or not printable');
     if (reply.opt !== undefined && reply.opt.options > reply.opt.ede.length) complain('has an option that is no error');
     const limit = Math.min(Math.max(asked.opt?.payloadBytes ?? 0, MIN_UDP_BYTES), MAX_UDP_BYTES);
     if (lengthBytes > limit) complain(`is ${lengthBytes} bytes long, the client takes ${limit}`);

@@ -62,8 +62,8 @@ class Play {
   async statement(line: number, verb: string, words: Words): Promise<void> {
     if (!(await this.#node.statement(verb, words))) {
       this.#node.open();
-      if (verb === 'ask') this.#ask(line, words);
-      else if (verb === 'upstream') this.#upstream(words);
+      if (verb === 'ask') repeat(words, (each) => this.#ask(line, each));
+      else if (verb === 'upstream') repeat(words, (each) => this.#upstream(each));
       else if (verb === 'forge') this.#forge(words);
       else if (verb === 'tcp') this.#streams.statement(words);
       else if (!this.#claims.statement(verb, words)) this.#happen(verb, words);
@@ -147,12 +147,14 @@ class Play {
     const name = words.next('a name');
     const server = words.skip('at') ? words.next('a server') : undefined;
     const isByStream = words.skip('tcp');
+    const form = ['plain', 'edns'].find((word) => words.skip(word));
     const isAgain = words.skip('again');
     const { questions } = this.#node.witness;
     const matching = questions.filter(
-      ({ message: { question }, server: asked, far }) =>
+      ({ message: { question, opt }, server: asked, far }) =>
         (far !== undefined) === isByStream &&
         question?.type === type &&
+        (form === undefined || (form === 'plain') === (opt === undefined)) &&
         question.name.toLowerCase() === name.toLowerCase() &&
         (server === undefined || isEndpoint(asked, server)),
     );
@@ -218,6 +220,18 @@ class Play {
     const times = words.skip('times') ? words.number('a number') : 1;
     const destination = words.skip('of') ? { destination: shortBytes(words.next('an address')) } : {};
     this.#node.open().sys.nftables.refuse({ errno, times, ...destination });
+  }
+}
+
+/** With `times=N` as often, `#` in a word being 1 to N. */
+function repeat(words: Words, once: (words: Words) => void): void {
+  const all = words.rest();
+  const times = all.find((word) => word.startsWith('times='));
+  const kept = all.filter((word) => word !== times);
+  for (let i = 1; i <= Number(times?.slice(6) ?? 1); i++) {
+    const each = new Words(kept.map((word) => word.replaceAll('#', String(i))));
+    once(each);
+    each.end();
   }
 }
 
