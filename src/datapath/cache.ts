@@ -29,3 +29,4 @@ export function keyOf(plane: Plane, slot: number): AnswerKey {
 function keyFlags({ slots }: Plane, slot: number): number {
   return slots.dnssecOk[slot]! + ((slots.flags[slot]! & FLAG.CD) !== 0 ? 2 : 0);
 }
+  key.pod = slots.pod[slot]!;

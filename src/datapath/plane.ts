@@ -171,7 +171,7 @@ export class Plane {
     this.deadlines = new Deadlines(ATTEMPT_MS, this.slots.capacity);
     this.stored = new Int32Array(this.slots.capacity).fill(NO_ANSWER);
     this.storedSerial = new Int32Array(this.slots.capacity);
-    this.key = { hash: 0, name: this.slots.folded, nameAt: 0, nameBytes: 0, qtype: 0, flags: 0 };
+    this.key = { hash: 0, name: this.slots.folded, nameAt: 0, nameBytes: 0, qtype: 0, flags: 0, pod: 0 };
     this.verdicts = Array.from({ length: this.slots.capacity }, () => UNSELECTED);
     this.ranges = new AnswerRanges(settings.protect, settings.internalZones);
     this.queries = new PacketBatch(sys, BATCH, QUERY_BYTES);

@@ -12,6 +12,8 @@ export interface AnswerKey {
   readonly qtype: number;
   /** Bit 0: DO, bit 1: CD. */
   readonly flags: number;
+  /** Index of the pod that asks: what is kept for it counts as its own. No part of the question. */
+  readonly pod: number;
 }
 
 /** A message without id, OPT and casing: patched while it is copied out. Pointers are relative to its begin. */

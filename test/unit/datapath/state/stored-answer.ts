@@ -72,6 +72,6 @@ export function draftOf(changes: Partial<AnswerDraft> = {}): AnswerDraft {
 }
 
 /** The key of a name in the middle of other bytes, as it stands in the query slots. */
-export function keyOf(name: Uint8Array, hash = 1, { qtype = 1, flags = 0 } = {}): AnswerKey {
-  return { hash, name: Uint8Array.from([0xee, ...name, 0xee]), nameAt: 1, nameBytes: name.length, qtype, flags };
+export function keyOf(name: Uint8Array, hash = 1, { qtype = 1, flags = 0, pod = 0 } = {}): AnswerKey {
+  return { hash, name: Uint8Array.from([0xee, ...name, 0xee]), nameAt: 1, nameBytes: name.length, qtype, flags, pod };
 }
