@@ -39,7 +39,7 @@ export interface AnswerDraft {
   addressCount: number;
   /** Addresses that were withheld because they lie in a never-granted range. */
   withheld: number;
-  /** Minimum over the chain and its addresses, seconds as received. */
+  /** Minimum over the chain and its addresses, seconds as received; of a negative answer without a chain, how long it is valid. */
   ttlSeconds: number;
   storedMs: number;
   expiryMs: number;

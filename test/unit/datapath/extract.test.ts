@@ -22,6 +22,7 @@ import {
   record,
   repeat,
   response,
+  u32,
   type Bytes,
   type MessageText,
 } from '../dns/message.ts';
@@ -112,6 +113,13 @@ const aaaa = (owner: string | Bytes, address: string, ttl = 300): Bytes =>
 const rrsig = (owner: string | Bytes, ttl = 300): Bytes =>
   record({ owner, type: TYPE.RRSIG, ttl, rdata: [...repeat(0, 18), ...name('example.org'), 1, 2, 3] });
 const ns = (owner: string, ttl = 300): Bytes => record({ owner, type: TYPE.NS, ttl, rdata: name('ns.example.org') });
+const soa = (owner: string, ttl = 300): Bytes =>
+  record({
+    owner,
+    type: TYPE.SOA,
+    ttl,
+    rdata: [...name('ns.example.org'), ...name('h.example.org'), ...[1, 2, 3, 4, 60].flatMap(u32)],
+  });
 const txt = (owner: string | Bytes, ttl = 300): Bytes => record({ owner, type: TYPE.TXT, ttl, rdata: [2, 0x68, 0x69] });
 
 describe('which addresses may be granted', () => {
@@ -291,7 +299,20 @@ describe('time', () => {
       {},
       { ttl: 9, validFor: 9 },
     ],
-    ['no answer lives no time: it is not kept (R7)', {}, {}, { ttl: 0, validFor: 0 }],
+    ['no answer without a SOA lives no time: it is not kept (R7)', {}, {}, { ttl: 0, validFor: 0 }],
+    ['no answer, as long as its SOA says', { authority: [soa('example.org', 20)] }, {}, { ttl: 20, validFor: 20 }],
+    [
+      'no answer at the end of a chain, as long as both say; the chain has its own TTL',
+      { answers: [cname(NAME, 'b.example.net', 90)], authority: [soa('example.net', 20)] },
+      {},
+      { ttl: 90, validFor: 20 },
+    ],
+    [
+      'a CNAME that was asked for itself',
+      { answers: [cname(NAME, 'b.example.net', 90)] },
+      { qtype: TYPE.CNAME },
+      { ttl: 90, validFor: 90 },
+    ],
   ])('%s', (_why, it, asked, { ttl, validFor }) => {
     const stored = answerTo(it, asked);
     expect(stored).toMatchObject({ ttlSeconds: ttl, storedMs: NOW_MS });
@@ -307,11 +328,20 @@ describe('time', () => {
     expect(recordsOf(stored.plain)).toEqual(['answer CNAME 90', 'answer A 20 192.0.2.1', 'authority NS 5000']);
   });
 
+  test('TTLs of one set are the least of them for who may only ask, too (R6, M63)', () => {
+    const stored = answerTo({
+      answers: [a(NAME, [192, 0, 2, 1], 300), a(NAME, [192, 0, 2, 2], 10), a('b.example.net')],
+    });
+    const level = ['answer A 10 192.0.2.1', 'answer A 10 192.0.2.2'];
+    expect(recordsOf(stored.judged)).toEqual(level);
+    expect(recordsOf(stored.plain)).toEqual([...level, 'answer A 300 192.0.2.1']);
+  });
+
   test.each([['plain'], ['judged']] as const)('the places of the TTLs are noted: %s', (which) => {
     const stored = answerTo({ answers: [a(NAME, [192, 0, 2, 1], 0x0102_0304)], authority: [ns('example.org', 77)] });
     const { bytes, ttlOffsets } = stored[which];
     const ttls = ttlOffsets.map((at) => Buffer.from(bytes).readUInt32BE(at));
-    expect(ttls).toEqual([which === 'plain' ? 0x0102_0304 : MAX_TTL_SECONDS, 77]);
+    expect(ttls).toEqual([which === 'plain' ? 604_800 : MAX_TTL_SECONDS, 77]);
   });
 });
 
@@ -372,17 +402,30 @@ test('a code that needs OPT is remembered whole', () => {
 
 test.each<[string, MessageText, Asked, boolean]>([
   ['an address', { answers: [a(NAME)] }, {}, true],
-  ['a chain that ends in nothing', { answers: [cname(NAME, 'b.example.net')] }, {}, true],
+  ['a chain that ends in nothing, without a SOA', { answers: [cname(NAME, 'b.example.net')] }, {}, false],
+  [
+    'a chain that ends in nothing',
+    { answers: [cname(NAME, 'b.example.net')], authority: [soa('example.net')] },
+    {},
+    true,
+  ],
   ['another type', { answers: [txt(NAME)] }, { qtype: TYPE.TXT }, true],
   ['a second of time', { answers: [a(NAME, [192, 0, 2, 1], 1)] }, {}, true],
   ['no time at all', { answers: [a(NAME, [192, 0, 2, 1], 0)] }, {}, false],
   ['one record without time', { answers: [a(NAME), a(NAME, [192, 0, 2, 2], 0)] }, {}, false],
   ['no time in the authority section', { answers: [a(NAME)], authority: [ns('example.org', 0)] }, {}, false],
-  ['no data', {}, {}, false],
+  ['no data, without a SOA', {}, {}, false],
+  ['no data', { authority: [soa('example.org')] }, {}, true],
   ['no data of this name', { answers: [a('b.example.net')] }, {}, false],
-  ['no such name', { flags: FLAG.QR | RCODE.NXDomain }, {}, false],
-  ['a chain to no such name', { flags: FLAG.QR | RCODE.NXDomain, answers: [cname(NAME, 'b.example.net')] }, {}, false],
-  ['a failure', { flags: FLAG.QR | RCODE.ServFail }, {}, false],
+  ['no such name, without a SOA', { flags: FLAG.QR | RCODE.NXDomain }, {}, false],
+  ['no such name', { flags: FLAG.QR | RCODE.NXDomain, authority: [soa('example.org')] }, {}, true],
+  [
+    'a chain to no such name, without a SOA',
+    { flags: FLAG.QR | RCODE.NXDomain, answers: [cname(NAME, 'b.example.net')] },
+    {},
+    false,
+  ],
+  ['a failure', { flags: FLAG.QR | RCODE.ServFail, authority: [soa('example.org')] }, {}, false],
 ])('kept for others or not: %s', (_why, it, asked, want) => {
   expect(extracted(it, asked)).toBe(true);
   expect(isCacheable(plane)).toBe(want);
