@@ -6,7 +6,7 @@ import type { Denial as Reply } from '../dns/build-reply.ts';
 import { RCODE } from '../dns/codes.ts';
 import { audit } from './audit.ts';
 import type { AuditDetail } from './audit.ts';
-import { NOT_A_POD, PROTECTED } from './denials.ts';
+import { NOT_A_POD, PROTECTED, REMEMBERED } from './denials.ts';
 import type { Plane } from './plane.ts';
 import { replyJudged, replyPlain, replyTruncated, replyWithout } from './reply.ts';
 import { arePrivate } from './state/answer-ranges.ts';
@@ -59,6 +59,17 @@ export function concludeTruncated(plane: Plane, slot: number): void {
   detail.rule = plane.verdicts[slot]!.rule;
   replyTruncated(plane, slot);
   finish(plane, slot);
+}
+
+/** The question failed a moment ago: told as then, without asking again. */
+export function concludeFailed(plane: Plane, slot: number, failure: number): void {
+  plane.slots.auditFlags[slot]! |= AUDIT_FLAG.Cached;
+  plane.count(COUNT.cache_hits);
+  const rcode = plane.failures.rcode(failure);
+  const reply = REMEMBERED[rcode]!;
+  if (rcode === RCODE.ServFail) return fail(plane, slot, reply, plane.failures.reason(failure));
+  plane.detail.reset(AUDIT_KIND.Allowed, rcode).rule = plane.verdicts[slot]!.rule;
+  finish(plane, slot, reply);
 }
 
 export function refuse(plane: Plane, slot: number, reply: Reply, reason: number): void {

@@ -14,6 +14,13 @@ export const NOT_GRANTED = reply(RCODE.ServFail, EDE.Other, 'namewall: address c
 export const OVER_QUOTA = reply(RCODE.ServFail, EDE.Other, 'namewall: quota reached');
 export const NO_UPSTREAM = reply(RCODE.ServFail, EDE.NoReachableAuthority, 'namewall: no answer from upstream');
 export const BAD_UPSTREAM = reply(RCODE.ServFail, EDE.NetworkError, 'namewall: unusable answer from upstream');
+/** What is answered while a failure is remembered, by the rcode of then; EDE 13 is for SERVFAIL (RFC 8914 §4.14). */
+export const REMEMBERED: Readonly<Record<number, Reply>> = {
+  [RCODE.ServFail]: reply(RCODE.ServFail, EDE.CachedError, 'namewall: no usable answer from upstream a moment ago'),
+  [RCODE.FormErr]: reply(RCODE.FormErr),
+  [RCODE.NotImp]: reply(RCODE.NotImp),
+  [RCODE.Refused]: reply(RCODE.Refused),
+};
 export const INTERNAL = reply(RCODE.ServFail, EDE.Other, 'namewall: internal error');
 
 const BLOCKED = 'namewall: name not allowed by policy';

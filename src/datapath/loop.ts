@@ -123,6 +123,7 @@ export class Loop {
     this.#pruneAtMs = Number.POSITIVE_INFINITY; // the owner says when the chains have switched
     this.plane.auditBudget.end(this.#tellFolded); // while the indexes still mean the same pods
     this.plane.nowMs = this.#sys.nowMs();
+    this.plane.failures.forget(this.plane.nowMs);
     const isDone = adopt(this.plane, snapshot);
     this.#control.applied(snapshot.generation);
     return isDone;
@@ -148,6 +149,7 @@ export class Loop {
     const { upstreams } = this.plane;
     flushQuestions(this.plane); // the socket drawn for them may be closed from here on
     upstreams.replace(zones, this.#watchSocket);
+    this.plane.failures.forget(this.#sys.nowMs());
     return upstreams.unreachable;
   }
 

@@ -18,6 +18,7 @@ import type { AnswerKey } from './state/answer-draft.ts';
 import { AnswerRanges } from './state/answer-ranges.ts';
 import { AuditBudget } from './state/audit-budget.ts';
 import { Deadlines } from './state/deadlines.ts';
+import { Failures } from './state/failures.ts';
 import { Grants } from './state/grants.ts';
 import { Lookups, Noted } from './state/lookups.ts';
 import { POD_INDEXES, PodTable } from './state/pod-table.ts';
@@ -121,6 +122,7 @@ export class Plane {
   readonly slots = new QuerySlots();
   readonly pods = new PodTable();
   readonly store = new AnswerStore();
+  readonly failures = new Failures();
   readonly lookups = new Lookups();
   readonly deadlines: Deadlines;
   readonly random: RandomPool;

@@ -4,13 +4,14 @@ import { AUDIT_FLAG, REASON } from '../bridge/audit-record.ts';
 import { COUNT } from '../bridge/counters.ts';
 import { ANSWER, parseAnswer } from '../dns/answer.ts';
 import { RCODE } from '../dns/codes.ts';
-import { cacheKey, keyOf } from './cache.ts';
-import { concludeTruncated, fail, refuse } from './conclude.ts';
+import { cacheKey, failureFromCache, isRefusedAnyway, keepFailure, keyOf } from './cache.ts';
+import { concludeFailed, concludeTruncated, fail, refuse } from './conclude.ts';
 import { BAD_UPSTREAM, INTERNAL, NO_UPSTREAM, NOT_A_POD, OVER_QUOTA } from './denials.ts';
 import { extract, isCacheable } from './extract.ts';
 import { FORWARD, forward, hasOtherServer, retry, stopAsking, trust } from './forward.ts';
 import type { Plane } from './plane.ts';
 import { NO_ANSWER } from './state/answer-store.ts';
+import { NO_FAILURE } from './state/failures.ts';
 import { NO_POD } from './state/pod-table.ts';
 import { ATTEMPTS, NO_SLOT, STATE } from './state/query-slots.ts';
 
@@ -41,9 +42,11 @@ export class Pursuit {
     this.#next = next;
   }
 
-  /** Asks the slot's question, or lets it wait for the same one. */
+  /** Asks the slot's question, or lets it wait for the same one; unless it has just failed. */
   begin(slot: number): void {
     const plane = this.#plane;
+    const failure = failureFromCache(plane, slot);
+    if (failure !== NO_FAILURE) return concludeFailed(plane, slot, failure);
     plane.count(COUNT.cache_misses);
     const outcome = forward(plane, slot, cacheKey(plane, slot));
     if (outcome === FORWARD.OverBudget) {
@@ -67,9 +70,13 @@ export class Pursuit {
     const isRefusal = answer.rcode === RCODE.ServFail || answer.rcode === RCODE.Refused;
     const hasOther = isRefusal && slots.attempts[slot]! < ATTEMPTS && hasOtherServer(plane, slot);
     if (hasOther && retry(plane, slot)) return;
-    if (answer.rcode === RCODE.ServFail) return this.#forEachWaiter(slot, this.#answerFailed);
+    if (answer.rcode === RCODE.ServFail) {
+      keepFailure(plane, slot, RCODE.ServFail, REASON['upstream-failed']);
+      return this.#forEachWaiter(slot, this.#answerFailed);
+    }
     trust(plane, slot);
     if (!extract(plane, slot, bytes)) return this.#unusable(slot);
+    if (isRefusedAnyway(answer.rcode)) keepFailure(plane, slot, answer.rcode, REASON['upstream-failed']);
     const { store, draft } = plane;
     const key = keyOf(plane, slot);
     this.#stored = isCacheable(plane) ? store.keep(key, draft) : store.pass(key, draft);
@@ -84,6 +91,7 @@ export class Pursuit {
     if (plane.slots.state[slot] !== STATE.Upstream) return;
     plane.count(COUNT.upstream_timeouts);
     if (plane.slots.attempts[slot]! < ATTEMPTS && retry(plane, slot)) return;
+    keepFailure(plane, slot, RCODE.ServFail, REASON['upstream-timeout']);
     this.#forEachWaiter(slot, this.#answerNoUpstream);
   }
 
@@ -97,6 +105,7 @@ export class Pursuit {
     plane.count(COUNT.upstream_malformed);
     // Asked again at once, of the next server: a forged or damaged datagram must not be the end of the question (CVE-2023-28452).
     if (plane.slots.attempts[slot]! < ATTEMPTS && retry(plane, slot)) return;
+    keepFailure(plane, slot, RCODE.ServFail, REASON['upstream-malformed']);
     this.#forEachWaiter(slot, this.#answerUnusable);
   }
 
