@@ -40,6 +40,7 @@ export const AUDIT_REASON = [
   'protected-address', // every address lies in a never-granted range
   'internal-error',
   'truncated', // too big for the client over UDP
+  'not-ready', // no policy and no pods are known yet
   'special-name', // answered without asking anyone: dns/special-names.ts, or the health check `. NS`
   'address-cap', // more addresses than an answer may have
 ] as const;

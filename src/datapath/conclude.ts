@@ -7,7 +7,7 @@ import { RCODE } from '../dns/codes.ts';
 import { isService } from '../dns/svcb.ts';
 import { audit } from './audit.ts';
 import type { AuditDetail } from './audit.ts';
-import { NOT_A_POD, PROTECTED } from './denials.ts';
+import { NOT_A_POD, PROTECTED, REMEMBERED } from './denials.ts';
 import { handOver } from './dug.ts';
 import type { Plane } from './plane.ts';
 import { replyJudged, replyPlain, replyTruncated, replyWithout } from './reply.ts';
@@ -30,7 +30,7 @@ export function conclude(plane: Plane, slot: number, answer: number): void {
   }
   if (arePrivate(detail)) detail.flags = AUDIT_FLAG.Private;
   const isWithheld = store.withheld(answer) > 0;
-  const isCapped = store.capped(answer) > 0;
+  const isCapped = store.isCapped(answer);
   if ((isWithheld || isCapped) && isAudited(plane, slot))
     return concludeUnjudged(plane, slot, answer, REASON[isWithheld ? 'protected-address' : 'address-cap']);
   if (isWithheld) {
@@ -77,6 +77,17 @@ export function concludeTruncated(plane: Plane, slot: number, answer = NO_ANSWER
 export function concludeLocally(plane: Plane, slot: number, reply: Reply, reason: number): void {
   plane.count(COUNT.queries_local);
   plane.detail.reset(AUDIT_KIND.Allowed, reply.rcode).reason = reason;
+  finish(plane, slot, reply);
+}
+
+/** The question failed a moment ago: told as then, without asking again. */
+export function concludeFailed(plane: Plane, slot: number, failure: number): void {
+  plane.slots.auditFlags[slot]! |= AUDIT_FLAG.Cached;
+  plane.count(COUNT.cache_hits);
+  const rcode = plane.failures.rcode(failure);
+  const reply = REMEMBERED[rcode]!;
+  if (rcode === RCODE.ServFail) return fail(plane, slot, reply, plane.failures.reason(failure));
+  plane.detail.reset(AUDIT_KIND.Allowed, rcode).rule = plane.verdicts[slot]!.rule;
   finish(plane, slot, reply);
 }
 

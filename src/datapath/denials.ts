@@ -8,6 +8,10 @@ import type { Denial as Reply } from '../dns/build-reply.ts';
 import type { Denial } from './settings.ts';
 
 export const NOT_A_POD = reply(RCODE.Refused, EDE.Prohibited, 'namewall: unknown client');
+/** Before the first policy and the first pods are known. */
+export const NOT_READY = reply(RCODE.ServFail, EDE.NotReady, 'namewall: not ready');
+/** For who has no OPT to say the whole rcode in. */
+export const UNSAYABLE = reply(RCODE.ServFail);
 export const NO_RECORDS = reply(RCODE.NoError);
 export const PROTECTED = reply(RCODE.NoError, EDE.Blocked, 'namewall: protected address withheld');
 export const NOT_GRANTED = reply(RCODE.ServFail, EDE.Other, 'namewall: address could not be allowed');
@@ -15,6 +19,13 @@ export const OVER_QUOTA = reply(RCODE.ServFail, EDE.Other, 'namewall: quota reac
 export const NO_UPSTREAM = reply(RCODE.ServFail, EDE.NoReachableAuthority, 'namewall: no answer from upstream');
 export const BAD_UPSTREAM = reply(RCODE.ServFail, EDE.NetworkError, 'namewall: unusable answer from upstream');
 export const LOST_UPSTREAM = reply(RCODE.ServFail, EDE.NetworkError, 'namewall: connection to upstream failed');
+/** What is answered while a failure is remembered, by the rcode of then; EDE 13 is for SERVFAIL (RFC 8914 §4.14). */
+export const REMEMBERED: Readonly<Record<number, Reply>> = {
+  [RCODE.ServFail]: reply(RCODE.ServFail, EDE.CachedError, 'namewall: no usable answer from upstream a moment ago'),
+  [RCODE.FormErr]: reply(RCODE.FormErr),
+  [RCODE.NotImp]: reply(RCODE.NotImp),
+  [RCODE.Refused]: reply(RCODE.Refused),
+};
 export const INTERNAL = reply(RCODE.ServFail, EDE.Other, 'namewall: internal error');
 
 /** What unbound gives its localhost; it is true for ever. */

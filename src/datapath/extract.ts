@@ -4,15 +4,14 @@ import { ADDRESS_BYTES, familyOf } from '../base/ip.ts';
 import { ANSWER, parseAnswer, ROLE, SECTION } from '../dns/answer.ts';
 import { CHAIN, followChain } from '../dns/chain.ts';
 import { FLAG, RCODE, TYPE } from '../dns/codes.ts';
-import { readFlags, readUint32, writeFlags, writeId } from '../dns/header.ts';
+import { readFlags, writeFlags, writeId } from '../dns/header.ts';
 import { isService } from '../dns/svcb.ts';
 import { FAMILY, takeAdmissible } from './admissible.ts';
 import type { Plane } from './plane.ts';
 import type { DraftBody } from './state/answer-draft.ts';
 import type { Opening } from './state/answer-ranges.ts';
 import { NAME_BYTES, QUESTION_BYTES } from './state/query-slots.ts';
-
-const FOR_EVER = 0xffff_ffff;
+import { mostNegativeSeconds, settleTtls } from './validity.ts';
 
 /**
  * The message in plane.answer (parsed, its question matched) as an answer to `slot`, into plane.draft. False when its chain is a loop, too
@@ -67,29 +66,30 @@ function judge(
 ): boolean {
   const { answer, chain, draft, slots } = plane;
   if (followChain(bytes, answer, chain) !== CHAIN.Ok) return false;
+  const zone = plane.upstreams.zoneOf(slots.folded, slot * NAME_BYTES, slots.qnameLength[slot]!);
+  const validSeconds = settleTtls(bytes, answer, chain, mostNegativeSeconds(zone));
   draft.rcode = answer.rcode;
   load(plane, slot);
   if (!rewrite(plane, bytes, -1, draft.plain)) return false; // while nothing is struck from it yet
   plane.ranges.about(slots.folded, slot * NAME_BYTES, slots.qnameLength[slot]!);
   takeAdmissible(plane, bytes, opens, families);
   const maxTtl = plane.settings.lifetimes.maxTtlMs / 1000;
-  draft.ttlSeconds = isPositive(plane) ? Math.min(chain.minTtl, maxTtl) : 0;
+  draft.ttlSeconds = Math.min(hasChain(plane) ? chain.minTtl : validSeconds, maxTtl);
   draft.isShownWhole = isShownWhole(plane, draft.ttlSeconds);
   if (!draft.isShownWhole && !rewrite(plane, bytes, draft.ttlSeconds, draft.judged)) return false;
   draft.storedMs = plane.nowMs;
-  draft.expiryMs = plane.nowMs + Math.min(leastTtl(draft.plain), draft.ttlSeconds) * 1000;
+  draft.expiryMs = plane.nowMs + Math.min(validSeconds, draft.ttlSeconds) * 1000;
   return true;
 }
 
-/** True when the answer in plane.draft may be kept for others: positive, whole, and valid for at least a second (R5, R7). */
-export function isCacheable(plane: Plane): boolean {
-  const { draft } = plane;
-  return draft.rcode === RCODE.NoError && isPositive(plane) && draft.expiryMs > plane.nowMs;
+/** True when the answer in plane.draft may be kept for others: what validity.ts gives at least a second (R5, R7). */
+export function isCacheable({ draft, nowMs }: Plane): boolean {
+  return draft.expiryMs > nowMs;
 }
 
-/** True when something in the answer section belongs to the question. */
-function isPositive({ chain }: Plane): boolean {
-  return chain.links + chain.addresses + chain.owned > 0 || chain.cname >= 0; // a question for the CNAME itself: no link
+/** True when something in the answer section belongs to the question: the CNAME that was asked for itself is no link. */
+function hasChain({ chain }: Plane): boolean {
+  return chain.links + chain.addresses + chain.owned > 0 || chain.cname >= 0;
 }
 
 /** True when a granted name's reply is what upstream said: nothing is left out, and its TTLs agree already. */
@@ -182,10 +182,4 @@ function load(plane: Plane, slot: number): void {
   asked.dnssecOk = false;
   asked.questionLength = slots.qnameLength[slot]! + 4;
   for (let i = 0; i < asked.questionLength; i++) asked.qname[i] = slots.question[start + i]!;
-}
-
-function leastTtl({ bytes, ttlOffsets, ttls }: DraftBody): number {
-  let least = FOR_EVER;
-  for (let i = 0; i < ttls; i++) least = Math.min(least, readUint32(bytes, ttlOffsets[i]!));
-  return least;
 }

@@ -62,7 +62,7 @@ export class FromUpstreams {
   #read(stream: UpstreamStream): boolean {
     const plane = this.#plane;
     const { buffer } = stream;
-    const count = buffer.fill(plane.sys.streams, stream.fd);
+    const count = buffer.readFrom(plane.sys.streams, stream.fd);
     if (count === -ERRNO.EAGAIN) return true;
     if (count <= 0) return false;
     stream.activeMs = stream.heardMs = plane.nowMs;

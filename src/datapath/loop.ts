@@ -146,6 +146,7 @@ export class Loop {
     this.plane.auditBudget.end(this.#tellFolded); // while the indexes still mean the same pods
     for (const pod of this.plane.pods.missingFrom(snapshot)) endCapsOf(this.plane, pod, this.#tellCap);
     this.plane.nowMs = this.#sys.nowMs();
+    this.plane.failures.forget(this.plane.nowMs);
     const isDone = adopt(this.plane, snapshot);
     this.#control.applied(snapshot.generation);
     return isDone;
@@ -171,6 +172,7 @@ export class Loop {
     const { upstreams } = this.plane;
     flushQuestions(this.plane); // the socket drawn for them may be closed from here on
     upstreams.replace(zones, this.#watchSocket);
+    this.plane.failures.forget(this.#sys.nowMs());
     return upstreams.unreachable;
   }
 

@@ -24,6 +24,7 @@ import { CAP_KEYS } from './caps.ts';
 import { Deadlines } from './state/deadlines.ts';
 import { EventWindows } from './state/event-windows.ts';
 import { Digs } from './state/digs.ts';
+import { Failures } from './state/failures.ts';
 import { Grants } from './state/grants.ts';
 import { Lookups, Noted } from './state/lookups.ts';
 import { POD_INDEXES, PodTable } from './state/pod-table.ts';
@@ -140,7 +141,8 @@ export class Plane {
 
   readonly slots = new QuerySlots();
   readonly pods = new PodTable();
-  readonly store = new AnswerStore();
+  readonly store: AnswerStore;
+  readonly failures = new Failures();
   readonly lookups = new Lookups();
   readonly withdrawn = new Withdrawn();
   readonly deadlines: Deadlines;
@@ -199,8 +201,9 @@ export class Plane {
     this.deadlines = new Deadlines(ATTEMPT_MS, this.slots.capacity);
     this.stored = new Int32Array(this.slots.capacity).fill(NO_ANSWER);
     this.storedSerial = new Int32Array(this.slots.capacity);
-    this.key = { hash: 0, name: this.slots.folded, nameAt: 0, nameBytes: 0, qtype: 0, flags: 0 };
+    this.key = { hash: 0, name: this.slots.folded, nameAt: 0, nameBytes: 0, qtype: 0, flags: 0, pod: 0 };
     this.verdicts = Array.from({ length: this.slots.capacity }, () => UNSELECTED);
+    this.store = new AnswerStore(settings.cacheBytes);
     this.clients = new ClientStreams(sys);
     this.ranges = new AnswerRanges(settings.protect, settings.internalZones);
     this.queries = new PacketBatch(sys, BATCH, QUERY_BYTES);

@@ -5,9 +5,9 @@ import { COUNT } from '../bridge/counters.ts';
 import { ANSWER, parseAnswer } from '../dns/answer.ts';
 import { RCODE } from '../dns/codes.ts';
 import { releaseDatagrams } from './ask.ts';
-import { cacheKey, keyOf } from './cache.ts';
+import { cacheKey, failureFromCache, isRefusedAnyway, keepFailure, keyOf } from './cache.ts';
 import { reachCap } from './caps.ts';
-import { fail, refuse } from './conclude.ts';
+import { concludeFailed, fail, refuse } from './conclude.ts';
 import { BAD_UPSTREAM, INTERNAL, LOST_UPSTREAM, NO_UPSTREAM, NOT_A_POD, OVER_QUOTA } from './denials.ts';
 import { noteAnswered, noteLost } from './dug.ts';
 import { extract, isCacheable } from './extract.ts';
@@ -27,6 +27,7 @@ import {
 import { takeName } from './limit.ts';
 import type { Plane } from './plane.ts';
 import { NO_ANSWER } from './state/answer-store.ts';
+import { NO_FAILURE } from './state/failures.ts';
 import { NO_POD } from './state/pod-table.ts';
 import { ATTEMPTS, NO_SLOT, STATE } from './state/query-slots.ts';
 import { STREAM_INDEX } from './state/upstream-streams.ts';
@@ -61,9 +62,11 @@ export class Pursuit {
     this.#next = next;
   }
 
-  /** Asks the slot's question, or lets it wait for the same one. */
+  /** Asks the slot's question, or lets it wait for the same one; unless it has just failed. */
   begin(slot: number): void {
     const plane = this.#plane;
+    const failure = failureFromCache(plane, slot);
+    if (failure !== NO_FAILURE) return concludeFailed(plane, slot, failure);
     plane.count(COUNT.cache_misses);
     const key = cacheKey(plane, slot);
     if (!takeName(plane, slot, key)) return fail(plane, slot, OVER_QUOTA, REASON.quota);
@@ -96,9 +99,13 @@ export class Pursuit {
     if (!isOldFashioned) notePlain(plane, slot);
     if (code !== ANSWER.Ok) return this.#unusable(slot);
     if (isRefusal && retryElsewhere(plane, slot)) return;
-    if (answer.rcode === RCODE.ServFail) return this.#forEachWaiter(slot, this.#answerFailed);
+    if (answer.rcode === RCODE.ServFail) {
+      keepFailure(plane, slot, RCODE.ServFail, REASON['upstream-failed']);
+      return this.#forEachWaiter(slot, this.#answerFailed);
+    }
     trust(plane, slot);
     if (!extract(plane, slot, bytes)) return this.#unusable(slot);
+    if (isRefusedAnyway(answer.rcode)) keepFailure(plane, slot, answer.rcode, REASON['upstream-failed']);
     const { store, draft } = plane;
     const key = keyOf(plane, slot);
     this.#stored = isCacheable(plane) ? store.keep(key, draft) : store.pass(key, draft);
@@ -118,7 +125,9 @@ export class Pursuit {
     if (stream !== undefined && stream.heardMs <= sentMs) stream.isSuspect = true;
     // What is silent over TCP may answer datagrams, and those are what it is probed by.
     if (slots.isByStream[slot] === 0) upstreams.servers.health.silent(slots.server[slot]!, nowMs, sentMs);
-    if (!retry(plane, slot)) this.#forEachWaiter(slot, this.#answerNoUpstream);
+    if (retry(plane, slot)) return;
+    keepFailure(plane, slot, RCODE.ServFail, REASON['upstream-timeout']);
+    this.#forEachWaiter(slot, this.#answerNoUpstream);
   }
 
   /** The connection on which `slot` has asked is gone. */
@@ -127,7 +136,9 @@ export class Pursuit {
     if (plane.slots.state[slot] !== STATE.Upstream || lastSocket(plane, slot) !== index) return;
     if (plane.digs.isAny) noteLost(plane, slot, index);
     const isAsked = hasAnswered ? repeat(plane, slot) : retry(plane, slot);
-    if (!isAsked) this.#forEachWaiter(slot, this.#answerLost);
+    if (isAsked) return;
+    keepFailure(plane, slot, RCODE.ServFail, REASON['upstream-failed']);
+    this.#forEachWaiter(slot, this.#answerLost);
   }
 
   /** Somebody sends answers in the name of `server`: what is asked there goes over TCP, and no datagram is believed any more. */
@@ -162,7 +173,9 @@ export class Pursuit {
     const plane = this.#plane;
     plane.count(COUNT.upstream_malformed);
     // Asked again at once, of the next server: a forged or damaged datagram must not be the end of the question (CVE-2023-28452).
-    if (!retry(plane, slot)) this.#forEachWaiter(slot, this.#answerUnusable);
+    if (retry(plane, slot)) return;
+    keepFailure(plane, slot, RCODE.ServFail, REASON['upstream-malformed']);
+    this.#forEachWaiter(slot, this.#answerUnusable);
   }
 
   /** Ends the question that `leader` asked and hands each slot that waits for it to `step`. */

@@ -16,6 +16,7 @@ import {
   writeUint32,
   readUint32,
 } from '../dns/header.ts';
+import { UNSAYABLE } from './denials.ts';
 import type { Plane } from './plane.ts';
 import { ageSeconds, NO_ANSWER } from './state/answer-store.ts';
 import { BY_DATAGRAM, BY_DIG, QUESTION_BYTES } from './state/query-slots.ts';
@@ -110,6 +111,7 @@ export function flushReplies(plane: Plane, l: number): void {
 
 function replyWithBody(plane: Plane, slot: number, answer: number, isJudged: boolean): void {
   const { room, asked, store } = plane;
+  if (store.rcode(answer) > 0xf && plane.slots.hasOpt[slot] === 0) return replyWithout(plane, slot, UNSAYABLE);
   let length = store.bodyBytes(answer, isJudged);
   const isWhole = fits(plane, slot, length);
   if (!isWhole) length = needed(plane, answer, isJudged);

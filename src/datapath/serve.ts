@@ -24,6 +24,7 @@ import {
   NO_RECORDS,
   NO_UPSTREAM,
   NOT_A_POD,
+  NOT_READY,
   NOT_GRANTED,
   OVER_QUOTA,
 } from './denials.ts';
@@ -59,7 +60,7 @@ export class Server {
 
   onClientQuery(slot: number): void {
     const plane = this.#plane;
-    if (!identify(plane, slot)) return refuse(plane, slot, NOT_A_POD, REASON['unknown-client']);
+    if (!identify(plane, slot)) return this.#refuseUnknown(slot);
     const local = localAnswer(plane, slot);
     if (local !== undefined) return concludeLocally(plane, slot, local, REASON['special-name']);
     if (!this.#mayAsk(slot)) return;
@@ -68,6 +69,13 @@ export class Server {
     plane.slots.auditFlags[slot]! |= AUDIT_FLAG.Cached;
     plane.count(COUNT.cache_hits);
     this.#admitThenReply(slot, cached); // never the other way round: see the race drawn in admit.ts
+  }
+
+  /** Before anybody is known, nobody is refused: the client tries again (RFC 8914 §4.15). */
+  #refuseUnknown(slot: number): void {
+    const isReady = this.#plane.generation > 0;
+    if (isReady) refuse(this.#plane, slot, NOT_A_POD, REASON['unknown-client']);
+    else fail(this.#plane, slot, NOT_READY, REASON['not-ready']);
   }
 
   /** Sends the batch of grants to the kernel, and answers everybody whose grants it has acknowledged. */

@@ -48,6 +48,8 @@ export interface DatapathSettings {
   readonly queriesPerSecond?: number;
   /** Of one pod: questions that the cache cannot answer. Absent: no limit. */
   readonly newNamesPerSecond?: number;
+  /** Bytes of all cached answers. Absent: 32 MiB. */
+  readonly cacheBytes?: number;
   /** What becomes of the address hints in HTTPS and SVCB answers of granted names; `strip`: they are answered NODATA. Absent: `grant`. */
   readonly hints?: 'grant' | 'strip';
   /** Of one answer, shown and granted for a granted name. Absent: 256. */

@@ -1,7 +1,7 @@
 // Every .scn file of this folder, against both kinds of kernel: those that renew elements and those that must be made to (V4); and with both
 // kinds of commit: the loop waits for the kernel, or another thread does in its stead (V24).
 import { readdirSync, readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { describe, test } from 'vitest';
 import { parseScenario } from '../support/scenario-text.ts';
 import { runScenario } from '../support/scenario.ts';
 
@@ -13,18 +13,6 @@ const scenarios = readdirSync(folder)
     const { title, statements } = parseScenario(readFileSync(folder + file, 'utf8'), file);
     return { title, file, needsThread: statements.some(({ verb }) => verb === 'hold commits') };
   });
-
-test('what is pending does not pass yet; what passes is moved up', async () => {
-  const pending = readdirSync(`${folder}pending`, { withFileTypes: true }).filter(({ name }) => name.endsWith('.scn'));
-  const passed: string[] = [];
-  for (const { name } of pending) {
-    await runScenario(`${folder}pending/${name}`, 'update', 'thread').then(
-      () => passed.push(name),
-      () => undefined,
-    );
-  }
-  expect(passed).toEqual([]);
-});
 
 describe.each(['update', 'replace'] as const)('renewed by %s', (strategy) => {
   describe.each(['loop', 'thread'] as const)('committed by the %s', (commits) => {

@@ -20,7 +20,16 @@ type Limits = Pick<DatapathSettings, 'queriesPerSecond' | 'newNamesPerSecond'>;
 const DENIALS: readonly Denial[] = ['nxdomain', 'refused', 'nodata', 'drop'];
 
 type Setting =
-  'denied' | 'lifetimes' | 'servers' | 'protect' | 'cluster' | 'internal-zone' | 'hints' | 'max-addresses' | 'limits';
+  | 'denied'
+  | 'lifetimes'
+  | 'servers'
+  | 'protect'
+  | 'cluster'
+  | 'internal-zone'
+  | 'hints'
+  | 'max-addresses'
+  | 'limits'
+  | 'cache';
 
 export class Node {
   readonly #strategy: RefreshStrategy;
@@ -33,6 +42,7 @@ export class Node {
     cluster: [] as string[],
     internalZones: [] as InternalZone[],
     limits: {} as Limits,
+    cacheBytes: undefined as number | undefined,
     hints: 'grant' as 'grant' | 'strip',
     maxAddresses: undefined as number | undefined,
   };
@@ -70,6 +80,7 @@ export class Node {
       case 'cluster':
       case 'internal-zone':
       case 'limits':
+      case 'cache':
       case 'hints':
       case 'max-addresses':
         if (this.#world !== undefined) throw new Error('Settings come before everything that happens');
@@ -121,7 +132,8 @@ export class Node {
   }
 
   #start(): World {
-    const { listen, lifetimes, denial, protect, cluster, internalZones, hints, maxAddresses, limits } = this.#settings;
+    const { listen, lifetimes, denial, protect, cluster, internalZones, hints, maxAddresses, limits, cacheBytes } =
+      this.#settings;
     const extra = extraRanges(protect);
     this.#areZonesChanged = false; // they are among the settings
     const world = new World({
@@ -135,6 +147,7 @@ export class Node {
         lifetimes,
         denial,
         ...limits,
+        ...(cacheBytes === undefined ? {} : { cacheBytes }),
       },
       strategy: this.#strategy,
       observer: this.#witness,
@@ -168,6 +181,7 @@ export class Node {
     else if (verb === 'protect') settings.protect = [...values];
     else if (verb === 'internal-zone') settings.internalZones.push(internalZone(values));
     else if (verb === 'limits') settings.limits = readLimits(values);
+    else if (verb === 'cache') settings.cacheBytes = Number.parseInt(values[0] ?? '', 10) * 1_024;
     else if (verb === 'denied') {
       const denial = DENIALS.find((each) => each === values[0]);
       if (denial === undefined) throw new Error(`Write one of ${DENIALS.join(', ')}`);

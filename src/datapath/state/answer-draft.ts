@@ -12,6 +12,8 @@ export interface AnswerKey {
   readonly qtype: number;
   /** Bit 0: DO, bit 1: CD. */
   readonly flags: number;
+  /** Index of the pod that asks: what is kept for it counts as its own. No part of the question. */
+  readonly pod: number;
 }
 
 /** A message without id, OPT and casing: patched while it is copied out. Pointers are relative to its begin. */
@@ -39,7 +41,7 @@ export interface AnswerDraft {
   withheld: number;
   /** Addresses beyond the most that an answer may have. */
   capped: number;
-  /** Minimum over the chain and its addresses, seconds as received. */
+  /** Minimum over the chain and its addresses, seconds as received; of a negative answer without a chain, how long it is valid. */
   ttlSeconds: number;
   storedMs: number;
   expiryMs: number;

@@ -1,12 +1,21 @@
 // Answers as they came from upstream, made ready to be copied into replies, and the cache that keeps them while they are valid. All of them
-// stand in one block of memory as a log: putting an answer is a copy and no object, and what is overwritten is what nobody asked for longest.
+// stand in one block of memory as a log: putting an answer is a copy and no object. What is overwritten is what nobody asked for longest, of
+// those who have more than their share; what the others brought goes to the front instead while it is valid.
 import type { AnswerDraft, AnswerKey, DraftBody } from './answer-draft.ts';
+import { CacheShares } from './cache-shares.ts';
 import { EntryLog } from './entry-log.ts';
 
 /** Bytes of all cached answers; the bar is 50,000 names (design §10), an answer of four addresses behind two aliases takes about 500. */
 const CACHE_BYTES = 32 * 1024 * 1024;
 /** Answers that are not kept for others live here until their slots are answered, within their turn. */
 const PASSING_BYTES = 2 * 1024 * 1024;
+/** The part of the cache that is kept free before its head, so that moving what stays never waits for room. */
+const GAP = 1 / 16;
+/**
+ * Bytes of old entries looked at for each byte that is put, at most: nobody waits for the moving of all that stays. It is half of the cache at
+ * most (cache-shares.ts) and costs half of the gap then, which what goes gives back.
+ */
+const SWEPT_PER_BYTE = 16;
 /** Chains of the index: about as many as answers of the usual size. */
 const CHAINS = 1 << 17;
 
@@ -24,12 +33,12 @@ const NEXT = 7;
 const NOTED_FOR = 8;
 const TTL_SECONDS = 9;
 const LENGTH = 10; // of the whole entry; 0 marks the rest of the block that was too short for one
+const OWNER = 11; // index of the pod that pays for it; NOBODY: it is not in the index
 // In units of 2 bytes:
-const CAPPED = 22;
 const QTYPE = 24;
 const RCODE = 25;
 const ADDRESSES = 26;
-const WITHHELD = 27;
+const WITHHELD = 27; // and whether it was capped
 const PLAIN_BYTES = 28;
 const PLAIN_TTLS = 29;
 const JUDGED_BYTES = 30; // 0: the plain one is shown
@@ -39,6 +48,9 @@ const NAME_BYTES_AT = HEAD_BYTES;
 const FLAGS_AT = HEAD_BYTES + 1;
 const NAME_AT = HEAD_BYTES + 2;
 const ADDRESS_BYTES = 16;
+const NOBODY = -1;
+/** Above every count of addresses. */
+const CAPPED = 0x8000;
 
 export class AnswerStore {
   /** The block; names, addresses and bodies are read out of it at the offsets that the methods give. */
@@ -48,6 +60,8 @@ export class AnswerStore {
   readonly #times: Float64Array;
   readonly #chains = new Int32Array(CHAINS).fill(NO_ANSWER);
   readonly #cache: EntryLog;
+  readonly #gapBytes: number;
+  readonly #shares: CacheShares;
   readonly #passing: EntryLog;
   #size = 0;
 
@@ -58,6 +72,8 @@ export class AnswerStore {
     this.#words = new Int32Array(buffer);
     this.#times = new Float64Array(buffer);
     this.#cache = new EntryLog(0, cacheBytes);
+    this.#gapBytes = cacheBytes * GAP;
+    this.#shares = new CacheShares(cacheBytes);
     this.#passing = new EntryLog(cacheBytes, PASSING_BYTES);
   }
 
@@ -73,7 +89,8 @@ export class AnswerStore {
   find(key: AnswerKey, nowMs: number): number {
     const answer = this.#lookUp(key);
     if (answer === NO_ANSWER || this.#times[(answer >> 3) + EXPIRY_MS]! <= nowMs) return NO_ANSWER;
-    return this.#cache.isOld(answer) ? this.#refresh(answer) : answer;
+    if (this.#words[(answer >> 2) + OWNER] !== key.pod) this.#adopt(answer, key.pod);
+    return this.#cache.isOld(answer) ? this.#refresh(answer, nowMs) : answer;
   }
 
   /** Keeps the answer for whoever asks the same; in the place of an earlier one. NO_ANSWER when it is too large for that. */
@@ -84,7 +101,8 @@ export class AnswerStore {
     if (earlier !== NO_ANSWER) this.#unlink(earlier);
     const at = this.#reserve(this.#cache, length);
     this.#write(at, length, key, draft);
-    this.#link(at);
+    this.#link(at, key.pod);
+    this.#sweep(length, draft.storedMs);
     return at;
   }
 
@@ -120,12 +138,12 @@ export class AnswerStore {
   }
 
   withheld(answer: number): number {
-    return this.#halves[(answer >> 1) + WITHHELD]!;
+    return this.#halves[(answer >> 1) + WITHHELD]! & ~CAPPED;
   }
 
-  /** Addresses of it beyond the most that an answer may have. */
-  capped(answer: number): number {
-    return this.#halves[(answer >> 1) + CAPPED]!;
+  /** Whether it had more addresses than an answer may have. */
+  isCapped(answer: number): boolean {
+    return (this.#halves[(answer >> 1) + WITHHELD]! & CAPPED) !== 0;
   }
 
   nameAt(answer: number): number {
@@ -199,13 +217,54 @@ export class AnswerStore {
     return true;
   }
 
-  #refresh(answer: number): number {
+  /** What belongs to a pod that has too much is the asker's from now on, if it has room for it: what is asked for outlives a flood. */
+  #adopt(answer: number, pod: number): void {
+    const at = (answer >> 2) + OWNER;
     const length = this.#words[(answer >> 2) + LENGTH]!;
+    const owner = this.#words[at]!;
+    if (this.#shares.isWithin(owner) || !this.#shares.hasRoom(pod, length)) return;
+    this.#shares.remove(owner, length);
+    this.#shares.add(pod, length);
+    this.#words[at] = pod;
+  }
+
+  #refresh(answer: number, nowMs: number): number {
+    const at = this.#moveToFront(answer);
+    this.#sweep(this.#words[(at >> 2) + LENGTH]!, nowMs);
+    return at;
+  }
+
+  #moveToFront(answer: number): number {
+    const length = this.#words[(answer >> 2) + LENGTH]!;
+    const owner = this.#words[(answer >> 2) + OWNER]!;
     this.#unlink(answer);
     const at = this.#reserve(this.#cache, length);
     this.bytes.copyWithin(at, answer, answer + length);
-    this.#link(at);
+    this.#link(at, owner);
     return at;
+  }
+
+  /** After `put` bytes were put: widens the gap before the head again. */
+  #sweep(put: number, nowMs: number): void {
+    const log = this.#cache;
+    for (let left = SWEPT_PER_BYTE * put; left > 0 && log.free < this.#gapBytes;) {
+      const { oldest } = log;
+      const length = this.#words[(oldest >> 2) + LENGTH]!;
+      if (length > 0) {
+        if (this.#stays(oldest, length, nowMs)) this.#moveToFront(oldest);
+        else this.#unlink(oldest);
+      }
+      log.drop(length);
+      left -= length;
+    }
+  }
+
+  /** Whether an entry outlives its place: it is valid and its pod has no more than its share. */
+  #stays(entry: number, length: number, nowMs: number): boolean {
+    const owner = this.#words[(entry >> 2) + OWNER]!;
+    if (owner === NOBODY || this.#times[(entry >> 3) + EXPIRY_MS]! <= nowMs || !this.#shares.isWithin(owner))
+      return false;
+    return this.#cache.restTooShortFor(length) + length <= this.#cache.free;
   }
 
   /** Room for an entry at the head of `log`, in one piece: what stands there goes. */
@@ -231,11 +290,11 @@ export class AnswerStore {
     this.#words[words + NOTED_FOR] = 0;
     this.#words[words + TTL_SECONDS] = draft.ttlSeconds;
     this.#words[words + LENGTH] = length;
+    this.#words[words + OWNER] = NOBODY;
     this.#halves[halves + QTYPE] = key.qtype;
     this.#halves[halves + RCODE] = draft.rcode;
     this.#halves[halves + ADDRESSES] = draft.addressCount;
-    this.#halves[halves + WITHHELD] = draft.withheld;
-    this.#halves[halves + CAPPED] = draft.capped;
+    this.#halves[halves + WITHHELD] = draft.withheld | (draft.capped > 0 ? CAPPED : 0);
     this.#halves[halves + PLAIN_BYTES] = draft.plain.length;
     this.#halves[halves + PLAIN_TTLS] = draft.plain.ttls;
     this.#halves[halves + JUDGED_BYTES] = draft.isShownWhole ? 0 : draft.judged.length;
@@ -253,25 +312,32 @@ export class AnswerStore {
     copy(bytes, 0, this.bytes, at + 2 * ttls, length);
   }
 
-  #link(answer: number): void {
-    const chain = this.#words[(answer >> 2) + HASH]! & (CHAINS - 1);
-    this.#words[(answer >> 2) + NEXT] = this.#chains[chain]!;
+  #link(answer: number, pod: number): void {
+    const words = answer >> 2;
+    const chain = this.#words[words + HASH]! & (CHAINS - 1);
+    this.#words[words + NEXT] = this.#chains[chain]!;
+    this.#words[words + OWNER] = pod;
+    this.#shares.add(pod, this.#words[words + LENGTH]!);
     this.#chains[chain] = answer;
     this.#size++;
   }
 
   /** Takes it out of its chain, if it is in it: one that was replaced or moved stays in the log until it is overwritten. */
   #unlink(answer: number): void {
-    const chain = this.#words[(answer >> 2) + HASH]! & (CHAINS - 1);
-    const next = this.#words[(answer >> 2) + NEXT]!;
+    const words = answer >> 2;
+    const owner = this.#words[words + OWNER]!;
+    if (owner === NOBODY) return;
+    this.#words[words + OWNER] = NOBODY;
+    this.#shares.remove(owner, this.#words[words + LENGTH]!);
+    this.#size--;
+    const chain = this.#words[words + HASH]! & (CHAINS - 1);
+    const next = this.#words[words + NEXT]!;
     let at = this.#chains[chain]!;
     if (at === answer) this.#chains[chain] = next;
-    while (at !== NO_ANSWER && at !== answer) {
-      const following = this.#words[(at >> 2) + NEXT]!;
-      if (following === answer) this.#words[(at >> 2) + NEXT] = next;
-      at = following;
+    else {
+      while (this.#words[(at >> 2) + NEXT] !== answer) at = this.#words[(at >> 2) + NEXT]!;
+      this.#words[(at >> 2) + NEXT] = next;
     }
-    if (at === answer) this.#size--;
   }
 }
 

@@ -112,7 +112,7 @@ export class ClientStreams {
 
   /** Reads once; as Streams.read. */
   fill(stream: number): number {
-    return this.buffers[stream]!.fill(this.#sys.streams, this.#fds[stream] as Fd); // open() has put it there
+    return this.buffers[stream]!.readFrom(this.#sys.streams, this.#fds[stream] as Fd); // open() has put it there
   }
 
   /** A whole query was read. */

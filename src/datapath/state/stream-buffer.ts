@@ -52,7 +52,7 @@ export class StreamBuffer {
   }
 
   /** Reads what has arrived and fits: as Streams.read. Call it only when `next` has said Partial. */
-  fill(streams: Streams, fd: Fd): number {
+  readFrom(streams: Streams, fd: Fd): number {
     const { bytes } = this.#memory;
     if (this.#from > 0) {
       bytes.copyWithin(this.#begin, this.#begin + this.#from, this.#begin + this.#to);
@@ -64,7 +64,7 @@ export class StreamBuffer {
     return count;
   }
 
-  /** Looks for the next message; a code of FRAME. What it shows is good until the next `fill`. */
+  /** Looks for the next message; a code of FRAME. What it shows is good until the next `readFrom`. */
   next(): number {
     const passing = Math.min(this.#skip, this.#to - this.#from);
     this.#skip -= passing;

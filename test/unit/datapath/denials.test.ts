@@ -30,6 +30,8 @@ test.each([
   ['a silent upstream', denials.NO_UPSTREAM, [SERVFAIL, 22]],
   ['an unusable upstream', denials.BAD_UPSTREAM, [SERVFAIL, 23]],
   ['our own bug', denials.INTERNAL, [SERVFAIL, 0]],
+  ['a failure that is remembered', denials.REMEMBERED[SERVFAIL], [SERVFAIL, 13]],
+  ['one that is no SERVFAIL: EDE 13 is for those', denials.REMEMBERED[REFUSED], [REFUSED, undefined]],
 ])('%s', (_why, reply, want) => {
   expect(said(reply)).toEqual(want);
 });
@@ -49,7 +51,11 @@ test('every code of a message that is answered without a slot has its reply, and
 });
 
 test('every explanation says who it is from and is short enough to be sent', () => {
-  const replies = [...Object.values(denials), denials.denialFor('nxdomain')].flatMap((each) =>
+  const replies = [
+    ...Object.values(denials),
+    ...Object.values(denials.REMEMBERED),
+    denials.denialFor('nxdomain'),
+  ].flatMap((each) =>
     typeof each === 'object' && each !== null && 'ede' in each && each.ede !== undefined ? [each.ede] : [],
   );
   expect(replies.length).toBeGreaterThan(7);

@@ -1,17 +1,11 @@
-import { beforeEach, describe, expect, test } from 'vitest';
-import { formatAddress, parseAddress } from '../../../src/base/ip.ts';
-import { AuditRing } from '../../../src/bridge/audit-ring.ts';
-import { Counters } from '../../../src/bridge/counters.ts';
+import { describe, expect, test } from 'vitest';
 import { keyOf } from '../../../src/datapath/cache.ts';
-import { extract, isCacheable } from '../../../src/datapath/extract.ts';
-import { Plane } from '../../../src/datapath/plane.ts';
+import { extract } from '../../../src/datapath/extract.ts';
 import { NO_ANSWER } from '../../../src/datapath/state/answer-store.ts';
-import { NAME_BYTES, QUESTION_BYTES } from '../../../src/datapath/state/query-slots.ts';
-import { ANSWER, Answer, parseAnswer } from '../../../src/dns/answer.ts';
-import { FLAG, RCODE, TYPE, typeName } from '../../../src/dns/codes.ts';
-import { formatName, parseNameText } from '../../../src/dns/name.ts';
-import { SimulatedSys } from '../../../src/sys/simulated.ts';
-import { readService } from '../../support/scenario-services.ts';
+import { NAME_BYTES } from '../../../src/datapath/state/query-slots.ts';
+import { parseAnswer } from '../../../src/dns/answer.ts';
+import { FLAG, RCODE, TYPE } from '../../../src/dns/codes.ts';
+import { formatName } from '../../../src/dns/name.ts';
 import {
   a,
   cname,
@@ -22,109 +16,32 @@ import {
   pointer,
   question,
   record,
-  repeat,
   response,
   type Bytes,
   type MessageText,
 } from '../dns/message.ts';
-import { readStored, type StoredAnswer, type StoredBody } from './state/stored-answer.ts';
+import { readStored, type StoredBody } from './state/stored-answer.ts';
 
-const NAME = 'api.example.org';
-const SLOT = 3;
-const NOW_MS = 5_000;
-const MAX_TTL_SECONDS = 3_600;
-/** The name of the question, in a message that has no other before it. */
-const QNAME = pointer(12);
-
-const bytesOf = (text: string): Uint8Array => parseAddress(text) ?? expect.fail(text);
-
-const plane = new Plane(
-  new SimulatedSys(),
-  {
-    listen: [{ address: bytesOf('10.96.0.10'), port: 53 }],
-    transparent: true,
-    upstreams: [{ zone: '.', servers: [{ address: bytesOf('192.0.2.53'), port: 53 }] }],
-    denial: 'nxdomain',
-    lifetimes: { minTtlMs: 5_000, maxTtlMs: MAX_TTL_SECONDS * 1_000, graceMs: 60_000 },
-    table: 'namewall',
-    strategy: 'update',
-    protect: { protect: [], cidrs: [{ cidr: '203.0.113.0/24', reason: 'configured' }] },
-  },
-  new Counters(),
-  new AuditRing(new SharedArrayBuffer(64 + 8_192)),
-);
-
-interface Asked {
-  readonly qtype?: number;
-  /** As the client wrote it. */
-  readonly qname?: string;
-  readonly flags?: number;
-  readonly dnssecOk?: boolean;
-}
-
-beforeEach(() => {
-  plane.nowMs = NOW_MS;
-});
-
-/** Whether an upstream's message is usable as the answer to the question; it is in plane.draft then. */
-function extracted(
-  it: MessageText,
-  { qtype = TYPE.A, qname = NAME, flags = FLAG.RD, dnssecOk = false }: Asked = {},
-): boolean {
-  const { slots } = plane;
-  const folded = parseNameText(qname.toLowerCase()) ?? expect.fail(qname);
-  slots.folded.set(folded, SLOT * NAME_BYTES);
-  slots.question.set(question([...Buffer.from(name(qname))], qtype), SLOT * QUESTION_BYTES);
-  slots.qnameLength[SLOT] = folded.length;
-  slots.qtype[SLOT] = qtype;
-  slots.flags[SLOT] = flags;
-  slots.dnssecOk[SLOT] = dnssecOk ? 1 : 0;
-  const { arena, start, end } = inArena(response({ questions: [question(NAME, qtype)], ...it }));
-  expect(parseAnswer(arena, start, end, plane.answer)).toBe(ANSWER.Ok);
-  const isUsable = extract(plane, SLOT, arena);
-  arena.fill(0x55); // the arena's next datagram
-  return isUsable;
-}
-
-/** The answer as the store has it. */
-function answerTo(it: MessageText, asked?: Asked): StoredAnswer {
-  expect(extracted(it, asked)).toBe(true);
-  return readStored(plane.store, plane.store.pass(keyOf(plane, SLOT), plane.draft));
-}
-
-const addressesOf = ({ addresses }: StoredAnswer): string[] =>
-  Array.from({ length: addresses.length / 16 }, (_, i) => formatAddress(addresses, 16 * i));
-
-/** The records of a body as `SECTION TYPE TTL`, with the address of those that have one. */
-function recordsOf(body: StoredBody): string[] {
-  const answer = new Answer();
-  expect(parseAnswer(body.bytes, 0, body.bytes.length, answer)).toBe(ANSWER.Ok);
-  return Array.from({ length: answer.recordCount }, (_, i) => {
-    const at = answer.rdataOffset[i] ?? 0;
-    const rdata = body.bytes.subarray(at, at + (answer.rdataLength[i] ?? 0));
-    const type = answer.type[i];
-    const hints = type === TYPE.HTTPS ? (readService(Buffer.from(rdata), '.', 1)?.hints ?? ['malformed']) : [];
-    const addresses = type === TYPE.A ? [rdata.join('.')] : type === TYPE.AAAA ? [formatAddress(rdata)] : hints;
-    const address = addresses.map((each) => ` ${each}`).join('');
-    const section = ['answer', 'authority', 'additional'][answer.section[i] ?? 3];
-    return `${section} ${typeName(answer.type[i] ?? 0)} ${answer.ttl[i]}${address}`;
-  });
-}
-
-const aaaa = (owner: string | Bytes, address: string, ttl = 300): Bytes =>
-  record({ owner, type: TYPE.AAAA, ttl, rdata: [...bytesOf(address)] });
-const V4 = [192, 0, 2, 4];
-const V6 = [...bytesOf('2001:db8::6')];
-/** A record with these parameters, and a priority if it is not 1. */
-const https = (owner: string, ...rest: (Bytes | { priority: number })[]): Bytes => {
-  const [over] = rest.filter((each): each is { priority: number } => 'priority' in each);
-  const parameters = rest.flatMap((each) => ('priority' in each ? [] : each));
-  return record({ owner, type: TYPE.HTTPS, rdata: [0, over?.priority ?? 1, 0, ...parameters] });
-};
-const rrsig = (owner: string | Bytes, ttl = 300): Bytes =>
-  record({ owner, type: TYPE.RRSIG, ttl, rdata: [...repeat(0, 18), ...name('example.org'), 1, 2, 3] });
-const ns = (owner: string, ttl = 300): Bytes => record({ owner, type: TYPE.NS, ttl, rdata: name('ns.example.org') });
-const txt = (owner: string | Bytes, ttl = 300): Bytes => record({ owner, type: TYPE.TXT, ttl, rdata: [2, 0x68, 0x69] });
+import {
+  NAME,
+  SLOT,
+  NOW_MS,
+  QNAME,
+  bytesOf,
+  plane,
+  addressesOf,
+  aaaa,
+  V4,
+  V6,
+  https,
+  rrsig,
+  ns,
+  txt,
+  extracted,
+  answerTo,
+  recordsOf,
+  type Asked,
+} from './extracting.ts';
 
 describe('which addresses may be granted', () => {
   test.each<[string, MessageText, Asked, string[]]>([
@@ -336,75 +253,6 @@ describe('what is shown of it', () => {
   });
 });
 
-describe('time', () => {
-  test.each<[string, MessageText, Asked, { ttl: number; validFor: number }]>([
-    [
-      'the least of the addresses',
-      { answers: [a(NAME, [192, 0, 2, 1], 60), a(NAME, [192, 0, 2, 2], 20)] },
-      {},
-      { ttl: 20, validFor: 20 },
-    ],
-    [
-      'the least of the chain',
-      { answers: [cname(NAME, 'b.example.net', 10), a('b.example.net')] },
-      {},
-      { ttl: 10, validFor: 10 },
-    ],
-    [
-      'no longer than a day may be',
-      { answers: [a(NAME, [192, 0, 2, 1], 86_400)] },
-      {},
-      { ttl: 3_600, validFor: 3_600 },
-    ],
-    [
-      'a TTL with its top bit is a long one (RFC 8767 §4)',
-      { answers: [a(NAME, [192, 0, 2, 1], 0xffff_ffff)] },
-      {},
-      { ttl: 3_600, validFor: 3_600 },
-    ],
-    ['nothing', { answers: [a(NAME, [192, 0, 2, 1], 0)] }, {}, { ttl: 0, validFor: 0 }],
-    [
-      'a foreign record counts for the whole message only',
-      { answers: [a(NAME), a('b.example.net', [192, 0, 2, 9], 7)] },
-      {},
-      { ttl: 300, validFor: 7 },
-    ],
-    [
-      'name servers count for the message only',
-      { answers: [a(NAME)], authority: [ns('example.org', 30)] },
-      {},
-      { ttl: 300, validFor: 30 },
-    ],
-    [
-      'an address that is withheld counts',
-      { answers: [a(NAME), a(NAME, [127, 0, 0, 1], 9)] },
-      {},
-      { ttl: 9, validFor: 9 },
-    ],
-    ['no answer lives no time: it is not kept (R7)', {}, {}, { ttl: 0, validFor: 0 }],
-  ])('%s', (_why, it, asked, { ttl, validFor }) => {
-    const stored = answerTo(it, asked);
-    expect(stored).toMatchObject({ ttlSeconds: ttl, storedMs: NOW_MS });
-    expect(plane.draft.expiryMs).toBe(NOW_MS + validFor * 1_000);
-  });
-
-  test('a granted name’s records all have that TTL, since they are granted as one; the others have their own', () => {
-    const stored = answerTo({
-      answers: [cname(NAME, 'b.example.net', 90), a('b.example.net', [192, 0, 2, 1], 20)],
-      authority: [ns('example.org', 5_000)],
-    });
-    expect(recordsOf(stored.judged)).toEqual(['answer CNAME 20', 'answer A 20 192.0.2.1', 'authority NS 5000']);
-    expect(recordsOf(stored.plain)).toEqual(['answer CNAME 90', 'answer A 20 192.0.2.1', 'authority NS 5000']);
-  });
-
-  test.each([['plain'], ['judged']] as const)('the places of the TTLs are noted: %s', (which) => {
-    const stored = answerTo({ answers: [a(NAME, [192, 0, 2, 1], 0x0102_0304)], authority: [ns('example.org', 77)] });
-    const { bytes, ttlOffsets } = stored[which];
-    const ttls = ttlOffsets.map((at) => Buffer.from(bytes).readUInt32BE(at));
-    expect(ttls).toEqual([which === 'plain' ? 0x0102_0304 : MAX_TTL_SECONDS, 77]);
-  });
-});
-
 test.each<[string, Bytes[]]>([
   ['a loop', [cname(NAME, 'b.example.net'), cname('b.example.net', NAME), a(NAME)]],
   ['a name that is its own alias', [cname(NAME, NAME), a(NAME)]],
@@ -500,22 +348,4 @@ test('a code that needs OPT is remembered whole', () => {
   const extended = 23; // BADCOOKIE (RFC 7873 §8)
   const stored = answerTo({ flags: FLAG.QR | (extended & 15), additional: [opt([], { ttl: (extended >> 4) << 24 })] });
   expect(stored.rcode).toBe(extended);
-});
-
-test.each<[string, MessageText, Asked, boolean]>([
-  ['an address', { answers: [a(NAME)] }, {}, true],
-  ['a chain that ends in nothing', { answers: [cname(NAME, 'b.example.net')] }, {}, true],
-  ['another type', { answers: [txt(NAME)] }, { qtype: TYPE.TXT }, true],
-  ['a second of time', { answers: [a(NAME, [192, 0, 2, 1], 1)] }, {}, true],
-  ['no time at all', { answers: [a(NAME, [192, 0, 2, 1], 0)] }, {}, false],
-  ['one record without time', { answers: [a(NAME), a(NAME, [192, 0, 2, 2], 0)] }, {}, false],
-  ['no time in the authority section', { answers: [a(NAME)], authority: [ns('example.org', 0)] }, {}, false],
-  ['no data', {}, {}, false],
-  ['no data of this name', { answers: [a('b.example.net')] }, {}, false],
-  ['no such name', { flags: FLAG.QR | RCODE.NXDomain }, {}, false],
-  ['a chain to no such name', { flags: FLAG.QR | RCODE.NXDomain, answers: [cname(NAME, 'b.example.net')] }, {}, false],
-  ['a failure', { flags: FLAG.QR | RCODE.ServFail }, {}, false],
-])('kept for others or not: %s', (_why, it, asked, want) => {
-  expect(extracted(it, asked)).toBe(true);
-  expect(isCacheable(plane)).toBe(want);
 });

@@ -17,7 +17,7 @@ export interface StoredAnswer {
   /** 16 bytes each. */
   readonly addresses: Uint8Array;
   readonly withheld: number;
-  readonly capped: number;
+  readonly isCapped: boolean;
   readonly ttlSeconds: number;
   readonly storedMs: number;
 }
@@ -40,7 +40,7 @@ export function readStored(store: AnswerStore, answer: number): StoredAnswer {
     judged: bodyOf(true),
     addresses: cut(store.addressesAt(answer), 16 * store.addressCount(answer)),
     withheld: store.withheld(answer),
-    capped: store.capped(answer),
+    isCapped: store.isCapped(answer),
     ttlSeconds: store.ttlSeconds(answer),
     storedMs: store.storedMs(answer),
   };
@@ -75,6 +75,6 @@ export function draftOf(changes: Partial<AnswerDraft> = {}): AnswerDraft {
 }
 
 /** The key of a name in the middle of other bytes, as it stands in the query slots. */
-export function keyOf(name: Uint8Array, hash = 1, { qtype = 1, flags = 0 } = {}): AnswerKey {
-  return { hash, name: Uint8Array.from([0xee, ...name, 0xee]), nameAt: 1, nameBytes: name.length, qtype, flags };
+export function keyOf(name: Uint8Array, hash = 1, { qtype = 1, flags = 0, pod = 0 } = {}): AnswerKey {
+  return { hash, name: Uint8Array.from([0xee, ...name, 0xee]), nameAt: 1, nameBytes: name.length, qtype, flags, pod };
 }

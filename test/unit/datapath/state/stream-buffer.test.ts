@@ -44,11 +44,11 @@ function begin(capacity = CAPACITY) {
     rooms,
     shown,
     write: (...bytes: readonly Uint8Array[]): void => void pieces.push(...bytes),
-    fill: (): number => buffer.fill(streams, FD),
+    fill: (): number => buffer.readFrom(streams, FD),
     /** Fills and shows until nothing is left to read. */
     read: (): string[] => {
       const all = shown();
-      while (buffer.fill(streams, FD) > 0) all.push(...shown());
+      while (buffer.readFrom(streams, FD) > 0) all.push(...shown());
       return all;
     },
   };
