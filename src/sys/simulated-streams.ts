@@ -122,10 +122,8 @@ export class SimulatedStreams implements Streams {
   read(fd: Fd, memory: Memory, offset: number, lengthBytes: number): number {
     const connection = this.#connections.get(fd);
     if (connection === undefined) return -ERRNO.EBADF;
-    if (connection.state === 'reset') return -ERRNO.ECONNRESET;
-    if (connection.state === 'refused') return -ERRNO.ECONNREFUSED;
     const [first, ...rest] = connection.inbox;
-    if (first === undefined) return connection.state === 'finished' ? 0 : -ERRNO.EAGAIN;
+    if (first === undefined) return nothingLeft(connection);
     const taken = first.subarray(0, lengthBytes);
     memory.bytes.set(taken, offset);
     connection.inbox = taken.length < first.length ? [first.subarray(taken.length), ...rest] : rest;
@@ -179,6 +177,13 @@ export class SimulatedStreams implements Streams {
     if (found === undefined) throw new Error(`The connection of ${nameOf(far.address)} has ended`);
     return found;
   }
+}
+
+/** What a read answers when all that came has been read. */
+function nothingLeft({ state }: Connection): number {
+  if (state === 'reset') return -ERRNO.ECONNRESET;
+  if (state === 'refused') return -ERRNO.ECONNREFUSED;
+  return state === 'finished' ? 0 : -ERRNO.EAGAIN;
 }
 
 function nameOf({ address, port }: Endpoint): string {

@@ -245,7 +245,8 @@ function play(net: Net, it: Step, generation: number): void {
     case 'open':
       return net.open(PODS[it.pod] ?? '');
     case 'ask':
-      for (let i = 0; chosen !== undefined && i < it.count; i++) {
+      if (chosen === undefined) return;
+      for (let i = 0; i < it.count; i++) {
         net.ask(chosen, it.count > 2 ? `n${i}.example.org` : (NAMES[it.name] ?? ''), it.count > 2 ? 1_000 : it.piece);
       }
       return;
@@ -264,7 +265,8 @@ function play(net: Net, it: Step, generation: number): void {
       if (chosen !== undefined) chosen.far.window = chosen.far.window > 1_000 ? 50 : 1 << 20;
       return;
     case 'answer':
-      for (let i = 0; asked !== undefined && i < it.times; i++) {
+      if (asked === undefined) return;
+      for (let i = 0; i < it.times; i++) {
         net.answer(asked, (ANSWERS[it.how] ?? ANSWERS['good']!)(asked.bytes));
       }
       return;
