@@ -76,6 +76,7 @@ export class FromClients {
   /** The descriptor of a connection can be read or written, or is broken. */
   onStream(stream: number): void {
     const { clients, nowMs } = this.#plane;
+    if (clients.isTold(stream)) return clients.discard(stream);
     const wasAwaited = clients.isAwaited(stream);
     if (!clients.flush(stream, nowMs)) return;
     if (!wasAwaited) return clients.close(stream); // nothing was asked for: only an error is told then

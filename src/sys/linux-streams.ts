@@ -21,6 +21,7 @@ const TCP_NODELAY = 1;
 const SOL_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const IPV6_TRANSPARENT = 75;
+const SHUT_WR = 1;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 /** Of a client's connection: some hundreds of queries, and two of the largest answers. What it does not read it must not store with us. */
@@ -86,6 +87,10 @@ export class LinuxStreams implements Streams {
   write(fd: Fd, memory: Memory, offset: number, lengthBytes: number): number {
     const sent = this.#libc.send(fd, memory.address + offset, lengthBytes, MSG_DONTWAIT | MSG_NOSIGNAL);
     return sent < 0 ? -errno() : sent;
+  }
+
+  endWrites(fd: Fd): void {
+    this.#libc.shutdown(fd, SHUT_WR);
   }
 
   reset(fd: Fd): void {

@@ -15,7 +15,7 @@ export interface FarEnd {
   readonly near: Endpoint;
   /** What we wrote, one entry for each write. */
   readonly written: Uint8Array[];
-  /** How we ended it, if we did. */
+  /** How we ended it, or our half of it, if we did. */
   ended: 'open' | 'closed' | 'reset';
   /** Bytes that it still takes. */
   window: number;
@@ -142,6 +142,11 @@ export class SimulatedStreams implements Streams {
     connection.far.written.push(bytes);
     this.#wrote(connection.far, bytes);
     return count;
+  }
+
+  endWrites(fd: Fd): void {
+    const connection = this.#connections.get(fd);
+    if (connection !== undefined) connection.far.ended = 'closed';
   }
 
   reset(fd: Fd): void {

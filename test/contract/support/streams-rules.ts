@@ -286,6 +286,17 @@ export function describeStreams(name: string, open: () => StreamsWorld): void {
         soon(() => client.taken().length === 3 && client.ended() === 'closed');
       });
 
+      test('who is told that we write no more may go on, and is still read', () => {
+        const { client, fd } = connected();
+        write(fd, 1);
+        sys.streams.endWrites(fd);
+        soon(() => client.taken().length === 1 && client.ended() === 'closed');
+        client.write(Uint8Array.of(2));
+        expect(read(fd).bytes).toEqual([2]);
+        client.end();
+        expect(read(fd).count).toBe(0);
+      });
+
       test('a reset is one', () => {
         const { client, fd } = connected();
         sys.streams.reset(disown(fd));

@@ -136,8 +136,10 @@ describe('what is read', () => {
     expect([clients.inFlight[stream], clients.rousedCount]).toEqual([1, 0]);
   });
 
-  test('after so many queries it is asked for no more, and closed when the last one is answered', () => {
-    const { open, clients, roused } = begin();
+  /** A connection that has had its queries, and one of them is not answered. */
+  function spend() {
+    const parts = begin();
+    const { open, clients, roused } = parts;
     const { stream, far } = open();
     clients.inFlight[stream] = 1;
     for (let i = 0; i < 20_000; i++) {
@@ -145,10 +147,43 @@ describe('what is read', () => {
       clients.took(stream, 0);
     }
     clients.settle(stream, 0);
-    expect([clients.mayRead(stream), far.ended]).toEqual([false, 'open']);
-    clients.done(stream, clients.serial[stream] ?? 0);
-    for (const each of roused()) clients.settle(each, 0);
-    expect(far.ended).toBe('closed');
+    const answer = (nowMs: number): void => {
+      clients.done(stream, clients.serial[stream] ?? 0);
+      for (const each of roused()) clients.settle(each, nowMs);
+    };
+    return { ...parts, stream, far, answer };
+  }
+
+  test('after so many queries no more are taken, and when the last one is answered the client is told', () => {
+    const { clients, stream, far, answer, interest } = spend();
+    expect([clients.mayRead(stream), far.ended, clients.isTold(stream)]).toEqual([false, 'open', false]);
+    answer(1_000);
+    expect([clients.isTold(stream), far.ended, clients.isOpen(stream)]).toEqual([true, 'closed', true]);
+    expect([...interest.values()]).toEqual([INTEREST.Input]);
+  });
+
+  test('what a client that was told still writes is forgotten, until it ends or 2 s are over', () => {
+    for (const ends of [true, false]) {
+      const { sys, clients, stream, far, answer, tick } = spend();
+      answer(1_000);
+      sys.streams.deliver(far, QUERY);
+      clients.discard(stream);
+      clients.settle(stream, 1_500);
+      expect([clients.buffers[stream]?.isPartial, clients.isOpen(stream)]).toEqual([false, true]);
+      tick(2_999);
+      expect(clients.isOpen(stream)).toBe(true);
+      if (ends) sys.streams.finish(far, 'finished');
+      if (ends) clients.discard(stream);
+      else tick(3_000);
+      expect(clients.isOpen(stream)).toBe(false);
+    }
+  });
+
+  test('a client that was told and has its place taken says nothing about the next', () => {
+    const { clients, stream, answer, open } = spend();
+    answer(1_000);
+    clients.close(stream);
+    expect([open().stream, clients.isTold(stream), clients.mayRead(stream)]).toEqual([stream, false, true]);
   });
 
   test('a client that writes no more gets its answers, and is closed after the last', () => {
