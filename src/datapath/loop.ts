@@ -102,6 +102,7 @@ export class Loop {
       opened: (fd, stream) => this.#listen(fd, () => this.#clients.onStream(stream)),
       closed,
       wants,
+      gaveUp: () => this.plane.count(COUNT.tcp_reset),
     });
     this.plane.upstreams.streams.watchWith({
       opened: (stream) => this.#listen(stream.fd, () => this.#upstreams.onStream(stream)),
@@ -136,6 +137,7 @@ export class Loop {
     this.plane.auditBudget.end(this.#tellFolded); // while the indexes still mean the same pods
     this.plane.nowMs = this.#sys.nowMs();
     const isDone = adopt(this.plane, snapshot);
+    this.#clients.onAdopted();
     this.#control.applied(snapshot.generation);
     return isDone;
   }

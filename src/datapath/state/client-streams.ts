@@ -33,6 +33,8 @@ export interface StreamWatch {
   closed(fd: Fd): void;
   /** Bits of INTEREST. */
   wants(fd: Fd, interest: number): void;
+  /** A connection is reset since its client does not take its answers. */
+  gaveUp(): void;
 }
 
 export class ClientStreams {
@@ -41,6 +43,8 @@ export class ClientStreams {
   readonly address = new Uint8Array(STREAMS * ADDRESS_BYTES);
   readonly port = new Uint16Array(STREAMS);
   readonly listener = new Uint8Array(STREAMS);
+  /** Id of the pod that has connected; 0: of none that was known then. */
+  readonly podId = new Uint32Array(STREAMS);
   /** Grows with each connection at the place: tells it from the ones before. */
   readonly serial = new Uint32Array(STREAMS);
   readonly inFlight = new Uint16Array(STREAMS);
@@ -100,6 +104,7 @@ export class ClientStreams {
     this.port[stream] = peer.port;
     this.listener[stream] = listener;
     this.serial[stream]!++;
+    this.podId[stream] = 0;
     this.inFlight[stream] = 0;
     this.queries[stream] = 0;
     this.buffers[stream]!.clear();
@@ -256,6 +261,14 @@ export class ClientStreams {
     }
   }
 
+  /** Resets those whose pod is gone. `podIdOf`: who has the address at this offset of `address` now, 0 for nobody. */
+  dropStrangers(podIdOf: (offset: number) => number): void {
+    for (let stream = 0; stream < STREAMS; stream++) {
+      const podId = this.podId[stream]!;
+      if (this.isOpen(stream) && podId !== 0 && podIdOf(stream * ADDRESS_BYTES) !== podId) this.reset(stream);
+    }
+  }
+
   closeAll(): void {
     for (let stream = 0; stream < STREAMS; stream++) if (this.isOpen(stream)) this.reset(stream);
   }
@@ -289,6 +302,7 @@ export class ClientStreams {
     const length = this.#untakenBytes[stream]!;
     const hasRoom = length + to - from <= UNTAKEN_BYTES;
     if (!hasRoom || (this.#untaken[stream] === undefined && this.#untakenClients >= UNTAKEN_CLIENTS)) {
+      this.#watch?.gaveUp();
       this.reset(stream);
       return false;
     }

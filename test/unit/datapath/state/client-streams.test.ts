@@ -27,17 +27,20 @@ function begin() {
     opened: (fd) => void interest.set(fd, INTEREST.Input),
     closed: (fd) => void interest.delete(fd),
     wants: (fd, wanted) => void interest.set(fd, wanted),
+    gaveUp: () => void givenUp.push(true),
   });
   const peer = new Peer();
   let port = 0;
   const late: number[] = [];
   const released: number[] = [];
+  const givenUp: boolean[] = [];
   return {
     sys,
     clients,
     interest,
     late,
     released,
+    givenUp,
     /** Somebody at `address` connects at this time. */
     open: (address = '10.0.0.1', nowMs = 0): { stream: number; far: FarEnd } => {
       const from = { address: parseAddress(address) ?? expect.fail(), port: ++port };
@@ -286,11 +289,11 @@ describe('what the client has not taken', () => {
   );
 
   test('C10: what exceeds one of the largest answers resets the connection', () => {
-    const { open, send } = begin();
+    const { open, send, givenUp } = begin();
     const { stream, far } = open();
     far.window = 0;
     expect([send(stream, MESSAGE_BYTES), send(stream, 1), far.ended]).toEqual([true, false, 'reset']);
-    expect(send(stream, 1)).toBe(false);
+    expect([send(stream, 1), givenUp]).toEqual([false, [true]]);
   });
 
   test('C10: so many clients may leave something; the next is reset, and there is room when one has taken its answer', () => {
@@ -327,6 +330,24 @@ describe('what the client has not taken', () => {
     expect([send(one.stream, 10), clients.flush(two.stream, 0)]).toEqual([false, false]);
     expect(clients.count).toBe(0);
   });
+});
+
+test('I4: connections of pods that are gone, or have another address now, are reset; those of nobody known stay', () => {
+  const { open, clients } = begin();
+  const opened = [7, 8, 9, 0].map((podId, i) => {
+    const connection = open(`10.0.0.${i + 1}`);
+    clients.podId[connection.stream] = podId;
+    return connection;
+  });
+  const now = new Map([
+    [1, 7],
+    [2, 70],
+    [4, 5],
+  ]);
+  clients.dropStrangers((offset) => now.get(clients.address[offset + 15] ?? 0) ?? 0);
+  expect(opened.map(({ far }) => far.ended)).toEqual(['open', 'reset', 'reset', 'open']);
+  clients.close(opened[0]?.stream ?? 0);
+  expect([open().stream, clients.podId[opened[0]?.stream ?? 0]]).toEqual([opened[0]?.stream, 0]);
 });
 
 describe('time', () => {
