@@ -14,6 +14,7 @@ import { parse, receiveBatch, takeSlot, takeSlotOfStream } from './receive.ts';
 import { replyToQuery, replyToStream } from './reply.ts';
 import type { Server } from './serve.ts';
 import { NO_STREAM } from './state/client-streams.ts';
+import { NO_POD } from './state/pod-table.ts';
 import { NO_SLOT } from './state/query-slots.ts';
 import { FRAME } from './state/stream-buffer.ts';
 import { Peer } from '../sys/streams.ts';
@@ -79,12 +80,20 @@ export class FromClients {
       const stream = plane.clients.open(fd, l, this.#peer, plane.nowMs);
       plane.count(stream === NO_STREAM ? COUNT.tcp_refused : COUNT.tcp_accepted);
       if (stream === NO_STREAM) reachCap(plane, plane.pods.find(this.#peer.address, 0), CAP.connections);
+      if (stream !== NO_STREAM) plane.clients.podId[stream] = this.#podIdOf(this.#peer.address, 0);
     }
+  }
+
+  /** Other pods may have the addresses now: connections stay with the pod that has made them, or end with it (I4). */
+  onAdopted(): void {
+    const { clients } = this.#plane;
+    clients.dropStrangers((offset) => this.#podIdOf(clients.address, offset));
   }
 
   /** The descriptor of a connection can be read or written, or is broken. */
   onStream(stream: number): void {
     const { clients, nowMs } = this.#plane;
+    if (clients.isTold(stream)) return clients.discard(stream);
     const wasAwaited = clients.isAwaited(stream);
     if (!clients.flush(stream, nowMs)) return;
     if (!wasAwaited) return clients.close(stream); // nothing was asked for: only an error is told then
@@ -117,6 +126,12 @@ export class FromClients {
   #acceptAgain(): void {
     this.#acceptAtMs = Number.POSITIVE_INFINITY;
     for (const { streamFd } of this.#plane.listeners) this.#wants(streamFd, INTEREST.Input);
+  }
+
+  #podIdOf(address: Uint8Array, offset: number): number {
+    const { pods } = this.#plane;
+    const pod = pods.find(address, offset);
+    return pod === NO_POD ? 0 : pods.ids[pod]!;
   }
 
   #onDatagram(l: number, i: number): void {

@@ -65,12 +65,11 @@ export class FromUpstreams {
     const count = buffer.readFrom(plane.sys.streams, stream.fd);
     if (count === -ERRNO.EAGAIN) return true;
     if (count <= 0) return false;
-    stream.activeMs = stream.heardMs = plane.nowMs;
     for (let code = buffer.next(); code !== FRAME.Partial; code = buffer.next()) {
       if (code !== FRAME.Message) return false;
       const { bytes, start, end } = buffer;
       if (this.#onMessage(stream, bytes, start, end) || this.#isLate(stream, bytes, start, end))
-        stream.hasAnswered = true;
+        stream.answeredMs = plane.nowMs;
       else plane.count(COUNT.upstream_foreign);
     }
     return true;

@@ -112,6 +112,7 @@ export class Loop {
       opened: (fd, stream) => this.#listen(fd, () => this.#clients.onStream(stream)),
       closed,
       wants,
+      gaveUp: () => this.plane.count(COUNT.tcp_reset),
     });
     this.plane.upstreams.streams.watchWith({
       opened: (stream) => this.#listen(stream.fd, () => this.#upstreams.onStream(stream)),
@@ -148,6 +149,7 @@ export class Loop {
     this.plane.nowMs = this.#sys.nowMs();
     this.plane.failures.forget(this.plane.nowMs);
     const isDone = adopt(this.plane, snapshot);
+    this.#clients.onAdopted();
     this.#control.applied(snapshot.generation);
     return isDone;
   }

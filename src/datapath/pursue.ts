@@ -122,7 +122,7 @@ export class Pursuit {
     plane.count(COUNT.upstream_timeouts);
     const sentMs = plane.deadlines.startedMs(slot);
     const stream = upstreams.streams.at(lastSocket(plane, slot));
-    if (stream !== undefined && stream.heardMs <= sentMs) stream.isSuspect = true;
+    if (stream !== undefined && stream.answeredMs <= sentMs) stream.isSuspect = true;
     // What is silent over TCP may answer datagrams, and those are what it is probed by.
     if (slots.isByStream[slot] === 0) upstreams.servers.health.silent(slots.server[slot]!, nowMs, sentMs);
     if (retry(plane, slot)) return;

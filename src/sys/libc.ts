@@ -8,6 +8,7 @@ export interface Libc {
   bind(fd: number, address: number, length: number): number;
   connect(fd: number, address: number, length: number): number;
   listen(fd: number, backlog: number): number;
+  shutdown(fd: number, how: number): number;
   accept4(fd: number, address: number, length: number, flags: number): number;
   setsockopt(fd: number, level: number, name: number, value: number, length: number): number;
   recvmmsg(fd: number, vector: number, length: number, flags: number, timeout: null): number;
@@ -33,6 +34,7 @@ const PROTOTYPES: Record<keyof Libc, string> = {
   bind: 'int bind(int, uintptr_t, uint32_t)',
   connect: 'int connect(int, uintptr_t, uint32_t)',
   listen: 'int listen(int, int)',
+  shutdown: 'int shutdown(int, int)',
   accept4: 'int accept4(int, uintptr_t, uintptr_t, int)',
   setsockopt: 'int setsockopt(int, int, int, uintptr_t, uint32_t)',
   recvmmsg: 'int recvmmsg(int, uintptr_t, uint32_t, int, void *)',

@@ -18,14 +18,18 @@ const SOL_IP = 0;
 const IP_TRANSPARENT = 19;
 const SOL_TCP = 6;
 const TCP_NODELAY = 1;
+const TCP_USER_TIMEOUT = 18;
 const SOL_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const IPV6_TRANSPARENT = 75;
+const SHUT_WR = 1;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 /** Of a client's connection: some hundreds of queries, and two of the largest answers. What it does not read it must not store with us. */
 const CLIENT_RECEIVE_BYTES = 16 * 1024;
 const CLIENT_SEND_BYTES = 128 * 1024;
+/** What a client does not acknowledge for so long the kernel forgets, with the connection, also after we have closed it. */
+const CLIENT_TIMEOUT_MS = 10_000;
 /** In the scratch memory: the socket address, then its length. */
 const LENGTH_AT = 64;
 const SOCKADDR_ROOM = 28;
@@ -50,10 +54,11 @@ export class LinuxStreams implements Streams {
     if (transparent && family === 6) this.#option(fd, SOL_IPV6, IPV6_TRANSPARENT, 1);
     // Connections of the process before stand in TIME_WAIT for a minute and would keep the address; a second listener it does not let in.
     this.#option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    // All three are inherited by accepted connections.
+    // All are inherited by accepted connections.
     this.#option(fd, SOL_SOCKET, SO_RCVBUF, CLIENT_RECEIVE_BYTES);
     this.#option(fd, SOL_SOCKET, SO_SNDBUF, CLIENT_SEND_BYTES);
     this.#option(fd, SOL_TCP, TCP_NODELAY, 1);
+    this.#option(fd, SOL_TCP, TCP_USER_TIMEOUT, CLIENT_TIMEOUT_MS);
     this.#name(local);
     this.#check(fd, this.#libc.bind(fd, this.#scratch.address, sockaddrBytes(family)), 'bind a TCP socket');
     return this.#check(fd, this.#libc.listen(fd, backlog), 'listen on a TCP socket');
@@ -86,6 +91,10 @@ export class LinuxStreams implements Streams {
   write(fd: Fd, memory: Memory, offset: number, lengthBytes: number): number {
     const sent = this.#libc.send(fd, memory.address + offset, lengthBytes, MSG_DONTWAIT | MSG_NOSIGNAL);
     return sent < 0 ? -errno() : sent;
+  }
+
+  endWrites(fd: Fd): void {
+    this.#libc.shutdown(fd, SHUT_WR);
   }
 
   reset(fd: Fd): void {

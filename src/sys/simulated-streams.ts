@@ -15,7 +15,7 @@ export interface FarEnd {
   readonly near: Endpoint;
   /** What we wrote, one entry for each write. */
   readonly written: Uint8Array[];
-  /** How we ended it, if we did. */
+  /** How we ended it, or our half of it, if we did. */
   ended: 'open' | 'closed' | 'reset';
   /** Bytes that it still takes. */
   window: number;
@@ -122,10 +122,8 @@ export class SimulatedStreams implements Streams {
   read(fd: Fd, memory: Memory, offset: number, lengthBytes: number): number {
     const connection = this.#connections.get(fd);
     if (connection === undefined) return -ERRNO.EBADF;
-    if (connection.state === 'reset') return -ERRNO.ECONNRESET;
-    if (connection.state === 'refused') return -ERRNO.ECONNREFUSED;
     const [first, ...rest] = connection.inbox;
-    if (first === undefined) return connection.state === 'finished' ? 0 : -ERRNO.EAGAIN;
+    if (first === undefined) return nothingLeft(connection);
     const taken = first.subarray(0, lengthBytes);
     memory.bytes.set(taken, offset);
     connection.inbox = taken.length < first.length ? [first.subarray(taken.length), ...rest] : rest;
@@ -144,6 +142,11 @@ export class SimulatedStreams implements Streams {
     connection.far.written.push(bytes);
     this.#wrote(connection.far, bytes);
     return count;
+  }
+
+  endWrites(fd: Fd): void {
+    const connection = this.#connections.get(fd);
+    if (connection !== undefined) connection.far.ended = 'closed';
   }
 
   reset(fd: Fd): void {
@@ -179,6 +182,13 @@ export class SimulatedStreams implements Streams {
     if (found === undefined) throw new Error(`The connection of ${nameOf(far.address)} has ended`);
     return found;
   }
+}
+
+/** What a read answers when all that came has been read. */
+function nothingLeft({ state }: Connection): number {
+  if (state === 'reset') return -ERRNO.ECONNRESET;
+  if (state === 'refused') return -ERRNO.ECONNREFUSED;
+  return state === 'finished' ? 0 : -ERRNO.EAGAIN;
 }
 
 function nameOf({ address, port }: Endpoint): string {

@@ -27,6 +27,8 @@ export interface Streams {
   read(fd: Fd, memory: Memory, offset: number, lengthBytes: number): number;
   /** send(2) without SIGPIPE: bytes taken, which may be fewer, or -errno. */
   write(fd: Fd, memory: Memory, offset: number, lengthBytes: number): number;
+  /** shutdown(2): says that we write no more; reading goes on. */
+  endWrites(fd: Fd): void;
   /** Closes with a reset instead of a goodbye: the peer's unread bytes and ours are forgotten at once. */
   reset(fd: Fd): void;
 }

@@ -245,7 +245,7 @@ function play(net: Net, it: Step, generation: number): void {
     case 'open':
       return net.open(PODS[it.pod] ?? '');
     case 'ask':
-      if (chosen === undefined) break;
+      if (chosen === undefined) return;
       for (let i = 0; i < it.count; i++) {
         net.ask(chosen, it.count > 2 ? `n${i}.example.org` : (NAMES[it.name] ?? ''), it.count > 2 ? 1_000 : it.piece);
       }
@@ -265,7 +265,7 @@ function play(net: Net, it: Step, generation: number): void {
       if (chosen !== undefined) chosen.far.window = chosen.far.window > 1_000 ? 50 : 1 << 20;
       return;
     case 'answer':
-      if (asked === undefined) break;
+      if (asked === undefined) return;
       for (let i = 0; i < it.times; i++) {
         net.answer(asked, (ANSWERS[it.how] ?? ANSWERS['good']!)(asked.bytes));
       }

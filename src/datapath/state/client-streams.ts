@@ -15,6 +15,8 @@ export const STREAMS_PER_CLIENT = 20;
 export const STREAM_IN_FLIGHT = 64;
 /** Queries of one connection; then it is closed cleanly, and the client opens another. */
 const STREAM_QUERIES = 20_000;
+/** Why no more queries are taken: the client writes no more; it has asked enough; it was told so, and its goodbye is waited for. */
+const ENDING = { No: 0, ByClient: 1, Spent: 2, Told: 3 } as const;
 /** No query that is worth forwarding is longer (dns/edns.ts caps the options). */
 const QUERY_ROOM = 4_096;
 /** Answers that a client has not taken: one of the largest, besides what the kernel holds for it. */
@@ -31,6 +33,8 @@ export interface StreamWatch {
   closed(fd: Fd): void;
   /** Bits of INTEREST. */
   wants(fd: Fd, interest: number): void;
+  /** A connection is reset since its client does not take its answers. */
+  gaveUp(): void;
 }
 
 export class ClientStreams {
@@ -39,6 +43,8 @@ export class ClientStreams {
   readonly address = new Uint8Array(STREAMS * ADDRESS_BYTES);
   readonly port = new Uint16Array(STREAMS);
   readonly listener = new Uint8Array(STREAMS);
+  /** Id of the pod that has connected; 0: of none that was known then. */
+  readonly podId = new Uint32Array(STREAMS);
   /** Grows with each connection at the place: tells it from the ones before. */
   readonly serial = new Uint32Array(STREAMS);
   readonly inFlight = new Uint16Array(STREAMS);
@@ -49,7 +55,7 @@ export class ClientStreams {
   /** When the last whole query or taken byte was, and when the message under way began; 0: none is. */
   readonly #activeMs = new Float64Array(STREAMS);
   readonly #beganMs = new Float64Array(STREAMS);
-  readonly #isEnding = new Uint8Array(STREAMS);
+  readonly #ending = new Uint8Array(STREAMS);
   /** Not read until its client's rate allows. */
   readonly #isHeld = new Uint8Array(STREAMS);
   readonly #interest = new Uint8Array(STREAMS);
@@ -98,12 +104,13 @@ export class ClientStreams {
     this.port[stream] = peer.port;
     this.listener[stream] = listener;
     this.serial[stream]!++;
+    this.podId[stream] = 0;
     this.inFlight[stream] = 0;
     this.queries[stream] = 0;
     this.buffers[stream]!.clear();
     this.#activeMs[stream] = nowMs;
     this.#beganMs[stream] = 0;
-    this.#isEnding[stream] = 0;
+    this.#ending[stream] = ENDING.No;
     this.#isHeld[stream] = 0;
     this.#interest[stream] = INTEREST.Input;
     this.#watch?.opened(fd, stream);
@@ -120,7 +127,7 @@ export class ClientStreams {
     this.queries[stream]!++;
     this.#activeMs[stream] = nowMs;
     this.#beganMs[stream] = 0;
-    if (this.queries[stream]! >= STREAM_QUERIES) this.#isEnding[stream] = 1;
+    if (this.queries[stream]! >= STREAM_QUERIES) this.#ending[stream] = ENDING.Spent;
   }
 
   /** True while more of its queries may be taken. */
@@ -129,7 +136,7 @@ export class ClientStreams {
       this.isOpen(stream) &&
       this.inFlight[stream]! < STREAM_IN_FLIGHT &&
       this.#untakenBytes[stream] === 0 &&
-      this.#isEnding[stream] === 0 &&
+      this.#ending[stream] === ENDING.No &&
       this.#isHeld[stream] === 0
     );
   }
@@ -141,8 +148,19 @@ export class ClientStreams {
 
   /** Nothing more comes from the client, or is wanted from it: it gets its answers, then it is closed. */
   endSoon(stream: number): void {
-    this.#isEnding[stream] = 1;
+    this.#ending[stream] = ENDING.ByClient;
     this.settle(stream, 0);
+  }
+
+  /** True when it was told that nothing more is answered: what it writes is only to be discarded. */
+  isTold(stream: number): boolean {
+    return this.#ending[stream] === ENDING.Told;
+  }
+
+  /** Reads and forgets. To close with something unread would be a reset (RFC 2525 §2.17), which can take answers that are under way with it. */
+  discard(stream: number): void {
+    const count = this.#sys.streams.read(this.#fds[stream] as Fd, this.out, 0, UNTAKEN_BYTES);
+    if (count <= 0 && count !== -ERRNO.EAGAIN) this.close(stream);
   }
 
   /** True while its descriptor is watched for something: else only an error is told. */
@@ -182,13 +200,12 @@ export class ClientStreams {
   settle(stream: number, nowMs: number): void {
     if (!this.isOpen(stream)) return;
     const isUntaken = this.#untakenBytes[stream]! > 0;
-    if (this.#isEnding[stream] !== 0 && this.inFlight[stream] === 0 && !isUntaken) return this.close(stream);
+    if (this.#ending[stream] !== ENDING.No && this.inFlight[stream] === 0 && !isUntaken)
+      return this.#end(stream, nowMs);
     if (!this.buffers[stream]!.isPartial) this.#beganMs[stream] = 0;
     else if (this.#beganMs[stream] === 0 && nowMs > 0) this.#beganMs[stream] = nowMs;
     const interest = (this.mayRead(stream) ? INTEREST.Input : 0) | (isUntaken ? INTEREST.Output : 0);
-    if (this.#interest[stream] === interest) return;
-    this.#interest[stream] = interest;
-    this.#watch?.wants(this.#fds[stream] as Fd, interest);
+    this.#want(stream, interest);
   }
 
   /** Sends the reply of `lengthBytes` that stands in `out` behind its length, in one write (RFC 7766 §8). False when it is lost. */
@@ -234,6 +251,7 @@ export class ClientStreams {
       const began = this.#beganMs[stream]!;
       const isIdle = nowMs - this.#activeMs[stream]! >= limits.idleMs;
       if (began > 0 && this.mayRead(stream) && nowMs - began >= limits.queryMs) told.late(stream);
+      else if (this.isTold(stream) && nowMs - this.#activeMs[stream]! >= limits.queryMs) this.close(stream);
       else if (isIdle && this.#untakenBytes[stream]! > 0) told.late(stream);
       else if (isIdle && this.inFlight[stream] === 0) this.close(stream);
       else if (this.#isHeld[stream] !== 0) {
@@ -243,8 +261,32 @@ export class ClientStreams {
     }
   }
 
+  /** Resets those whose pod is gone. `podIdOf`: who has the address at this offset of `address` now, 0 for nobody. */
+  dropStrangers(podIdOf: (offset: number) => number): void {
+    for (let stream = 0; stream < STREAMS; stream++) {
+      const podId = this.podId[stream]!;
+      if (this.isOpen(stream) && podId !== 0 && podIdOf(stream * ADDRESS_BYTES) !== podId) this.reset(stream);
+    }
+  }
+
   closeAll(): void {
     for (let stream = 0; stream < STREAMS; stream++) if (this.isOpen(stream)) this.reset(stream);
+  }
+
+  #want(stream: number, interest: number): void {
+    if (this.#interest[stream] === interest) return;
+    this.#interest[stream] = interest;
+    this.#watch?.wants(this.#fds[stream] as Fd, interest); // open() has put it there
+  }
+
+  /** Everything that it asked is answered. */
+  #end(stream: number, nowMs: number): void {
+    if (this.#ending[stream] === ENDING.ByClient) return this.close(stream);
+    if (this.isTold(stream)) return;
+    this.#ending[stream] = ENDING.Told;
+    this.#activeMs[stream] = nowMs;
+    this.#sys.streams.endWrites(this.#fds[stream] as Fd);
+    this.#want(stream, INTEREST.Input);
   }
 
   #write(stream: number, lengthBytes: number): number {
@@ -260,6 +302,7 @@ export class ClientStreams {
     const length = this.#untakenBytes[stream]!;
     const hasRoom = length + to - from <= UNTAKEN_BYTES;
     if (!hasRoom || (this.#untaken[stream] === undefined && this.#untakenClients >= UNTAKEN_CLIENTS)) {
+      this.#watch?.gaveUp();
       this.reset(stream);
       return false;
     }

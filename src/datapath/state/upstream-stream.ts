@@ -30,13 +30,11 @@ export class UpstreamStream {
   readonly server: number;
   readonly ids = new PendingIds();
   readonly buffer: StreamBuffer;
-  /** When something was sent or came last. */
-  activeMs: number;
-  /** When something came last. */
-  heardMs: number;
-  /** Something that came was an answer to a question. */
-  hasAnswered = false;
-  /** A question was not answered in time, and nothing else came meanwhile: others are asked elsewhere if that can be. */
+  /** When something was asked here last. */
+  askedMs: number;
+  /** When an answer came last, to whatever question. */
+  answeredMs = Number.NEGATIVE_INFINITY;
+  /** A question was not answered in time, and no other was meanwhile: others are asked elsewhere if that can be. */
   isSuspect = false;
   readonly #memory: Memory;
   readonly #streams: Streams;
@@ -51,13 +49,23 @@ export class UpstreamStream {
     this.index = at.index;
     this.server = at.server;
     this.#memory = at.memory;
-    this.activeMs = this.heardMs = at.nowMs;
+    this.askedMs = at.nowMs;
     this.buffer = new StreamBuffer(at.memory, UNSENT_BYTES, ANSWER_ROOM);
   }
 
   /** True while another question may be asked here. */
   get hasRoom(): boolean {
     return !this.isSpent && this.ids.count < STREAM_QUESTIONS && this.#to + QUESTION_ROOM <= UNSENT_BYTES;
+  }
+
+  /** True when one of the questions was answered. */
+  get hasAnswered(): boolean {
+    return this.answeredMs >= 0;
+  }
+
+  /** When it was used last. */
+  get activeMs(): number {
+    return Math.max(this.askedMs, this.answeredMs);
   }
 
   /** True when no question may be asked here any more. */
@@ -79,7 +87,7 @@ export class UpstreamStream {
     writeUint16(this.#memory.bytes, this.#to, lengthBytes);
     this.#to += 2 + lengthBytes;
     this.#questions++;
-    this.activeMs = nowMs;
+    this.askedMs = nowMs;
     return this.flush();
   }
 

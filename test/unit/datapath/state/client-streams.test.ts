@@ -27,17 +27,20 @@ function begin() {
     opened: (fd) => void interest.set(fd, INTEREST.Input),
     closed: (fd) => void interest.delete(fd),
     wants: (fd, wanted) => void interest.set(fd, wanted),
+    gaveUp: () => void givenUp.push(true),
   });
   const peer = new Peer();
   let port = 0;
   const late: number[] = [];
   const released: number[] = [];
+  const givenUp: boolean[] = [];
   return {
     sys,
     clients,
     interest,
     late,
     released,
+    givenUp,
     /** Somebody at `address` connects at this time. */
     open: (address = '10.0.0.1', nowMs = 0): { stream: number; far: FarEnd } => {
       const from = { address: parseAddress(address) ?? expect.fail(), port: ++port };
@@ -136,8 +139,10 @@ describe('what is read', () => {
     expect([clients.inFlight[stream], clients.rousedCount]).toEqual([1, 0]);
   });
 
-  test('after so many queries it is asked for no more, and closed when the last one is answered', () => {
-    const { open, clients, roused } = begin();
+  /** A connection that has had its queries, and one of them is not answered. */
+  function spend() {
+    const parts = begin();
+    const { open, clients, roused } = parts;
     const { stream, far } = open();
     clients.inFlight[stream] = 1;
     for (let i = 0; i < 20_000; i++) {
@@ -145,10 +150,43 @@ describe('what is read', () => {
       clients.took(stream, 0);
     }
     clients.settle(stream, 0);
-    expect([clients.mayRead(stream), far.ended]).toEqual([false, 'open']);
-    clients.done(stream, clients.serial[stream] ?? 0);
-    for (const each of roused()) clients.settle(each, 0);
-    expect(far.ended).toBe('closed');
+    const answer = (nowMs: number): void => {
+      clients.done(stream, clients.serial[stream] ?? 0);
+      for (const each of roused()) clients.settle(each, nowMs);
+    };
+    return { ...parts, stream, far, answer };
+  }
+
+  test('after so many queries no more are taken, and when the last one is answered the client is told', () => {
+    const { clients, stream, far, answer, interest } = spend();
+    expect([clients.mayRead(stream), far.ended, clients.isTold(stream)]).toEqual([false, 'open', false]);
+    answer(1_000);
+    expect([clients.isTold(stream), far.ended, clients.isOpen(stream)]).toEqual([true, 'closed', true]);
+    expect([...interest.values()]).toEqual([INTEREST.Input]);
+  });
+
+  test('what a client that was told still writes is forgotten, until it ends or 2 s are over', () => {
+    for (const ends of [true, false]) {
+      const { sys, clients, stream, far, answer, tick } = spend();
+      answer(1_000);
+      sys.streams.deliver(far, QUERY);
+      clients.discard(stream);
+      clients.settle(stream, 1_500);
+      expect([clients.buffers[stream]?.isPartial, clients.isOpen(stream)]).toEqual([false, true]);
+      tick(2_999);
+      expect(clients.isOpen(stream)).toBe(true);
+      if (ends) sys.streams.finish(far, 'finished');
+      if (ends) clients.discard(stream);
+      else tick(3_000);
+      expect(clients.isOpen(stream)).toBe(false);
+    }
+  });
+
+  test('a client that was told and has its place taken says nothing about the next', () => {
+    const { clients, stream, answer, open } = spend();
+    answer(1_000);
+    clients.close(stream);
+    expect([open().stream, clients.isTold(stream), clients.mayRead(stream)]).toEqual([stream, false, true]);
   });
 
   test('a client that writes no more gets its answers, and is closed after the last', () => {
@@ -251,11 +289,11 @@ describe('what the client has not taken', () => {
   );
 
   test('C10: what exceeds one of the largest answers resets the connection', () => {
-    const { open, send } = begin();
+    const { open, send, givenUp } = begin();
     const { stream, far } = open();
     far.window = 0;
     expect([send(stream, MESSAGE_BYTES), send(stream, 1), far.ended]).toEqual([true, false, 'reset']);
-    expect(send(stream, 1)).toBe(false);
+    expect([send(stream, 1), givenUp]).toEqual([false, [true]]);
   });
 
   test('C10: so many clients may leave something; the next is reset, and there is room when one has taken its answer', () => {
@@ -292,6 +330,24 @@ describe('what the client has not taken', () => {
     expect([send(one.stream, 10), clients.flush(two.stream, 0)]).toEqual([false, false]);
     expect(clients.count).toBe(0);
   });
+});
+
+test('I4: connections of pods that are gone, or have another address now, are reset; those of nobody known stay', () => {
+  const { open, clients } = begin();
+  const opened = [7, 8, 9, 0].map((podId, i) => {
+    const connection = open(`10.0.0.${i + 1}`);
+    clients.podId[connection.stream] = podId;
+    return connection;
+  });
+  const now = new Map([
+    [1, 7],
+    [2, 70],
+    [4, 5],
+  ]);
+  clients.dropStrangers((offset) => now.get(clients.address[offset + 15] ?? 0) ?? 0);
+  expect(opened.map(({ far }) => far.ended)).toEqual(['open', 'reset', 'reset', 'open']);
+  clients.close(opened[0]?.stream ?? 0);
+  expect([open().stream, clients.podId[opened[0]?.stream ?? 0]]).toEqual([opened[0]?.stream, 0]);
 });
 
 describe('time', () => {

@@ -27,6 +27,7 @@ function begin(capacity = CAPACITY) {
       return taken.length;
     },
   } as unknown as Streams; // the buffer asks for nothing else
+  const fillOnce: () => number = buffer.readFrom.bind(buffer, streams, FD);
   const shown = (): string[] => {
     const all: string[] = [];
     for (let code = buffer.next(); code !== FRAME.Partial; code = buffer.next()) {
@@ -44,11 +45,11 @@ function begin(capacity = CAPACITY) {
     rooms,
     shown,
     write: (...bytes: readonly Uint8Array[]): void => void pieces.push(...bytes),
-    fill: (): number => buffer.readFrom(streams, FD),
+    fill: fillOnce,
     /** Fills and shows until nothing is left to read. */
     read: (): string[] => {
       const all = shown();
-      while (buffer.readFrom(streams, FD) > 0) all.push(...shown());
+      while (fillOnce() > 0) all.push(...shown());
       return all;
     },
   };
