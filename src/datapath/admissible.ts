@@ -2,12 +2,13 @@
 // as far as no range is closed to them and there are not too many. They are copied to plane.draft; the others are struck from plane.answer, so
 // that a reply made of it shows what is granted and nothing else (I2, I3).
 import { ADDRESS_BYTES, familyOf } from '../base/ip.ts';
-import { MAX_RECORDS, ROLE } from '../dns/answer.ts';
+import { ROLE } from '../dns/answer.ts';
 import { RCODE, TYPE } from '../dns/codes.ts';
 import { readSvcbHints, strike } from '../dns/svcb.ts';
 import type { Plane } from './plane.ts';
 import { ANY_CLASS } from './state/answer-ranges.ts';
 import type { Opening } from './state/answer-ranges.ts';
+import { MOST_OF_NAME } from './state/name-addresses.ts';
 
 /** Of one answer, where the settings say nothing else. No honest name needs more (threats.md A14), and a batch holds dozens of such answers. */
 const MOST_ADDRESSES = 256;
@@ -73,7 +74,8 @@ function take(
   const { answer, draft, ranges, settings } = plane;
   const { addresses: found } = draft;
   if (answer.rcode !== RCODE.NoError || (families & (isIpv6 ? FAMILY.Ipv6 : FAMILY.Ipv4)) === 0) return false;
-  if (draft.addressCount >= Math.min(settings.maxAddresses ?? MOST_ADDRESSES, MAX_RECORDS)) {
+  // One answer alone must not be too much for its name.
+  if (draft.addressCount >= Math.min(settings.maxAddresses ?? MOST_ADDRESSES, MOST_OF_NAME)) {
     draft.capped++;
     return false;
   }

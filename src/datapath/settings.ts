@@ -52,6 +52,6 @@ export interface DatapathSettings {
   readonly cacheBytes?: number;
   /** What becomes of the address hints in HTTPS and SVCB answers of granted names; `strip`: they are answered NODATA. Absent: `grant`. */
   readonly hints?: 'grant' | 'strip';
-  /** Of one answer, shown and granted for a granted name. Absent: 256. */
+  /** Of one answer, shown and granted for a granted name. Absent: 256. More than 1,000 mean so many. */
   readonly maxAddresses?: number;
 }

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Answer, ANSWER, parseAnswer } from '../../../src/dns/answer.ts';
 import { TYPE } from '../../../src/dns/codes.ts';
@@ -105,4 +106,55 @@ test.each<[string, Bytes, (readonly number[])[], Bytes]>([
   expect([...out.subarray(49, 51 + want.length)]).toEqual([0xee, ...want, 0xee]);
   for (let limit = 50; limit < 50 + want.length; limit++)
     expect(copyService(arena, answer, 1, new Uint8Array(200), 50, limit)).toBe(-1);
+});
+
+test('whatever a record is made of: it is malformed, or what is left of it says the same without what was struck', () => {
+  const parameter = fc
+    .tuple(fc.integer({ min: 0, max: 8 }), fc.uint8Array({ maxLength: 40 }))
+    .map(([key, value]) => [...option(key, [...value])]);
+  const hint = fc
+    .tuple(fc.constantFrom(4, 16), fc.nat(3), fc.nat(255))
+    .map(([size, count, byte]) => [...option(size === 4 ? 4 : 6, repeat(byte, size * (count + 1)))]);
+  const made = fc
+    .tuple(fc.nat(1), fc.array(fc.oneof(hint, parameter), { maxLength: 5 }))
+    .map(([priority, all]) => [0, priority, 0, ...all.flat()]);
+  const anything = fc.uint8Array({ maxLength: 60 }).map((bytes) => [...bytes]);
+  let good = 0;
+  fc.assert(
+    fc.property(fc.oneof({ weight: 5, arbitrary: made }, anything), fc.integer(), (rdata, mask) => {
+      const parse = (bytes: Bytes): { arena: Uint8Array; isGood: boolean } => {
+        const text = response({ answers: [record({ owner: 'example.org', type: TYPE.SVCB, rdata: bytes })] });
+        const { arena, start, end } = inArena(text);
+        expect(parseAnswer(arena, start, end, answer)).toBe(ANSWER.Ok);
+        return { arena, isGood: readSvcbHints(arena, answer, 0, hints) };
+      };
+      const whole = parse(rdata);
+      if (!whole.isGood) return;
+      good++;
+      const places = [
+        ...Array.from({ length: hints.ipv4Length / 4 }, (_, i) => ({ at: hints.ipv4Offset + 4 * i, size: 4 })),
+        ...Array.from({ length: hints.ipv6Length / 16 }, (_, i) => ({ at: hints.ipv6Offset + 16 * i, size: 16 })),
+      ];
+      const kept = places.filter((_, i) => ((mask >> (i & 31)) & 1) === 0);
+      for (const place of places) if (!kept.includes(place)) strike(answer, 0, place.at);
+      if (kept.length === places.length) return; // it is copied as it is
+      const keeps = (size: number): boolean => kept.some((place) => place.size === size);
+      const isUsable = (!hints.needsIpv4 || keeps(4)) && (!hints.needsIpv6 || keeps(16));
+      const out = new Uint8Array(rdata.length + 1).fill(0xee);
+      const length = copyService(whole.arena, answer, 0, out, 0, rdata.length);
+      expect(length).toBeGreaterThan(0);
+      expect(out[rdata.length]).toBe(0xee);
+      const wanted = kept.flatMap(({ at, size }) => [...whole.arena.subarray(at, at + size)]);
+      const left = parse([...out.subarray(0, length)]);
+      expect(left.isGood).toBe(isUsable);
+      if (!isUsable) return;
+      const found = [
+        ...left.arena.subarray(hints.ipv4Offset, hints.ipv4Offset + hints.ipv4Length),
+        ...left.arena.subarray(hints.ipv6Offset, hints.ipv6Offset + hints.ipv6Length),
+      ];
+      expect(found).toEqual(wanted);
+    }),
+    { numRuns: 2_000 },
+  );
+  expect(good).toBeGreaterThan(100);
 });
