@@ -11,22 +11,25 @@ export interface Known {
   readonly addresses: readonly AddressHex[];
   readonly ttlSeconds: number;
   readonly atMs: number;
+  /** It was asked for with CD: then it answers nobody who did not ask so (R12). */
+  readonly isUnchecked: boolean;
 }
 
 export class Answers {
   readonly #byQuestion = new Map<string, Known[]>();
   readonly #byAddress = new Map<AddressHex, Known[]>();
 
-  note(message: Message, atMs: number): void {
+  note(message: Message, isUnchecked: boolean, atMs: number): void {
     const [question] = message.questions;
     if (question === undefined) return;
-    const known = { question, message, ...grantable(message), atMs };
+    const known = { question, message, ...grantable(message), atMs, isUnchecked };
     add(this.#byQuestion, keyOf(question), known);
     for (const address of known.addresses) add(this.#byAddress, address, known);
   }
 
-  to(question: Question): readonly Known[] {
-    return this.#byQuestion.get(keyOf(question)) ?? [];
+  /** Those that may be repeated to who asked so. */
+  to(question: Question, isUnchecked: boolean): readonly Known[] {
+    return (this.#byQuestion.get(keyOf(question)) ?? []).filter((known) => known.isUnchecked === isUnchecked);
   }
 
   with(address: AddressHex): readonly Known[] {

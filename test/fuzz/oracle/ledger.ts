@@ -20,6 +20,7 @@ import { wrongInShown } from './shown.ts';
 
 const DNS_PORT = 53;
 const OPT_ONLY_FLAGS = 0x0130; // RD, AD, CD
+const CD = 0x0010;
 const COOKIE = 10;
 /** Jiffies and doubles. */
 const SLACK_MS = 1;
@@ -61,6 +62,8 @@ export interface Asked {
   readonly bytes: Uint8Array;
   readonly id: number;
   readonly question: Question;
+  /** With CD. */
+  readonly isUnchecked: boolean;
   readonly atMs: number;
 }
 
@@ -92,7 +95,7 @@ export class Ledger implements SimulatedObserver {
     const message = tryMessage(bytes);
     if (typeof message === 'string') return;
     const nowMs = this.#now();
-    const isOurs = this.asked.some(
+    const ours = this.asked.filter(
       (each) =>
         each.from.port === asked.from.port &&
         isSameAddress(each.server, asked.server) &&
@@ -100,7 +103,7 @@ export class Ledger implements SimulatedObserver {
         each.atMs + PATIENCE_MS + this.heldMs >= nowMs &&
         isAnswerTo(message, each.question),
     );
-    if (isOurs) this.#answers.note(message, nowMs);
+    for (const { isUnchecked } of ours.slice(0, 1)) this.#answers.note(message, isUnchecked, nowMs);
   }
 
   sent(datagram: SentDatagram): void {
@@ -145,7 +148,7 @@ export class Ledger implements SimulatedObserver {
     if (++ask.replies > 1) this.#report('second reply', about('is the second one'));
     const { reading, query } = ask;
     const { question } = reading;
-    const known = question === undefined ? [] : this.#answers.to(question);
+    const known = question === undefined ? [] : this.#answers.to(question, (reading.flags & CD) !== 0);
     const isForwarded = question !== undefined && this.asked.some((each) => keyOf(each.question) === keyOf(question));
     const form = { query, reading, reply, replyBytes: bytes.length, isDatagram: transport === 'udp', isForwarded };
     for (const wrong of wrongInReply(form)) this.#report(`form of a reply: ${wrong}`, about(wrong));
@@ -160,7 +163,8 @@ export class Ledger implements SimulatedObserver {
     if (question === undefined || message.questions.length > 1) {
       return this.#report('upstream: no question', about('sent without one question'));
     }
-    this.asked.push({ from, server: to, bytes, id: message.id, question, atMs: this.#now() });
+    const isUnchecked = (message.flags & CD) !== 0;
+    this.asked.push({ from, server: to, bytes, id: message.id, question, isUnchecked, atMs: this.#now() });
     const { opt, records, flags } = message;
     const isBare = records.length === 0 && (flags & ~OPT_ONLY_FLAGS) === 0 && question.class === CLASS_IN;
     const options = opt?.options ?? [];
