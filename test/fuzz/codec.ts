@@ -103,7 +103,7 @@ function wrongAnswer(bytes: Uint8Array, code: number, followed: number): string[
   }
   if ((message.flags & TC) !== 0) return code === ANSWER.Truncated ? [] : [`answer: code ${code} for a truncated one`];
   const isCheap = message.records.length < CHEAP.records && message.steps <= CHEAP.steps;
-  if (code !== ANSWER.Ok) return isCheap ? [`answer: code ${code} for a good one`] : [];
+  if (code !== ANSWER.Ok) return isCheap && !message.isArguable ? [`answer: code ${code} for a good one`] : [];
   return [...wrongRecords(message), ...wrongChain(message, followed), ...wrongHints(message)];
 }
 

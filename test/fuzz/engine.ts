@@ -24,9 +24,9 @@ const HISTORY = 32;
 /** Findings of one kind are taken for one fault. */
 const MOST_KINDS = 20;
 export const KINDS_OF_WORLD: readonly PlayerOptions[] = [
-  { strategy: 'update', commits: 'loop' },
-  { strategy: 'update', commits: 'thread' },
-  { strategy: 'replace', commits: 'loop' },
+  { strategy: 'update', commits: 'loop', denial: 'nxdomain' },
+  { strategy: 'update', commits: 'thread', denial: 'refused' },
+  { strategy: 'replace', commits: 'loop', denial: 'nodata' },
 ];
 
 export interface EngineOptions {
