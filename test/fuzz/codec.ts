@@ -5,6 +5,7 @@ import { Chain, CHAIN, followChain } from '../../src/dns/chain.ts';
 import { parseQuery, QUERY, Query } from '../../src/dns/query.ts';
 import { ReplyWriter } from '../../src/dns/reply-writer.ts';
 import { readSvcbHints, SvcbHints } from '../../src/dns/svcb.ts';
+import { Clock } from './clock.ts';
 import { followChain as chainOf } from './oracle/grantable.ts';
 import type { Finding } from './oracle/ledger.ts';
 import { CLASS_IN, SECTION, TYPE, tryMessage } from './oracle/message.ts';
@@ -42,12 +43,12 @@ export function checkCodec(message: Uint8Array): CodecCheck {
   arena.set(bytes, AT);
   const end = AT + bytes.length;
   arena.fill(POISON, end, end + 300);
-  const since = performance.now();
+  const clock = new Clock();
   const asQuery = parseQuery(arena, AT, end, query);
   const asAnswer = parseAnswer(arena, AT, end, answer);
   const followed = asAnswer === ANSWER.Ok ? followChain(arena, answer, chain) : CHAIN.Bogus;
   const written = asAnswer === ANSWER.Ok ? rewrite(WHOLE) : 0;
-  const milliseconds = performance.now() - since;
+  const milliseconds = clock.costMs();
   const wrong = [
     ...wrongQuery(bytes, asQuery),
     ...wrongAnswer(bytes, asAnswer, followed),

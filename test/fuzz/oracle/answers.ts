@@ -3,6 +3,8 @@ import type { AddressHex } from './addresses.ts';
 import { grantable } from './grantable.ts';
 import type { Message, Question } from './message.ts';
 
+const RCODE_NXDOMAIN = 3;
+
 /** One message that answers a question. */
 export interface Known {
   readonly question: Question;
@@ -16,20 +18,25 @@ export interface Known {
 }
 
 export class Answers {
-  readonly #byQuestion = new Map<string, Known[]>();
+  readonly #byName = new Map<string, Known[]>();
   readonly #byAddress = new Map<AddressHex, Known[]>();
 
   note(message: Message, isUnchecked: boolean, atMs: number): void {
     const [question] = message.questions;
     if (question === undefined) return;
     const known = { question, message, ...grantable(message), atMs, isUnchecked };
-    add(this.#byQuestion, keyOf(question), known);
+    add(this.#byName, question.name.key, known);
     for (const address of known.addresses) add(this.#byAddress, address, known);
   }
 
-  /** Those that may be repeated to who asked so. */
+  /** Those that may be repeated to who asked so: to the same question, or that there is no such name at all (RFC 2308 §5). */
   to(question: Question, isUnchecked: boolean): readonly Known[] {
-    return (this.#byQuestion.get(keyOf(question)) ?? []).filter((known) => known.isUnchecked === isUnchecked);
+    const known = this.#byName.get(question.name.key) ?? [];
+    return known.filter(
+      (each) =>
+        each.isUnchecked === isUnchecked &&
+        (each.question.type === question.type || each.message.rcode === RCODE_NXDOMAIN),
+    );
   }
 
   with(address: AddressHex): readonly Known[] {
@@ -37,7 +44,7 @@ export class Answers {
   }
 
   clear(): void {
-    this.#byQuestion.clear();
+    this.#byName.clear();
     this.#byAddress.clear();
   }
 }

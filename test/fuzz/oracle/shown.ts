@@ -116,8 +116,19 @@ function isLocal(labels: readonly string[]): boolean {
   return LOCAL_ZONES.some((zone) => name.endsWith(`.${zone}`));
 }
 
+/** Of a service without its hints, which may be taken out of it (R24); those that are left are judged as addresses. */
 function textOfRecord({ owner, type, class: klass, rdata }: Rr): string {
-  return `${owner.key} ${type} ${klass} ${rdata}`;
+  const isService = type === TYPE.SVCB || type === TYPE.HTTPS;
+  return `${owner.key} ${type} ${klass} ${isService ? withoutHints(rdata) : rdata}`;
+}
+
+function withoutHints(rdata: string): string {
+  try {
+    return readHints(Buffer.from(rdata, 'hex')).rest;
+  } catch (error) {
+    if (error instanceof Malformed) return rdata;
+    throw error;
+  }
 }
 
 function wrong(kind: string, text: string): Wrong {
