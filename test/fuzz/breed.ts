@@ -13,6 +13,11 @@ const MOODS: readonly Step[] = [
   { verb: 'lock' },
   { verb: 'unlock' },
   { verb: 'overflow' },
+  { verb: 'busy' },
+  { verb: 'damage' },
+  { verb: 'restore' },
+  { verb: 'leave', pod: 'cart' },
+  { verb: 'join', pod: 'twin' },
   { verb: 'settle' },
   { verb: 'refuse', times: 1 },
   { verb: 'wait', milliseconds: 400 },
@@ -29,6 +34,7 @@ export function breed(parent: Case, other: Case, random: Random): Case {
 }
 
 function change(steps: Step[], other: Case, random: Random): Step[] {
+  if (steps.length === 0) return [...other];
   const at = random.below(steps.length);
   switch (random.below(12)) {
     case 0:
@@ -42,9 +48,9 @@ function change(steps: Step[], other: Case, random: Random): Step[] {
     case 4:
       return steps.toSpliced(at, 1, ...(steps[at] === undefined ? [] : [moved(steps[at], random)]));
     case 5:
-      return steps.with(at, spliced(steps[at], random.pick(other), random));
+      return steps.with(at, spliced(steps[at], other[random.below(other.length)], random));
     default:
-      return steps.length === 0 ? [...other] : steps.with(at, mutated(steps[at], random));
+      return steps.with(at, mutated(steps[at], random));
   }
 }
 

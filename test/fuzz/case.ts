@@ -1,6 +1,6 @@
 // A case: what happens to the world, step by step, and the text that it is kept as. A message is hexadecimal, in which blanks mean nothing and
 // `c00c*300` is the word three hundred times.
-import { CLIENTS } from './oracle/node.ts';
+import { CLIENTS, PODS } from './oracle/node.ts';
 
 export type Step =
   /** A client of this name sends a datagram. */
@@ -15,12 +15,27 @@ export type Step =
   /** Nobody sends it: the codec alone reads it, however long it is. */
   | { readonly verb: 'read'; readonly bytes: Uint8Array }
   | { readonly verb: 'wait'; readonly milliseconds: number }
+  /** A pod is gone, with its address; or another one has it now. */
+  | { readonly verb: 'leave' | 'join'; readonly pod: string }
   /** The next commits of grants are refused. */
   | { readonly verb: 'refuse'; readonly times: number }
-  /** `hold` … `release`: what comes between is read in one turn. `lock` … `unlock`: the kernel's lock is somebody else's. `settle`: all deadlines pass. */
+  /**
+   * `hold` … `release`: what comes between is read in one turn. `lock` … `unlock`: the kernel's lock is somebody else's. `overflow`: its next reports
+   * are lost. `busy`: the next datagram cannot be sent at once. `damage` … `restore`: our table is gone. `settle`: all deadlines pass.
+   */
   | { readonly verb: (typeof PLAIN_VERBS)[number] };
 
-export const PLAIN_VERBS = ['hold', 'release', 'lock', 'unlock', 'overflow', 'settle'] as const;
+export const PLAIN_VERBS = [
+  'hold',
+  'release',
+  'lock',
+  'unlock',
+  'overflow',
+  'busy',
+  'damage',
+  'restore',
+  'settle',
+] as const;
 
 export type Case = readonly Step[];
 
@@ -63,6 +78,9 @@ function writeStep(step: Step): string {
       return `read ${hexOf(step.bytes)}`;
     case 'wait':
       return `wait ${step.milliseconds}`;
+    case 'leave':
+    case 'join':
+      return `${step.verb} ${step.pod}`;
     case 'refuse':
       return `refuse ${step.times}`;
     default:
@@ -83,6 +101,10 @@ function readStep(verb: string, words: readonly string[]): Step {
       return { verb, bytes: bytesOf(words) };
     case 'wait':
       return { verb, milliseconds: numberOf(first) };
+    case 'leave':
+    case 'join':
+      if (!PODS.some(({ name }) => name === first)) throw new CaseError(`there is no pod "${first}"`);
+      return { verb, pod: first };
     case 'refuse':
       return { verb, times: numberOf(first) };
     default: {

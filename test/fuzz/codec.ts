@@ -5,10 +5,11 @@ import { Chain, CHAIN, followChain } from '../../src/dns/chain.ts';
 import { parseQuery, QUERY, Query } from '../../src/dns/query.ts';
 import { ReplyWriter } from '../../src/dns/reply-writer.ts';
 import { readSvcbHints, SvcbHints } from '../../src/dns/svcb.ts';
+import { Clock } from './clock.ts';
 import { followChain as chainOf } from './oracle/grantable.ts';
 import type { Finding } from './oracle/ledger.ts';
 import { CLASS_IN, SECTION, TYPE, tryMessage } from './oracle/message.ts';
-import type { Message } from './oracle/message.ts';
+import type { Message, Rr } from './oracle/message.ts';
 import { Malformed } from './oracle/name.ts';
 import { readQuery } from './oracle/query.ts';
 import { readHints } from './oracle/svcb.ts';
@@ -21,9 +22,11 @@ const CHEAP = { records: 4_096, steps: 8_000 };
 const AT = 1_000;
 const POISON = 0xc1;
 const LARGEST = 65_535;
+/** Names are written out: more than was read. */
+const WHOLE = 4 * LARGEST;
 
 const arena = new Uint8Array(AT + LARGEST + 1_000).fill(POISON);
-const room = { bytes: new Uint8Array(4 * LARGEST).fill(POISON), at: 200, limit: 0 };
+const room = { bytes: new Uint8Array(WHOLE + 600).fill(POISON), at: 200, limit: 0 };
 const answer = new Answer();
 const chain = new Chain();
 const query = new Query();
@@ -40,28 +43,30 @@ export function checkCodec(message: Uint8Array): CodecCheck {
   arena.set(bytes, AT);
   const end = AT + bytes.length;
   arena.fill(POISON, end, end + 300);
-  const since = performance.now();
+  const clock = new Clock();
   const asQuery = parseQuery(arena, AT, end, query);
   const asAnswer = parseAnswer(arena, AT, end, answer);
   const followed = asAnswer === ANSWER.Ok ? followChain(arena, answer, chain) : CHAIN.Bogus;
-  const written = asAnswer === ANSWER.Ok ? rewrite() : 0;
-  const milliseconds = performance.now() - since;
+  const written = asAnswer === ANSWER.Ok ? rewrite(WHOLE) : 0;
+  const milliseconds = clock.costMs();
   const wrong = [
     ...wrongQuery(bytes, asQuery),
     ...wrongAnswer(bytes, asAnswer, followed),
     ...(written > 0 ? wrongRewritten(bytes, written) : []),
+    ...(asAnswer === ANSWER.Ok ? wrongInSmallRoom(bytes) : []),
   ];
   return { findings: wrong.map((what) => ({ kind: `codec: ${what}`, text: `${what}: ${hex(bytes)}` })), milliseconds };
 }
 
-/** Every record but OPT, in order; its length, or 0 when it did not fit. */
-function rewrite(): number {
-  room.limit = room.bytes.length - 200;
+/** Every record but OPT, in order, as far as they fit into `most` bytes; how long it became. */
+function rewrite(most: number): number {
+  room.limit = room.at + most;
+  room.bytes.fill(POISON, room.limit, room.limit + 300);
   const asked = { id: answer.id, flags: answer.flags, qname: new Uint8Array(264), questionLength: 0, hasOpt: false };
   asked.questionLength = answer.questionEnd - answer.start - 12;
   asked.qname.set(arena.subarray(AT + 12, answer.questionEnd));
   if (!writer.begin(room, { ...asked, dnssecOk: false }, answer.rcode & 15, 0)) return 0;
-  for (let i = 0; i < answer.recordCount; i++) if (!writer.add(arena, answer, i, answer.ttl[i]!)) return 0;
+  for (let i = 0; i < answer.recordCount; i++) writer.add(arena, answer, i, answer.ttl[i]!);
   return writer.end(undefined);
 }
 
@@ -99,7 +104,7 @@ function wrongAnswer(bytes: Uint8Array, code: number, followed: number): string[
   }
   if ((message.flags & TC) !== 0) return code === ANSWER.Truncated ? [] : [`answer: code ${code} for a truncated one`];
   const isCheap = message.records.length < CHEAP.records && message.steps <= CHEAP.steps;
-  if (code !== ANSWER.Ok) return isCheap ? [`answer: code ${code} for a good one`] : [];
+  if (code !== ANSWER.Ok) return isCheap && !message.isArguable ? [`answer: code ${code} for a good one`] : [];
   return [...wrongRecords(message), ...wrongChain(message, followed), ...wrongHints(message)];
 }
 
@@ -179,12 +184,27 @@ function wrongRewritten(bytes: Uint8Array, length: number): string[] {
   const after = tryMessage(room.bytes.subarray(room.at, room.at + length));
   if (typeof before === 'string') return []; // wrongAnswer says so
   if (typeof after === 'string') return [`writer: malformed, ${after}`];
-  const kept = before.records.filter(({ type }) => type !== TYPE.TSIG);
-  const text = ({ records }: Pick<Message, 'records'>): string =>
-    JSON.stringify(records.map(({ owner, ...rest }) => ({ ...rest, owner: owner.key })));
-  if (text({ records: kept }) !== text(after)) return ['writer: other records'];
-  const isPoisoned = room.bytes[room.at - 1] === POISON && room.bytes[room.limit] === POISON;
-  return isPoisoned ? [] : ['writer: beside its room'];
+  const kept = before.records.filter(({ type }) => type !== TYPE.TSIG).map(textOf);
+  return kept.join() === after.records.map(textOf).join() ? [] : ['writer: other records'];
+}
+
+/** Where not all fits, what does is written well, and nothing beside its room. */
+function wrongInSmallRoom(bytes: Uint8Array): string[] {
+  const most = 12 + (bytes.length >> 1) + (bytes[bytes.length - 1]! & 31);
+  const length = rewrite(most);
+  if (length > most || room.bytes[room.at - 1] !== POISON || room.bytes[room.limit] !== POISON)
+    return ['writer: beside its room'];
+  if (length === 0) return [];
+  const before = tryMessage(bytes);
+  const after = tryMessage(room.bytes.subarray(room.at, room.at + length));
+  if (typeof before === 'string') return [];
+  if (typeof after === 'string') return [`writer: malformed in a small room, ${after}`];
+  const said = new Set(before.records.map(textOf));
+  return after.records.every((record) => said.has(textOf(record))) ? [] : ['writer: other records in a small room'];
+}
+
+function textOf({ owner, section, type, class: klass, ttl, rdata }: Rr): string {
+  return `${owner.key} ${section} ${type} ${klass} ${ttl} ${rdata}`;
 }
 
 function hex(bytes: Uint8Array): string {

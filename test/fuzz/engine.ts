@@ -24,9 +24,9 @@ const HISTORY = 32;
 /** Findings of one kind are taken for one fault. */
 const MOST_KINDS = 20;
 export const KINDS_OF_WORLD: readonly PlayerOptions[] = [
-  { strategy: 'update', commits: 'loop' },
-  { strategy: 'update', commits: 'thread' },
-  { strategy: 'replace', commits: 'loop' },
+  { strategy: 'update', commits: 'loop', denial: 'nxdomain' },
+  { strategy: 'update', commits: 'thread', denial: 'refused' },
+  { strategy: 'replace', commits: 'loop', denial: 'nodata' },
 ];
 
 export interface EngineOptions {
@@ -108,7 +108,7 @@ export class Engine {
   }
 
   #play(place: Place, steps: Case): Played {
-    this.#options.watchdog?.watch(writeCase(steps));
+    this.#watch(steps);
     const played = place.player.play(steps);
     this.cases++;
     this.messages += played.messages;
@@ -131,11 +131,15 @@ export class Engine {
     this.#options.found({ finding, steps, isRepeated: true });
   }
 
+  #watch(steps: Case): void {
+    this.#options.watchdog?.watch(writeCase(steps));
+  }
+
   #judge(place: Place, steps: Case, finding: Finding): void {
-    const history = place.history.splice(0);
     place.player = new Player(place.options); // who knows what the old one is left with
     if (this.#kinds.has(finding.kind) || this.#kinds.size >= MOST_KINDS) return;
     this.#kinds.add(finding.kind);
-    this.#options.found(judge(steps, finding, history, place.options));
+    const found = { steps, finding, before: place.history.splice(0) };
+    this.#options.found(judge(found, place.options, (each) => this.#watch(each)));
   }
 }

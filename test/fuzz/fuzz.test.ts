@@ -8,6 +8,7 @@ import { Player } from './player.ts';
 
 const RUN = new URL('run.ts', import.meta.url).pathname;
 const SECONDS = 5;
+const OPTIONS = { strategy: 'update', commits: 'loop', denial: 'nxdomain' } as const;
 
 test('the corpus, and five seconds of cases bred from it, break no promise', () => {
   const args = [RUN, '--minutes', String(SECONDS / 60), '--seed', '1'];
@@ -20,12 +21,12 @@ test('the corpus, and five seconds of cases bred from it, break no promise', () 
 }, 120_000);
 
 test('a case that was never seen before breaks no promise', () => {
-  let player = new Player({ strategy: 'update', commits: 'loop' });
+  let player = new Player(OPTIONS);
   fc.assert(
     fc.property(anyCase, (steps) => {
       const { findings } = player.play(steps);
       if (findings.length === 0) return;
-      player = new Player({ strategy: 'update', commits: 'loop' });
+      player = new Player(OPTIONS);
       expect.fail(`${findings.map(({ kind, text }) => `${kind}: ${text}`).join('\n')}\n${writeCase(steps)}`);
     }),
     { numRuns: 300 },

@@ -35,9 +35,23 @@ export function leastCost(player: Player, steps: Case, milliseconds: number): nu
   return least;
 }
 
-/** `before`: the cases that the same world had played, oldest first. */
-export function judge(steps: Case, finding: Finding, before: readonly Case[], options: PlayerOptions): Verdict {
-  const isSame = (candidate: Case): boolean => playAlone(candidate, options)?.kind === finding.kind;
+export interface Found {
+  readonly steps: Case;
+  readonly finding: Finding;
+  /** The cases that the same world had played, oldest first. */
+  readonly before: readonly Case[];
+}
+
+/** `watch` is told of each case that is played. */
+export function judge(
+  { steps, finding, before }: Found,
+  options: PlayerOptions,
+  watch: (steps: Case) => void,
+): Verdict {
+  const isSame = (candidate: Case): boolean => {
+    watch(candidate);
+    return playAlone(candidate, options)?.kind === finding.kind;
+  };
   if (isSame(steps)) return { finding, steps: shrink(steps, isSame), isRepeated: true };
   const all = [...before, steps].flatMap((each): Case => [...each, { verb: 'settle' }]);
   const isRepeated = isSame(all);

@@ -2,6 +2,7 @@
 // where the first began. What it finds is the ledger's, an exception, a leak, or a message that cost too much.
 import { readFileSync } from 'node:fs';
 import { COUNTERS } from '../../src/bridge/counters.ts';
+import type { Denial } from '../../src/datapath/settings.ts';
 import { extraRanges } from '../../src/kernel/protected.ts';
 import type { RefreshStrategy } from '../../src/kernel/set-writer.ts';
 import type { Pod } from '../../src/pods/pod.ts';
@@ -25,6 +26,8 @@ const FIRST_PORT = 1_024;
 const PATIENCE = { steps: 5, milliseconds: 1_300 };
 /** Longer than anything that a message can ask for: grants, cached answers, also those that say no (RFC 2308 §5: three hours). */
 const FOR_GOOD_MS = 4 * 3_600_000;
+/** What World says of a change that the kernel did not take. */
+const REFUSED_CHANGE = 'the kernel refused to change';
 /** Who asks a case to wait asks for no more than this. */
 const LONGEST_WAIT_MS = 30_000;
 const WAIT_STEP_MS = 500;
@@ -32,6 +35,8 @@ const WAIT_STEP_MS = 500;
 export interface PlayerOptions {
   readonly strategy: RefreshStrategy;
   readonly commits: Commits;
+  /** How denied names are answered; never by silence, which the ledger takes for a lost query. */
+  readonly denial: Exclude<Denial, 'drop'>;
 }
 
 export interface Played {
@@ -53,6 +58,11 @@ export class Player {
   #pending = 0;
   #isHeld = false;
   #isLocked = false;
+  /** Reports of the kernel were lost in this case. */
+  #isUnheard = false;
+  #replaced = 0;
+  readonly #policies = policies();
+  readonly #pods = new Map(PODS.map(({ name }) => [name, podOf(name, name)]));
   #messages = 0;
   #slowestMs = 0;
   #slowestStep = 0;
@@ -60,16 +70,16 @@ export class Player {
   readonly #before = new Float64Array(COUNTERS.length);
   readonly #found: Finding[] = [];
 
-  constructor({ strategy, commits }: PlayerOptions) {
+  constructor({ strategy, commits, denial }: PlayerOptions) {
     this.#commits = commits;
-    this.#world = new World({ settings: settings(), strategy, commits, observer: this.#ledger });
+    this.#world = new World({ settings: settings(denial), strategy, commits, observer: this.#ledger });
     const { sys } = this.#world;
     this.#ledger.kernel = {
       nowMs: () => sys.nowMs(),
       leftMs: (set, key) => sys.nftables.set(TABLE, set)?.leftMs(key, sys.nowMs()) ?? 0,
     };
     this.#watch = new Stopwatch(sys);
-    this.#world.apply(policies(), pods());
+    this.#world.apply(this.#policies, [...this.#pods.values()]);
   }
 
   get judged(): Ledger['judged'] {
@@ -108,7 +118,18 @@ export class Player {
       case 'refuse':
         return this.#world.sys.nftables.refuse({ errno: ERRNO.ENFILE, times: step.times });
       case 'overflow':
+        this.#isUnheard = true;
         return this.#world.overflow();
+      case 'busy':
+        return this.#world.sys.network.failNextSend(ERRNO.EAGAIN);
+      case 'damage':
+        this.#world.sys.nftables.deleteTable(TABLE);
+        return this.#world.run(); // no message: what it costs does not count
+      case 'restore':
+        return this.#world.restoreTable();
+      case 'leave':
+      case 'join':
+        return this.#change(step.pod, step.verb === 'join');
       case 'hold':
         this.#isHeld = true;
         return this.#world.holdLoop();
@@ -186,6 +207,32 @@ export class Player {
     }
   }
 
+  /** Pods change between turns, and not while the kernel is made to refuse: what is found then is about the change. */
+  #change(name: string, isReplaced: boolean): void {
+    this.#release();
+    this.#repair();
+    if (!isReplaced) this.#pods.delete(name);
+    else this.#pods.set(name, podOf(name, `${name} ${++this.#replaced}`));
+    this.#world.apply(this.#policies, [...this.#pods.values()]);
+    this.#ledger.podLeft(name, isReplaced);
+    for (const [set, key] of this.#isUnheard ? [] : this.#liveElements()) {
+      const source = key.slice(0, key.length / 2);
+      const isIts = PODS.some((pod) => pod.name === name && pod.addresses.map(hexOf).includes(source));
+      if (isIts) this.#find('leak: grants of a pod that left', `${set} ${key}`);
+    }
+  }
+
+  #liveElements(): [set: string, key: string][] {
+    const sets = this.#world.sys.nftables.setNames(TABLE);
+    return sets.flatMap((set) => this.#world.liveElements(set).map((key): [string, string] => [set, key]));
+  }
+
+  /** The kernel takes what it is given again. */
+  #repair(): void {
+    this.#world.sys.nftables.refuse({ errno: 0, times: 0 });
+    this.#world.restoreTable();
+  }
+
   #release(): void {
     this.#isHeld = false;
     this.#timed(() => this.#world.releaseLoop());
@@ -193,7 +240,7 @@ export class Player {
 
   #settle(): void {
     const world = this.#world;
-    world.sys.nftables.refuse({ errno: 0, times: 0 });
+    this.#repair();
     this.#release();
     this.#isLocked = false;
     world.releaseCommits();
@@ -206,13 +253,15 @@ export class Player {
     if (world.inFlight > 0) this.#find('leak: in flight', `${world.inFlight} are still waited for`);
     world.sys.advance(FOR_GOOD_MS);
     this.#run();
-    for (const set of world.sys.nftables.setNames(TABLE)) {
-      const { length } = world.liveElements(set);
-      if (length > 0) this.#find('leak: grants', `${length} elements of ${set} live on`);
+    for (const [set, key] of this.#liveElements()) this.#find('leak: grants', `${key} of ${set} lives on`);
+    for (const complaint of world.complaints) {
+      // A change of pods whose outcome nobody can read is told, and mended in the next second.
+      if (!this.#isUnheard || !complaint.startsWith(REFUSED_CHANGE)) this.#find('complaint', complaint);
     }
-    for (const complaint of world.complaints) this.#find('complaint', complaint);
     world.complaints.length = 0;
+    this.#isUnheard = false;
     this.#port = FIRST_PORT;
+    for (const { name } of PODS) if (!this.#pods.has(name)) this.#change(name, true);
   }
 
   #signature(): string {
@@ -228,7 +277,7 @@ export class Player {
   }
 }
 
-function settings(): ConstructorParameters<typeof World>[0]['settings'] {
+function settings(denial: Denial): ConstructorParameters<typeof World>[0]['settings'] {
   const endpoints = (addresses: readonly string[]) => addresses.map((address) => endpoint(address, DNS_PORT));
   const { protect, cidrs } = extraRanges(PROTECT);
   return {
@@ -237,7 +286,7 @@ function settings(): ConstructorParameters<typeof World>[0]['settings'] {
     protect: { protect, cidrs: [...cidrs, { cidr: SERVICE_RANGE, reason: 'service range' }] },
     internalZones: [INTERNAL_ZONE],
     lifetimes: LIFETIMES,
-    denial: 'nxdomain',
+    denial,
   };
 }
 
@@ -247,8 +296,9 @@ function policies() {
   return read.value;
 }
 
-function pods(): Pod[] {
-  return PODS.map(({ name, addresses }) => ({ uid: name, namespace: 'shop', name, labels: { app: name }, addresses }));
+function podOf(name: string, uid: string): Pod {
+  const addresses = PODS.find((pod) => pod.name === name)?.addresses ?? [];
+  return { uid, namespace: 'shop', name, labels: { app: name }, addresses };
 }
 
 /** The template with the id that was asked, and the question as it was written, if it is that question. */

@@ -1,7 +1,7 @@
 // npm run fuzz -- [--minutes N] [--seed N] [--unguided] [--replay FILE]: fuzzes the codec and the data plane, see README.md. Exit 1: something was found.
 import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Coverage } from './coverage.ts';
 import { FINDINGS, writeFinding } from './findings.ts';
@@ -34,14 +34,17 @@ else
     values.replay === undefined ? await fuzz(Number(values.minutes), Number(values.seed)) : await replay(values.replay);
 
 async function replay(file: string): Promise<number> {
-  const { readCase } = await import('./case.ts');
+  const { readCase, writeCase } = await import('./case.ts');
   const { KINDS_OF_WORLD } = await import('./engine.ts');
   const { playAlone } = await import('./judge.ts');
   const { readCorpus } = await import('./corpus.ts');
   const steps = readCase(readFileSync(file, 'utf8'));
+  const watchdog = new Watchdog(FINDINGS);
   const [first] = KINDS_OF_WORLD;
   if (first !== undefined) for (const seed of readCorpus().values()) playAlone(seed, first); // so that the code is compiled
+  watchdog.watch(writeCase(steps));
   const found = KINDS_OF_WORLD.map((options) => playAlone(steps, options));
+  await watchdog.stop();
   found.forEach((finding, i) =>
     say(
       `${JSON.stringify(KINDS_OF_WORLD[i])}: ${finding === undefined ? 'nothing' : `${finding.kind}\n  ${finding.text}`}`,
@@ -63,7 +66,7 @@ async function fuzz(minutes: number, seed: number): Promise<number> {
   say(`seed ${seed}, ${minutes} minutes`);
   const report = (finding: { kind: string; text: string }, steps: string, note = ''): void => {
     const file = writeFinding(FINDINGS, finding, steps);
-    if (finding.kind === SLOW && !isSlowByItself(file)) return;
+    if (finding.kind === SLOW && !isSlowByItself(file)) return rmSync(file);
     findings++;
     say(`FOUND ${finding.kind}${note}\n  ${finding.text.split('\n', 1)[0]?.slice(0, 300)}\n  ${file}`);
   };

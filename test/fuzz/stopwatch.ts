@@ -1,5 +1,6 @@
 // What a turn of the loop costs by itself: the time in system calls is the simulated kernel's, and the observer's behind it.
 import type { SimulatedSys } from '../../src/sys/simulated.ts';
+import { Clock } from './clock.ts';
 
 type Call = (...words: never[]) => unknown;
 /** Those in which the simulated system works; the others only note something. */
@@ -27,8 +28,8 @@ export class Stopwatch {
   /** Milliseconds that `work` took outside of the system. */
   time(work: () => void): number {
     this.#elsewhereMs = 0;
-    const since = performance.now();
+    const clock = new Clock();
     work();
-    return performance.now() - since - this.#elsewhereMs;
+    return clock.costMs(this.#elsewhereMs);
   }
 }

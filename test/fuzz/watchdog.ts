@@ -3,6 +3,8 @@
 import { Worker } from 'node:worker_threads';
 
 const TEXT_BYTES = 1 << 20;
+/** No case takes one, but the machine may be busy. */
+const PATIENCE_SECONDS = 20;
 
 export class Watchdog {
   readonly #state = new Int32Array(new SharedArrayBuffer(8));
@@ -10,8 +12,8 @@ export class Watchdog {
   readonly #worker: Worker;
 
   /** `folder`: where a case that hangs is written. */
-  constructor(folder: string) {
-    const workerData = { state: this.#state.buffer, text: this.#text.buffer, folder };
+  constructor(folder: string, patienceSeconds = PATIENCE_SECONDS) {
+    const workerData = { state: this.#state.buffer, text: this.#text.buffer, folder, patienceSeconds };
     this.#worker = new Worker(new URL('./watchdog-thread.ts', import.meta.url), { workerData });
     this.#worker.unref();
   }

@@ -1,13 +1,13 @@
-// Upstream's answers: chains that lead somewhere, and everything that stands around them. Owners are written out or point to where the same name
-// stood before.
+// Upstream's answers: chains that lead somewhere, and everything that stands around them.
 import fc from 'fast-check';
 import type { Bytes } from '../../unit/dns/message.ts';
-import { name, opt, option, pointer, record, u16, u32 } from '../../unit/dns/message.ts';
+import { name, opt, option, u16, u32 } from '../../unit/dns/message.ts';
 import type { QueryAsk } from './queries.ts';
 import { target } from './names.ts';
+import { COMPRESSION, writeStory } from './write.ts';
+import type { Story, Told } from './write.ts';
 
 const QR_RD_RA = 0x8180;
-const HEADER_BYTES = 12;
 const TYPE = {
   A: 1,
   NS: 2,
@@ -60,21 +60,6 @@ const address6 = fc.oneof(
     ),
   },
 );
-
-/** A record before it is written: its owner is a name of the story. */
-interface Told {
-  readonly owner: Bytes;
-  readonly type: number;
-  readonly class?: number;
-  readonly ttl: number;
-  readonly rdata: Bytes;
-}
-
-interface Story {
-  readonly answers: readonly Told[];
-  readonly authority: readonly Told[];
-  readonly additional: readonly Told[];
-}
 
 function v6(head: string, last = 0): Bytes {
   const bytes = Buffer.alloc(16);
@@ -232,23 +217,6 @@ function storyOf(ask: QueryAsk): fc.Arbitrary<Story> {
   });
 }
 
-/** Writes the records one after the other; a name that was written before is pointed to. */
-function write(story: Story, ask: QueryAsk, isCompressed: boolean): { sections: Bytes[][] } {
-  const places = new Map<string, number>([[ask.qname.join(), HEADER_BYTES]]);
-  let at = HEADER_BYTES + ask.qname.length + 4;
-  const one = (it: Told): Bytes => {
-    const place = isCompressed ? places.get(it.owner.join()) : undefined;
-    const bytes = record({ ...it, owner: place === undefined ? it.owner : pointer(place) });
-    if (place === undefined && at < 0x3fff) places.set(it.owner.join(), at);
-    const rdataAt = at + bytes.length - it.rdata.length;
-    if (it.type === TYPE.CNAME && rdataAt < 0x3fff && !places.has(it.rdata.join()))
-      places.set(it.rdata.join(), rdataAt);
-    at += bytes.length;
-    return bytes;
-  };
-  return { sections: [story.answers, story.authority, story.additional].map((section) => section.map(one)) };
-}
-
 const clientOpt = fc.constantFrom<Bytes>(
   opt(),
   opt([], { ttl: 0x8000 }),
@@ -263,14 +231,13 @@ export function answerOf(ask: QueryAsk): fc.Arbitrary<Uint8Array> {
   return fc
     .record({
       story: storyOf(ask),
-      isCompressed: fc.boolean(),
+      compression: fc.constantFrom(...COMPRESSION),
       flags: fc.constantFrom(0, 0, 0, 0, 0x0400, 0x0020, 0x0200),
       rcode: fc.constantFrom(0, 0, 0, 0, 0, 0, 3, 3, 2, 5, 1, 4),
       opt: fc.option(clientOpt),
     })
-    .map(({ story, isCompressed, flags, rcode, opt: last }) => {
-      const { sections } = write(story, ask, isCompressed);
-      const [answers = [], authority = [], additional = []] = sections;
+    .map(({ story, compression, flags, rcode, opt: last }) => {
+      const { answers, authority, additional } = writeStory(story, ask, compression);
       const all = last === null ? additional : [...additional, last];
       return Uint8Array.from([
         ...u16(0),

@@ -30,10 +30,10 @@ const client = fc.constantFrom(...CLIENTS.keys());
 
 function stepOf(ask: QueryAsk): fc.Arbitrary<Step> {
   return fc.oneof(
-    { weight: 8, arbitrary: fc.record({ verb: fc.constant('ask'), client, bytes: mutated(queryOf(ask)) }) },
-    { weight: 3, arbitrary: fc.record({ verb: fc.constant('ask'), client, bytes: queryOf(ask) }) },
+    { weight: 32, arbitrary: fc.record({ verb: fc.constant('ask'), client, bytes: mutated(queryOf(ask)) }) },
+    { weight: 12, arbitrary: fc.record({ verb: fc.constant('ask'), client, bytes: queryOf(ask) }) },
     {
-      weight: 10,
+      weight: 40,
       arbitrary: fc.record({
         verb: fc.constant('answer'),
         which: fc.constantFrom(0, 0, 0, 1, 2),
@@ -41,29 +41,37 @@ function stepOf(ask: QueryAsk): fc.Arbitrary<Step> {
       }),
     },
     {
-      weight: 1,
+      weight: 4,
       arbitrary: fc.record({ verb: fc.constant('stray'), which: fc.constantFrom(0, 1), bytes: answerOf(ask) }),
     },
     {
-      weight: 2,
+      weight: 8,
       arbitrary: fc.record({
         verb: fc.constant('wait'),
         milliseconds: fc.constantFrom(1, 300, 400, 1_300, 5_000, 21_000),
       }),
     },
-    { weight: 1, arbitrary: fc.record({ verb: fc.constant('read'), bytes: mutated(answerOf(ask)) }) },
-    { weight: 1, arbitrary: fc.record({ verb: fc.constant('refuse'), times: fc.constantFrom(1, 2, 9) }) },
-    { weight: 2, arbitrary: fc.record({ verb: fc.constantFrom(...PLAIN_VERBS.filter((verb) => verb !== 'settle')) }) },
+    { weight: 4, arbitrary: fc.record({ verb: fc.constant('read'), bytes: mutated(answerOf(ask)) }) },
+    { weight: 4, arbitrary: fc.record({ verb: fc.constant('refuse'), times: fc.constantFrom(1, 2, 9) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ verb: fc.constantFrom('leave', 'join'), pod: fc.constantFrom('cart', 'twin') }),
+    },
+    { weight: 8, arbitrary: fc.record({ verb: fc.constantFrom(...PLAIN_VERBS.filter((verb) => verb !== 'settle')) }) },
   );
 }
 
 const question: fc.Arbitrary<QueryAsk> = fc.record({ qname, qtype: fc.constantFrom(...QTYPES) });
 
-export const anyCase: fc.Arbitrary<Case> = question.chain((ask) =>
+/** About one question, or about two whose answers may have the same addresses. */
+export const anyCase: fc.Arbitrary<Case> = fc.tuple(question, question).chain(([one, two]) =>
   fc
     .record({
-      first: fc.record({ verb: fc.constant('ask'), client, bytes: queryOf(ask) }),
-      rest: fc.array(stepOf(ask), { minLength: 1, maxLength: 7 }),
+      first: fc.record({ verb: fc.constant('ask'), client, bytes: queryOf(one) }),
+      rest: fc.array(fc.oneof({ weight: 4, arbitrary: stepOf(one) }, { weight: 1, arbitrary: stepOf(two) }), {
+        minLength: 1,
+        maxLength: 9,
+      }),
     })
     .map(({ first, rest }) => [first, ...rest]),
 );

@@ -3,6 +3,8 @@ import type { AddressHex } from './addresses.ts';
 import { grantable } from './grantable.ts';
 import type { Message, Question } from './message.ts';
 
+const RCODE_NXDOMAIN = 3;
+
 /** One message that answers a question. */
 export interface Known {
   readonly question: Question;
@@ -11,22 +13,30 @@ export interface Known {
   readonly addresses: readonly AddressHex[];
   readonly ttlSeconds: number;
   readonly atMs: number;
+  /** It was asked for with CD: then it answers nobody who did not ask so (R12). */
+  readonly isUnchecked: boolean;
 }
 
 export class Answers {
-  readonly #byQuestion = new Map<string, Known[]>();
+  readonly #byName = new Map<string, Known[]>();
   readonly #byAddress = new Map<AddressHex, Known[]>();
 
-  note(message: Message, atMs: number): void {
+  note(message: Message, isUnchecked: boolean, atMs: number): void {
     const [question] = message.questions;
     if (question === undefined) return;
-    const known = { question, message, ...grantable(message), atMs };
-    add(this.#byQuestion, keyOf(question), known);
+    const known = { question, message, ...grantable(message), atMs, isUnchecked };
+    add(this.#byName, question.name.key, known);
     for (const address of known.addresses) add(this.#byAddress, address, known);
   }
 
-  to(question: Question): readonly Known[] {
-    return this.#byQuestion.get(keyOf(question)) ?? [];
+  /** Those that may be repeated to who asked so: to the same question, or that there is no such name at all (RFC 2308 §5). */
+  to(question: Question, isUnchecked: boolean): readonly Known[] {
+    const known = this.#byName.get(question.name.key) ?? [];
+    return known.filter(
+      (each) =>
+        each.isUnchecked === isUnchecked &&
+        (each.question.type === question.type || each.message.rcode === RCODE_NXDOMAIN),
+    );
   }
 
   with(address: AddressHex): readonly Known[] {
@@ -34,7 +44,7 @@ export class Answers {
   }
 
   clear(): void {
-    this.#byQuestion.clear();
+    this.#byName.clear();
     this.#byAddress.clear();
   }
 }

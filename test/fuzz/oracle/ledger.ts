@@ -20,6 +20,7 @@ import { wrongInShown } from './shown.ts';
 
 const DNS_PORT = 53;
 const OPT_ONLY_FLAGS = 0x0130; // RD, AD, CD
+const CD = 0x0010;
 const COOKIE = 10;
 /** Jiffies and doubles. */
 const SLACK_MS = 1;
@@ -47,6 +48,8 @@ export interface Finding {
 export interface Ask {
   readonly client: AddressHex;
   readonly pod: FuzzPod | undefined;
+  /** The pod has left since: what comes now is for nobody. */
+  isOrphan: boolean;
   readonly query: Uint8Array;
   readonly reading: Reading;
   replies: number;
@@ -61,6 +64,8 @@ export interface Asked {
   readonly bytes: Uint8Array;
   readonly id: number;
   readonly question: Question;
+  /** With CD. */
+  readonly isUnchecked: boolean;
   readonly atMs: number;
 }
 
@@ -77,13 +82,16 @@ export class Ledger implements SimulatedObserver {
   readonly #asks = new Map<string, Ask>();
   /** `POD question` of every query that came. */
   readonly #wanted = new Set<string>();
+  /** Names of pods that are not here at the moment. */
+  readonly #gone = new Set<string>();
   readonly #answers = new Answers();
 
   /** A client sends this; `port` is no other query's. */
   query(client: AddressHex, port: number, bytes: Uint8Array): void {
     const reading = readQuery(bytes);
-    const pod = podAt(client);
-    this.#asks.set(`${client} ${port}`, { client, pod, query: bytes, reading, replies: 0, answeredIn: 0 });
+    const pod = this.#podAt(client);
+    const ask = { client, pod, isOrphan: false, query: bytes, reading, replies: 0, answeredIn: 0 };
+    this.#asks.set(`${client} ${port}`, ask);
     if (pod !== undefined && reading.question !== undefined) this.#wanted.add(`${pod.name} ${keyOf(reading.question)}`);
   }
 
@@ -92,7 +100,7 @@ export class Ledger implements SimulatedObserver {
     const message = tryMessage(bytes);
     if (typeof message === 'string') return;
     const nowMs = this.#now();
-    const isOurs = this.asked.some(
+    const ours = this.asked.filter(
       (each) =>
         each.from.port === asked.from.port &&
         isSameAddress(each.server, asked.server) &&
@@ -100,7 +108,15 @@ export class Ledger implements SimulatedObserver {
         each.atMs + PATIENCE_MS + this.heldMs >= nowMs &&
         isAnswerTo(message, each.question),
     );
-    if (isOurs) this.#answers.note(message, nowMs);
+    for (const { isUnchecked } of ours.slice(0, 1)) this.#answers.note(message, isUnchecked, nowMs);
+  }
+
+  /** It is gone from here on, or another one with its name and addresses begins (I4). */
+  podLeft(name: string, isReplaced: boolean): void {
+    for (const ask of this.#asks.values()) if (ask.pod?.name === name) ask.isOrphan = true;
+    for (const wanted of this.#wanted) if (wanted.startsWith(`${name} `)) this.#wanted.delete(wanted);
+    if (isReplaced) this.#gone.delete(name);
+    else this.#gone.add(name);
   }
 
   sent(datagram: SentDatagram): void {
@@ -145,11 +161,17 @@ export class Ledger implements SimulatedObserver {
     if (++ask.replies > 1) this.#report('second reply', about('is the second one'));
     const { reading, query } = ask;
     const { question } = reading;
-    const known = question === undefined ? [] : this.#answers.to(question);
+    const known = question === undefined ? [] : this.#answers.to(question, (reading.flags & CD) !== 0);
     const isForwarded = question !== undefined && this.asked.some((each) => keyOf(each.question) === keyOf(question));
     const form = { query, reading, reply, replyBytes: bytes.length, isDatagram: transport === 'udp', isForwarded };
     for (const wrong of wrongInReply(form)) this.#report(`form of a reply: ${wrong}`, about(wrong));
-    const shown = { ask, reply, known, leftMs: (set: string, key: string) => this.#leftMs(set, key) };
+    const shown = {
+      pod: ask.isOrphan ? undefined : ask.pod,
+      reading,
+      reply,
+      known,
+      leftMs: (set: string, key: string) => this.#leftMs(set, key),
+    };
     for (const wrong of wrongInShown(shown)) this.#report(`contents of a reply: ${wrong.kind}`, about(wrong.text));
   }
 
@@ -160,7 +182,8 @@ export class Ledger implements SimulatedObserver {
     if (question === undefined || message.questions.length > 1) {
       return this.#report('upstream: no question', about('sent without one question'));
     }
-    this.asked.push({ from, server: to, bytes, id: message.id, question, atMs: this.#now() });
+    const isUnchecked = (message.flags & CD) !== 0;
+    this.asked.push({ from, server: to, bytes, id: message.id, question, isUnchecked, atMs: this.#now() });
     const { opt, records, flags } = message;
     const isBare = records.length === 0 && (flags & ~OPT_ONLY_FLAGS) === 0 && question.class === CLASS_IN;
     const options = opt?.options ?? [];
@@ -189,7 +212,7 @@ export class Ledger implements SimulatedObserver {
     const client = key.slice(0, key.length / 2);
     const address = key.slice(key.length / 2);
     const what = `${set} ${textOf(client)} . ${textOf(address)} for ${leftMs} ms`;
-    const pod = podAt(client);
+    const pod = this.#podAt(client);
     if (pod === undefined || client.length !== (family === '4' ? 8 : 32)) {
       return this.#report('grant to nobody', what);
     }
@@ -205,6 +228,11 @@ export class Ledger implements SimulatedObserver {
     if (!reasons.some((reason) => this.#now() <= reason.atMs + longestMs(reason) + this.heldMs)) {
       this.#report('grant out of an answer that has expired', what);
     }
+  }
+
+  #podAt(address: AddressHex): FuzzPod | undefined {
+    const pod = podAt(address);
+    return pod !== undefined && this.#gone.has(pod.name) ? undefined : pod;
   }
 
   #leftMs(set: string, key: string): number {

@@ -61,6 +61,8 @@ export interface Message {
   readonly opt: Opt | undefined;
   /** Labels and pointers of all names: what reading it costs at least. */
   readonly steps: number;
+  /** It may be refused and may be read: a name overlaps its pointer, or OPT is of a version of which nobody knows what its options look like. */
+  readonly isArguable: boolean;
 }
 
 /** `opaque`: rdata is only counted, as in a query, where records besides OPT mean nothing. */
@@ -116,6 +118,7 @@ class Reading {
       records: this.#records,
       opt: this.#opt,
       steps: this.#names.steps,
+      isArguable: this.#names.isOverlapping || (this.#opt !== undefined && this.#opt.version !== 0),
     };
   }
 

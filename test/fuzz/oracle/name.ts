@@ -24,6 +24,8 @@ export interface Name {
 export class NameReader {
   /** Labels and pointers so far. */
   steps = 0;
+  /** Some pointer leads back to a name that runs over the pointer itself: no earlier name, yet every reader reads the same. */
+  isOverlapping = false;
   readonly #bytes: Uint8Array;
   /** Names by where they begin: many pointers lead to the same. */
   readonly #known = new Map<number, Name>();
@@ -61,6 +63,7 @@ export class NameReader {
         if (target < HEADER_BYTES) throw new Malformed('pointer into the header');
         if (target >= offset) throw new Malformed('pointer that does not lead back');
         rest = this.read(target, this.#bytes.length, pointersBefore + 1);
+        if (rest.end > at) this.isOverlapping = true;
         at += 2;
         break;
       }

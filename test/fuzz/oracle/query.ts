@@ -14,6 +14,7 @@ export type Fate = 'silent' | 'malformed' | 'other-opcode' | 'bad-version' | 'od
 
 export interface Reading {
   readonly fate: Fate;
+  readonly flags: number;
   /** Undefined for what is malformed. */
   readonly message: Message | undefined;
   readonly question: Question | undefined;
@@ -21,12 +22,12 @@ export interface Reading {
 
 export function readQuery(bytes: Uint8Array): Reading {
   const flags = ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0);
-  const nothing = { message: undefined, question: undefined };
+  const nothing = { flags, message: undefined, question: undefined };
   if (bytes.length < 12 || (flags & QR) !== 0) return { fate: 'silent', ...nothing };
   if ((flags & 0x7800) !== 0) return { fate: 'other-opcode', ...nothing };
   const message = tryMessage(bytes, 'opaque');
   if (typeof message === 'string') return { fate: 'malformed', ...nothing };
-  return { fate: fateOf(message), message, question: message.questions[0] };
+  return { fate: fateOf(message), flags, message, question: message.questions[0] };
 }
 
 function fateOf({ questions, records, opt }: Message): Fate {

@@ -19,7 +19,9 @@ const LOCAL_ZONES = ['localhost', 'invalid', 'onion', 'alt', 'test', 'local', 'h
 const HINFO = 13;
 
 export interface Shown {
-  readonly ask: { readonly pod: FuzzPod | undefined; readonly reading: Reading };
+  /** Who asked, when it is a pod. */
+  readonly pod: FuzzPod | undefined;
+  readonly reading: Reading;
   readonly reply: Message;
   readonly known: readonly Known[];
   readonly leftMs: (set: string, key: string) => number;
@@ -31,16 +33,16 @@ interface Wrong {
 }
 
 export function wrongInShown(shown: Shown): Wrong[] {
-  const { reply, ask } = shown;
+  const { reply, pod, reading } = shown;
   if (reply.records.length === 0) return [];
-  const labels = ask.reading.question?.name.labels;
+  const labels = reading.question?.name.labels;
   if (labels === undefined) return [wrong('records', 'has records, and the question could not be read')];
   if (isLocal(labels)) return [];
-  if (ask.pod === undefined || !mayAsk(ask.pod, labels)) {
+  if (pod === undefined || !mayAsk(pod, labels)) {
     return [wrong('records for who may not ask', 'has records of a name that the client may not ask')];
   }
   const out = wrongRecords(shown);
-  return isGrantedName(ask.pod, labels) ? [...out, ...wrongAddresses(shown, ask.pod, labels)] : out;
+  return isGrantedName(pod, labels) ? [...out, ...wrongAddresses(shown, pod, labels)] : out;
 }
 
 /** Nothing is in the reply that no upstream said to this question, and for no longer than it said. */
@@ -114,8 +116,19 @@ function isLocal(labels: readonly string[]): boolean {
   return LOCAL_ZONES.some((zone) => name.endsWith(`.${zone}`));
 }
 
+/** Of a service without its hints, which may be taken out of it (R24); those that are left are judged as addresses. */
 function textOfRecord({ owner, type, class: klass, rdata }: Rr): string {
-  return `${owner.key} ${type} ${klass} ${rdata}`;
+  const isService = type === TYPE.SVCB || type === TYPE.HTTPS;
+  return `${owner.key} ${type} ${klass} ${isService ? withoutHints(rdata) : rdata}`;
+}
+
+function withoutHints(rdata: string): string {
+  try {
+    return readHints(Buffer.from(rdata, 'hex')).rest;
+  } catch (error) {
+    if (error instanceof Malformed) return rdata;
+    throw error;
+  }
 }
 
 function wrong(kind: string, text: string): Wrong {

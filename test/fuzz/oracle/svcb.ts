@@ -2,6 +2,7 @@
 import type { AddressHex } from './addresses.ts';
 import { Malformed } from './name.ts';
 
+const MANDATORY = 0;
 const HINT_BYTES = new Map([
   [4, 4],
   [6, 16],
@@ -10,6 +11,8 @@ const HINT_BYTES = new Map([
 export interface Service {
   readonly isAlias: boolean;
   readonly hints: AddressHex[];
+  /** Everything but the hints, and what is said of them to be mandatory; hexadecimal. */
+  readonly rest: string;
 }
 
 /** Throws Malformed. */
@@ -25,6 +28,7 @@ export function readHints(rdata: Uint8Array): Service {
     if (bytes > 255 || at > rdata.length) throw new Malformed('target name');
     if (length === 0) break;
   }
+  let rest = hexOf(rdata.subarray(0, at));
   for (let before = -1; at < rdata.length;) {
     if (at + 4 > rdata.length) throw new Malformed('piece of a parameter');
     const key = view.getUint16(at);
@@ -34,13 +38,18 @@ export function readHints(rdata: Uint8Array): Service {
     const size = HINT_BYTES.get(key);
     if (size !== undefined && (end === at + 4 || (end - at - 4) % size !== 0)) throw new Malformed('piece of a hint');
     if (size !== undefined) hints.push(...pieces(rdata.subarray(at + 4, end), size));
+    else if (key !== MANDATORY) rest += hexOf(rdata.subarray(at, end));
     before = key;
     at = end;
   }
-  return { isAlias: view.getUint16(0) === 0, hints };
+  return { isAlias: view.getUint16(0) === 0, hints, rest };
 }
 
 function pieces(bytes: Uint8Array, size: number): AddressHex[] {
   const count = bytes.length / size;
-  return Array.from({ length: count }, (_, i) => Buffer.from(bytes.subarray(i * size, (i + 1) * size)).toString('hex'));
+  return Array.from({ length: count }, (_, i) => hexOf(bytes.subarray(i * size, (i + 1) * size)));
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
 }
