@@ -39,6 +39,7 @@ export function settingsOf(config: Config, strategy: RefreshStrategy, inputs: In
     }),
     transparent: true,
     upstreams: inputs.zones,
+    clusterZones: config.mode === 'node' ? config.kubernetes.clusterZones : [],
     denial: config.denial,
     lifetimes: config.lifetimes,
     table: TABLE,

@@ -27,6 +27,7 @@ import { Digs } from './state/digs.ts';
 import { Failures } from './state/failures.ts';
 import { Grants } from './state/grants.ts';
 import { Lookups, Noted } from './state/lookups.ts';
+import { NameSuffixes } from './state/name-suffixes.ts';
 import { POD_INDEXES, PodTable } from './state/pod-table.ts';
 import { Programs, UNSELECTED } from './state/programs.ts';
 import type { Verdict } from './state/programs.ts';
@@ -165,6 +166,7 @@ export class Plane {
   readonly storedSerial: Int32Array;
   readonly verdicts: Verdict[];
 
+  readonly clusterZones: NameSuffixes;
   programs = new Programs([]);
   /** Content id of the program that each pod's grants were made under, by pod index; '' for none. */
   readonly programIds: string[] = [];
@@ -204,6 +206,7 @@ export class Plane {
     this.key = { hash: 0, name: this.slots.folded, nameAt: 0, nameBytes: 0, qtype: 0, flags: 0, pod: 0 };
     this.verdicts = Array.from({ length: this.slots.capacity }, () => UNSELECTED);
     this.store = new AnswerStore(settings.cacheBytes);
+    this.clusterZones = new NameSuffixes(settings.clusterZones ?? []);
     this.clients = new ClientStreams(sys);
     this.ranges = new AnswerRanges(settings.protect, settings.internalZones);
     this.queries = new PacketBatch(sys, BATCH, QUERY_BYTES);

@@ -36,6 +36,8 @@ export interface DatapathSettings {
   readonly transparent: boolean;
   /** The first ones. A name that no zone covers gets SERVFAIL. None of the servers may be one of `listen`. */
   readonly upstreams: readonly UpstreamZone[];
+  /** Names of these zones are granted nothing and their answers pass unchanged: the cluster's own. Absent: none. */
+  readonly clusterZones?: readonly string[];
   readonly denial: Denial;
   readonly lifetimes: Lifetimes;
   readonly table: string;

@@ -29,7 +29,8 @@ type Setting =
   | 'hints'
   | 'max-addresses'
   | 'limits'
-  | 'cache';
+  | 'cache'
+  | 'cluster-zones';
 
 export class Node {
   readonly #strategy: RefreshStrategy;
@@ -43,6 +44,7 @@ export class Node {
     internalZones: [] as InternalZone[],
     limits: {} as Limits,
     cacheBytes: undefined as number | undefined,
+    clusterZones: [] as string[],
     hints: 'grant' as 'grant' | 'strip',
     maxAddresses: undefined as number | undefined,
   };
@@ -81,6 +83,7 @@ export class Node {
       case 'internal-zone':
       case 'limits':
       case 'cache':
+      case 'cluster-zones':
       case 'hints':
       case 'max-addresses':
         if (this.#world !== undefined) throw new Error('Settings come before everything that happens');
@@ -132,9 +135,21 @@ export class Node {
   }
 
   #start(): World {
-    const { listen, lifetimes, denial, protect, cluster, internalZones, hints, maxAddresses, limits, cacheBytes } =
-      this.#settings;
+    const {
+      listen,
+      lifetimes,
+      denial,
+      protect,
+      cluster,
+      internalZones,
+      hints,
+      maxAddresses,
+      limits,
+      cacheBytes,
+      clusterZones,
+    } = this.#settings;
     const extra = extraRanges(protect);
+    this.#witness.clusterZones = clusterZones;
     this.#areZonesChanged = false; // they are among the settings
     const world = new World({
       settings: {
@@ -147,6 +162,7 @@ export class Node {
         lifetimes,
         denial,
         ...limits,
+        clusterZones,
         ...(cacheBytes === undefined ? {} : { cacheBytes }),
       },
       strategy: this.#strategy,
@@ -181,6 +197,7 @@ export class Node {
     else if (verb === 'protect') settings.protect = [...values];
     else if (verb === 'internal-zone') settings.internalZones.push(internalZone(values));
     else if (verb === 'limits') settings.limits = readLimits(values);
+    else if (verb === 'cluster-zones') settings.clusterZones = [...values];
     else if (verb === 'cache') settings.cacheBytes = Number.parseInt(values[0] ?? '', 10) * 1_024;
     else if (verb === 'denied') {
       const denial = DENIALS.find((each) => each === values[0]);

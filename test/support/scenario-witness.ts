@@ -78,6 +78,8 @@ export class Witness {
   readonly #reassembly = new Reassembly();
   /** The servers of each zone. */
   zones: ReadonlyMap<string, readonly string[]> = new Map();
+  /** Names of these are granted nothing. */
+  clusterZones: readonly string[] = [];
   #order = 0;
 
   committed(changes: readonly ElementChange[]): void {
@@ -187,6 +189,8 @@ export class Witness {
     if (labels.at(-1)?.toLowerCase() === 'localhost' && shown.every(({ rdata }) => LOOPBACK.includes(rdata))) return;
     const { mayAskUdp, classes } = decide(compiled, program, labels);
     if (!mayAskUdp) return complain('shows addresses of a name that the pod may not ask');
+    const name = `.${labels.join('.').toLowerCase()}`;
+    if (this.clusterZones.some((zone) => name.endsWith(`.${zone}`))) return;
     if (classes.length > 0 && shown.some(({ rdata }) => rdata === MALFORMED)) complain('shows a malformed service');
     for (const { rdata, ttl } of shown) {
       const opened = openedFor(compiled, program, labels, rdata);

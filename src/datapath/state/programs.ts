@@ -8,6 +8,7 @@ import type { CompiledName } from '../../policy/names.ts';
 import type { NameRule } from '../../policy/compiled.ts';
 import { matcherOf } from './answer-ranges.ts';
 import type { Opening } from './answer-ranges.ts';
+import { NameSuffixes } from './name-suffixes.ts';
 
 export interface Verdict {
   readonly mayAsk: boolean;
@@ -37,6 +38,7 @@ interface ProgramRule {
 }
 
 const NO_RULES: readonly ProgramRule[] = [];
+const NO_ZONES = new NameSuffixes([]);
 
 /** For pods that no policy selects: they ask what they like and are granted nothing, since nothing is closed for them. */
 export const UNSELECTED: Verdict = { mayAsk: true, classes: [], rule: -1 };
@@ -50,9 +52,14 @@ const REMEMBERED = 100_000;
 
 export class Programs {
   readonly #programs: readonly (readonly ProgramRule[])[];
+  readonly #clusterZones: NameSuffixes;
+  /** What a verdict is for the cluster's own names. */
+  readonly #askOnly = new WeakMap<Verdict, Verdict>();
   readonly #judged = new LRUCache<number, JudgedName>({ max: REMEMBERED });
 
-  constructor(programs: readonly SnapshotProgram[]) {
+  /** Names of `clusterZones` are granted nothing, whatever a rule says: the filter alone decides about what they resolve to (I3). */
+  constructor(programs: readonly SnapshotProgram[], clusterZones = NO_ZONES) {
+    this.#clusterZones = clusterZones;
     this.#programs = programs.map((program) =>
       program.names.map((rule) => ({ name: compileNameRule(rule), rule, verdict: verdictOf(rule) })),
     );
@@ -62,18 +69,26 @@ export class Programs {
   judge(program: number, names: Uint8Array, offset: number, length: number, hash: number, transport: number): Verdict {
     // Few rules are matched faster than the memory is asked, and names that are never asked again leave no garbage in it.
     if ((this.#programs[program]?.length ?? 0) <= RULES_WITHOUT_MEMORY)
-      return this.judgeAnew(program, names, offset, transport);
+      return this.#askable(this.judgeAnew(program, names, offset, transport), names, offset, length);
     const key = (hash ^ Math.imul(program * 3 + transport + 1, 0x9e3779b1)) | 0;
     const known = this.#judged.get(key);
     if (known?.program === program && known.transport === transport && isName(known.name, names, offset, length)) {
       return known.verdict;
     }
-    const verdict = this.judgeAnew(program, names, offset, transport);
+    const verdict = this.#askable(this.judgeAnew(program, names, offset, transport), names, offset, length);
     this.#judged.set(key, { program, transport, name: names.slice(offset, offset + length), verdict });
     return verdict;
   }
 
-  /** The same without the memory. */
+  #askable(verdict: Verdict, names: Uint8Array, offset: number, length: number): Verdict {
+    if (verdict.classes.length === 0 || !this.#clusterZones.has(names, offset, length)) return verdict;
+    let askOnly = this.#askOnly.get(verdict);
+    if (askOnly === undefined)
+      this.#askOnly.set(verdict, (askOnly = { mayAsk: true, classes: [], rule: verdict.rule }));
+    return askOnly;
+  }
+
+  /** What the rules say, without the memory. */
   judgeAnew(program: number, names: Uint8Array, offset: number, transport: number): Verdict {
     const shape = nameShape(names, offset);
     const rules = this.#programs[program] ?? NO_RULES;
