@@ -1,36 +1,30 @@
+import { NO_ANSWER } from '../../../src/datapath/state/answer-store.ts';
 import { describe, expect, test } from 'vitest';
 import { keyOf } from '../../../src/datapath/cache.ts';
-import { extract } from '../../../src/datapath/extract.ts';
-import { NO_ANSWER } from '../../../src/datapath/state/answer-store.ts';
+import { isCacheable } from '../../../src/datapath/extract.ts';
 import { NAME_BYTES } from '../../../src/datapath/state/query-slots.ts';
-import { parseAnswer } from '../../../src/dns/answer.ts';
 import { FLAG, RCODE, TYPE } from '../../../src/dns/codes.ts';
 import { formatName } from '../../../src/dns/name.ts';
 import {
   a,
   cname,
-  inArena,
   name,
   opt,
   option,
   pointer,
   question,
   record,
-  response,
   type Bytes,
   type MessageText,
 } from '../dns/message.ts';
 import { readStored, type StoredBody } from './state/stored-answer.ts';
-
 import {
   NAME,
   SLOT,
   NOW_MS,
   QNAME,
-  bytesOf,
   plane,
   addressesOf,
-  aaaa,
   V4,
   V6,
   https,
@@ -41,120 +35,9 @@ import {
   answerTo,
   recordsOf,
   type Asked,
+  soa,
+  MAX_TTL_SECONDS,
 } from './extracting.ts';
-
-describe('which addresses may be granted', () => {
-  test.each<[string, MessageText, Asked, string[]]>([
-    ['those of the name', { answers: [a(NAME), a(NAME, [192, 0, 2, 9])] }, {}, ['192.0.2.1', '192.0.2.9']],
-    ['IPv6 ones, for AAAA', { answers: [aaaa(NAME, '2001:db8::1')] }, { qtype: TYPE.AAAA }, ['2001:db8::1']],
-    ['those at the end of a chain', { answers: [cname(NAME, 'b.example.net'), a('b.example.net')] }, {}, ['192.0.2.1']],
-    ['none of another name', { answers: [a(NAME), a('b.example.net', [192, 0, 2, 9])] }, {}, ['192.0.2.1']],
-    ['none of the other family', { answers: [aaaa(NAME, '2001:db8::1'), a(NAME)] }, {}, ['192.0.2.1']],
-    ['none in the authority section', { answers: [a(NAME)], authority: [a(NAME, [192, 0, 2, 9])] }, {}, ['192.0.2.1']],
-    [
-      'none in the additional section',
-      { answers: [a(NAME)], additional: [a(NAME, [192, 0, 2, 9])] },
-      {},
-      ['192.0.2.1'],
-    ],
-    [
-      'hints of both families',
-      { answers: [https(NAME, option(4, [192, 0, 2, 1, 192, 0, 2, 2]), option(6, V6))] },
-      { qtype: TYPE.HTTPS },
-      ['192.0.2.1', '192.0.2.2', '2001:db8::6'],
-    ],
-    [
-      'hints at the end of a chain',
-      { answers: [cname(NAME, 'b.example.net'), https('b.example.net', option(4, V4))] },
-      { qtype: TYPE.HTTPS },
-      ['192.0.2.4'],
-    ],
-    [
-      'no hint that is never granted',
-      { answers: [https(NAME, option(4, [127, 0, 0, 1, ...V4]))] },
-      { qtype: TYPE.HTTPS },
-      ['192.0.2.4'],
-    ],
-    [
-      'no mapped hint',
-      { answers: [https(NAME, option(6, [...bytesOf('192.0.2.1'), ...V6]))] },
-      { qtype: TYPE.HTTPS },
-      ['2001:db8::6'],
-    ],
-    ['no hint of an alias', { answers: [https(NAME, option(4, V4), { priority: 0 })] }, { qtype: TYPE.HTTPS }, []],
-    ['no hint of another type', { answers: [https(NAME, option(4, V4))] }, { qtype: TYPE.SVCB }, []],
-    ['no hint of another name', { answers: [https('b.example.net', option(4, V4))] }, { qtype: TYPE.HTTPS }, []],
-    [
-      'no hint of NXDOMAIN',
-      { flags: FLAG.QR | RCODE.NXDomain, answers: [https(NAME, option(4, V4))] },
-      { qtype: TYPE.HTTPS },
-      [],
-    ],
-    [
-      'no hint of a malformed record',
-      { answers: [https(NAME, option(6, V6), option(4, V4))] },
-      { qtype: TYPE.HTTPS },
-      [],
-    ],
-    [
-      'none of a record that cannot be used without what is taken from it',
-      {
-        answers: [
-          https(NAME, option(0, [0, 4]), option(4, [127, 0, 0, 1]), option(6, V6)),
-          https(NAME, option(6, [...bytesOf('2001:db8::7')])),
-        ],
-      },
-      { qtype: TYPE.HTTPS },
-      ['2001:db8::7'],
-    ],
-    ['none of an answer to another type', { answers: [txt(NAME), a(NAME)] }, { qtype: TYPE.TXT }, []],
-    ['none that is never granted', { answers: [a(NAME, [203, 0, 113, 5]), a(NAME)] }, {}, ['192.0.2.1']],
-    ['no loopback', { answers: [a(NAME, [127, 0, 0, 1])] }, {}, []],
-    ['no IPv4 in an AAAA record (V10)', { answers: [aaaa(NAME, '::ffff:192.0.2.1')] }, { qtype: TYPE.AAAA }, []],
-    ['none of NXDOMAIN', { flags: FLAG.QR | RCODE.NXDomain, answers: [a(NAME)] }, {}, []],
-    ['none of SERVFAIL', { flags: FLAG.QR | RCODE.ServFail, answers: [a(NAME)] }, {}, []],
-    ['none of no answer', {}, {}, []],
-  ])('%s', (_why, it, asked, want) => {
-    const stored = answerTo(it, asked);
-    expect(addressesOf(stored)).toEqual(want);
-    const shown = recordsOf(stored.judged).flatMap(
-      (each) => / (?:A|AAAA|HTTPS) \d+ (.*)/.exec(each)?.[1]?.split(' ') ?? [],
-    );
-    expect(shown).toEqual(want); // I3: what is shown is what is granted
-  });
-
-  test.each<[string, MessageText, Asked, number]>([
-    ['none', { answers: [a(NAME)] }, {}, 0],
-    [
-      'in a range that is never granted',
-      { answers: [a(NAME), a(NAME, [203, 0, 113, 5]), a(NAME, [127, 0, 0, 1])] },
-      {},
-      2,
-    ],
-    [
-      'hints',
-      { answers: [https(NAME, option(4, [127, 0, 0, 1, ...V4, 203, 0, 113, 7]), option(6, V6))] },
-      { qtype: TYPE.HTTPS },
-      2,
-    ],
-    [
-      'hints of an alias mean nothing',
-      { answers: [https(NAME, option(4, [127, 0, 0, 1]), { priority: 0 })] },
-      { qtype: TYPE.HTTPS },
-      0,
-    ],
-    ['mapped', { answers: [aaaa(NAME, '::ffff:192.0.2.1'), aaaa(NAME, '2001:db8::1')] }, { qtype: TYPE.AAAA }, 1],
-    ['of another name is not withheld but foreign', { answers: [a(NAME), a('b.example.net', [127, 0, 0, 1])] }, {}, 0],
-    [
-      'of an error is not withheld but none',
-      { flags: FLAG.QR | RCODE.NXDomain, answers: [a(NAME, [127, 0, 0, 1])] },
-      {},
-      0,
-    ],
-  ])('withheld: %s', (_why, it, asked, want) => {
-    expect(answerTo(it, asked).withheld).toBe(want);
-  });
-});
 
 describe('what is shown of it', () => {
   const ADDRESS = 'answer A 300 192.0.2.1';
@@ -283,48 +166,6 @@ test('as many addresses as a datagram holds are all extracted', () => {
   expect(recordsOf(stored.judged)).toHaveLength(250);
 });
 
-describe('many addresses (A14, M61)', () => {
-  const MOST = 256;
-  /** As many as a message has room for, of two names of which the second is foreign. */
-  const answers = Array.from({ length: 4_000 }, (_, i) => a(QNAME, [198, 18, i >> 8, i & 255]));
-
-  test('the first 256 are granted and shown, the others counted; what may only be asked is whole', () => {
-    const { plain, judged } = plane.draft;
-    const small = [plain.bytes, judged.bytes];
-    plain.bytes = new Uint8Array(70_000);
-    judged.bytes = new Uint8Array(70_000);
-    const stored = answerTo({ answers });
-    [plain.bytes, judged.bytes] = [small[0] ?? expect.fail(), small[1] ?? expect.fail()];
-    expect(addressesOf(stored)).toHaveLength(MOST);
-    expect(addressesOf(stored).at(-1)).toBe('198.18.0.255');
-    expect(recordsOf(stored.judged)).toHaveLength(MOST);
-    expect(recordsOf(stored.plain)).toHaveLength(4_000);
-    expect([stored.withheld, plane.draft.capped]).toEqual([0, 4_000 - MOST]);
-  });
-
-  test('4,000 of them, and as many hints, take less than 10 ms', () => {
-    plane.draft.plain.bytes = new Uint8Array(70_000);
-    plane.draft.judged.bytes = new Uint8Array(70_000);
-    const hints = Array.from({ length: 4_000 }, (_, i) => [198, 18, i >> 8, i & 255]).flat();
-    const messages: [MessageText, Asked][] = [
-      [{ answers }, {}],
-      [{ answers: [https(NAME, option(4, hints)), https(NAME, option(4, hints))] }, { qtype: TYPE.HTTPS }],
-    ];
-    for (const [it, asked] of messages) {
-      const tookMs = Array.from({ length: 20 }, () => {
-        expect(extracted(it, asked)).toBe(true);
-        const { arena, start, end } = inArena(response({ questions: [question(NAME, asked.qtype ?? TYPE.A)], ...it }));
-        const beginMs = performance.now();
-        parseAnswer(arena, start, end, plane.answer);
-        extract(plane, SLOT, arena);
-        return performance.now() - beginMs;
-      });
-      expect(plane.draft.addressCount).toBe(MOST);
-      expect(Math.min(...tookMs)).toBeLessThan(10);
-    }
-  });
-});
-
 test('it knows what it answers: the folded name, the type, DO and CD, in bytes of its own', () => {
   const asked = { qname: 'API.Example.ORG', flags: FLAG.RD | FLAG.CD, dnssecOk: true };
   expect(extracted({ answers: [a(NAME)] }, asked)).toBe(true);
@@ -348,4 +189,126 @@ test('a code that needs OPT is remembered whole', () => {
   const extended = 23; // BADCOOKIE (RFC 7873 §8)
   const stored = answerTo({ flags: FLAG.QR | (extended & 15), additional: [opt([], { ttl: (extended >> 4) << 24 })] });
   expect(stored.rcode).toBe(extended);
+});
+
+describe('time', () => {
+  test.each<[string, MessageText, Asked, { ttl: number; validFor: number }]>([
+    [
+      'the least of the addresses',
+      { answers: [a(NAME, [192, 0, 2, 1], 60), a(NAME, [192, 0, 2, 2], 20)] },
+      {},
+      { ttl: 20, validFor: 20 },
+    ],
+    [
+      'the least of the chain',
+      { answers: [cname(NAME, 'b.example.net', 10), a('b.example.net')] },
+      {},
+      { ttl: 10, validFor: 10 },
+    ],
+    [
+      'no longer than a day may be',
+      { answers: [a(NAME, [192, 0, 2, 1], 86_400)] },
+      {},
+      { ttl: 3_600, validFor: 3_600 },
+    ],
+    [
+      'a TTL with its top bit is a long one (RFC 8767 §4)',
+      { answers: [a(NAME, [192, 0, 2, 1], 0xffff_ffff)] },
+      {},
+      { ttl: 3_600, validFor: 3_600 },
+    ],
+    ['nothing', { answers: [a(NAME, [192, 0, 2, 1], 0)] }, {}, { ttl: 0, validFor: 0 }],
+    [
+      'a foreign record counts for the whole message only',
+      { answers: [a(NAME), a('b.example.net', [192, 0, 2, 9], 7)] },
+      {},
+      { ttl: 300, validFor: 7 },
+    ],
+    [
+      'name servers count for the message only',
+      { answers: [a(NAME)], authority: [ns('example.org', 30)] },
+      {},
+      { ttl: 300, validFor: 30 },
+    ],
+    [
+      'an address that is withheld counts',
+      { answers: [a(NAME), a(NAME, [127, 0, 0, 1], 9)] },
+      {},
+      { ttl: 9, validFor: 9 },
+    ],
+    ['no answer without a SOA lives no time: it is not kept (R7)', {}, {}, { ttl: 0, validFor: 0 }],
+    ['no answer, as long as its SOA says', { authority: [soa('example.org', 20)] }, {}, { ttl: 20, validFor: 20 }],
+    [
+      'no answer at the end of a chain, as long as both say; the chain has its own TTL',
+      { answers: [cname(NAME, 'b.example.net', 90)], authority: [soa('example.net', 20)] },
+      {},
+      { ttl: 90, validFor: 20 },
+    ],
+    [
+      'a CNAME that was asked for itself',
+      { answers: [cname(NAME, 'b.example.net', 90)] },
+      { qtype: TYPE.CNAME },
+      { ttl: 90, validFor: 90 },
+    ],
+  ])('%s', (_why, it, asked, { ttl, validFor }) => {
+    const stored = answerTo(it, asked);
+    expect(stored).toMatchObject({ ttlSeconds: ttl, storedMs: NOW_MS });
+    expect(plane.draft.expiryMs).toBe(NOW_MS + validFor * 1_000);
+  });
+
+  test('a granted name’s records all have that TTL, since they are granted as one; the others have their own', () => {
+    const stored = answerTo({
+      answers: [cname(NAME, 'b.example.net', 90), a('b.example.net', [192, 0, 2, 1], 20)],
+      authority: [ns('example.org', 5_000)],
+    });
+    expect(recordsOf(stored.judged)).toEqual(['answer CNAME 20', 'answer A 20 192.0.2.1', 'authority NS 5000']);
+    expect(recordsOf(stored.plain)).toEqual(['answer CNAME 90', 'answer A 20 192.0.2.1', 'authority NS 5000']);
+  });
+
+  test('TTLs of one set are the least of them for who may only ask, too (R6, M63)', () => {
+    const stored = answerTo({
+      answers: [a(NAME, [192, 0, 2, 1], 300), a(NAME, [192, 0, 2, 2], 10), a('b.example.net')],
+    });
+    const level = ['answer A 10 192.0.2.1', 'answer A 10 192.0.2.2'];
+    expect(recordsOf(stored.judged)).toEqual(level);
+    expect(recordsOf(stored.plain)).toEqual([...level, 'answer A 300 192.0.2.1']);
+  });
+
+  test.each([['plain'], ['judged']] as const)('the places of the TTLs are noted: %s', (which) => {
+    const stored = answerTo({ answers: [a(NAME, [192, 0, 2, 1], 0x0102_0304)], authority: [ns('example.org', 77)] });
+    const { bytes, ttlOffsets } = stored[which];
+    const ttls = ttlOffsets.map((at) => Buffer.from(bytes).readUInt32BE(at));
+    expect(ttls).toEqual([which === 'plain' ? 604_800 : MAX_TTL_SECONDS, 77]);
+  });
+});
+
+test.each<[string, MessageText, Asked, boolean]>([
+  ['an address', { answers: [a(NAME)] }, {}, true],
+  ['a chain that ends in nothing, without a SOA', { answers: [cname(NAME, 'b.example.net')] }, {}, false],
+  [
+    'a chain that ends in nothing',
+    { answers: [cname(NAME, 'b.example.net')], authority: [soa('example.net')] },
+    {},
+    true,
+  ],
+  ['another type', { answers: [txt(NAME)] }, { qtype: TYPE.TXT }, true],
+  ['a second of time', { answers: [a(NAME, [192, 0, 2, 1], 1)] }, {}, true],
+  ['no time at all', { answers: [a(NAME, [192, 0, 2, 1], 0)] }, {}, false],
+  ['one record without time', { answers: [a(NAME), a(NAME, [192, 0, 2, 2], 0)] }, {}, false],
+  ['no time in the authority section', { answers: [a(NAME)], authority: [ns('example.org', 0)] }, {}, false],
+  ['no data, without a SOA', {}, {}, false],
+  ['no data', { authority: [soa('example.org')] }, {}, true],
+  ['no data of this name', { answers: [a('b.example.net')] }, {}, false],
+  ['no such name, without a SOA', { flags: FLAG.QR | RCODE.NXDomain }, {}, false],
+  ['no such name', { flags: FLAG.QR | RCODE.NXDomain, authority: [soa('example.org')] }, {}, true],
+  [
+    'a chain to no such name, without a SOA',
+    { flags: FLAG.QR | RCODE.NXDomain, answers: [cname(NAME, 'b.example.net')] },
+    {},
+    false,
+  ],
+  ['a failure', { flags: FLAG.QR | RCODE.ServFail, authority: [soa('example.org')] }, {}, false],
+])('kept for others or not: %s', (_why, it, asked, want) => {
+  expect(extracted(it, asked)).toBe(true);
+  expect(isCacheable(plane)).toBe(want);
 });
