@@ -103,6 +103,7 @@ export class FromClients {
   /** Connections that have more to read, or may be read again: those of the turn before, each once, so that a turn ends whatever they send. */
   resume(): void {
     const { clients } = this.#plane;
+    clients.beginTurn();
     for (let left = clients.rousedCount; left > 0; left--) {
       const stream = clients.takeRoused();
       if (stream !== NO_STREAM) this.#read(stream);

@@ -25,6 +25,9 @@ const UNTAKEN_BYTES = MAX_MESSAGE_BYTES + 2;
 const UNTAKEN_CLIENTS = 256;
 const ADDRESS_BYTES = 16;
 
+/** Prime to the number of places, so that each comes first now and then. */
+const TICK_STEP = 7;
+
 export const NO_STREAM = -1;
 
 /** Who listens to the descriptors. */
@@ -68,6 +71,10 @@ export class ClientStreams {
   readonly #untakenBytes = new Uint32Array(STREAMS);
   #untakenClients = 0;
   #count = 0;
+  #tickFrom = 0;
+  /** The turn in which each ceased to be watched. */
+  readonly #quietSince = new Float64Array(STREAMS);
+  #turn = 1;
   #watch: StreamWatch | undefined;
 
   constructor(sys: Sys) {
@@ -163,9 +170,14 @@ export class ClientStreams {
     if (count <= 0 && count !== -ERRNO.EAGAIN) this.close(stream);
   }
 
-  /** True while its descriptor is watched for something: else only an error is told. */
+  /** What is told from here on was asked for before. */
+  beginTurn(): void {
+    this.#turn++;
+  }
+
+  /** True while its descriptor is watched for something, or was when this turn began: else only an error is told. */
   isAwaited(stream: number): boolean {
-    return this.#interest[stream] !== INTEREST.None;
+    return this.#interest[stream] !== INTEREST.None || this.#quietSince[stream] === this.#turn;
   }
 
   /** One of its queries is over: there may be room for another. */
@@ -246,18 +258,21 @@ export class ClientStreams {
   /** Every connection, now and then: who is late, idle or may be read again. */
   tick(nowMs: number, limits: { readonly queryMs: number; readonly idleMs: number }, told: StreamTick): void {
     if (this.#count === 0) return;
-    for (let stream = 0; stream < STREAMS; stream++) {
+    // Each time another one comes first: who is over its rate on many connections reads from all of them in turn.
+    this.#tickFrom = (this.#tickFrom + TICK_STEP) % STREAMS;
+    for (let step = 0; step < STREAMS; step++) {
+      const stream = (this.#tickFrom + step) % STREAMS;
       if (!this.isOpen(stream)) continue;
       const began = this.#beganMs[stream]!;
       const isIdle = nowMs - this.#activeMs[stream]! >= limits.idleMs;
       if (began > 0 && this.mayRead(stream) && nowMs - began >= limits.queryMs) told.late(stream);
       else if (this.isTold(stream) && nowMs - this.#activeMs[stream]! >= limits.queryMs) this.close(stream);
       else if (isIdle && this.#untakenBytes[stream]! > 0) told.late(stream);
-      else if (isIdle && this.inFlight[stream] === 0) this.close(stream);
       else if (this.#isHeld[stream] !== 0) {
         this.#isHeld[stream] = 0;
+        this.#beganMs[stream] = 0; // it is we who have let it wait
         told.released(stream);
-      }
+      } else if (isIdle && this.inFlight[stream] === 0) this.close(stream);
     }
   }
 
@@ -275,6 +290,7 @@ export class ClientStreams {
 
   #want(stream: number, interest: number): void {
     if (this.#interest[stream] === interest) return;
+    if (interest === INTEREST.None) this.#quietSince[stream] = this.#turn;
     this.#interest[stream] = interest;
     this.#watch?.wants(this.#fds[stream] as Fd, interest); // open() has put it there
   }
