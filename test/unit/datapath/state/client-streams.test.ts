@@ -124,7 +124,11 @@ describe('what is read', () => {
       clients.inFlight[stream]!++;
     }
     clients.settle(stream, 0);
-    expect([clients.mayRead(stream), clients.isAwaited(stream), [...interest.values()]]).toEqual([false, false, [0]]);
+    expect([clients.mayRead(stream), [...interest.values()]]).toEqual([false, [0]]);
+    // What is told in this turn was asked for before; from the next one on only an error is.
+    expect(clients.isAwaited(stream)).toBe(true);
+    clients.beginTurn();
+    expect(clients.isAwaited(stream)).toBe(false);
     clients.done(stream, clients.serial[stream] ?? 0);
     expect(roused()).toEqual([stream]);
     expect(take(stream, 0)).toBe(5);
