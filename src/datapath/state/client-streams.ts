@@ -204,6 +204,10 @@ export class ClientStreams {
     return this.isOpen(stream) ? stream : NO_STREAM;
   }
 
+  isRoused(stream: number): boolean {
+    return this.#isRoused[stream] !== 0;
+  }
+
   get rousedCount(): number {
     return this.#rousedCount;
   }
