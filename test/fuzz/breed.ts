@@ -4,7 +4,7 @@ import { HOW, mutate, spliceMessages } from './mutate.ts';
 import { CLIENTS } from './oracle/node.ts';
 import type { Random } from './random.ts';
 
-const MOST_STEPS = 24;
+const MOST_STEPS = 40;
 const MOST_BYTES = 16_384;
 const clients = [...CLIENTS.keys()];
 const MOODS: readonly Step[] = [
