@@ -74,6 +74,14 @@ const ENTRIES: readonly Entry[] = [
     ['AA 1→0', 'answer +HINFO', 'answer -SOA', 'answer -A', 'answer -RRSIG'],
     'RFC 8482 §4.2: ANY gets one HINFO, since no policy could judge what comes',
   ],
+  [
+    'namewall',
+    '',
+    'authority TTL lower',
+    'RFC 2308 §5: the SOA of a negative answer has the time for which that is kept, 30 s at most',
+  ],
+  ['namewall', 'asked ttl-max', 'answer TTL lower', 'RFC 8767 §4: seven days are the most that any TTL means'],
+  ['namewall', 'signed nothing A do', 'AA 1→0', 'what comes out of a cache is not authoritative'],
   ['namewall', 'given a-300 tcp', 'answer -A', 'dns.maxAddresses: 256 of 300 are shown and granted'],
   [
     'namewall',
