@@ -1,6 +1,7 @@
 // Runs `nft` and `ip`: no shell, arguments as they are, input on stdin. A port with one purpose: tests run the same calls inside a
 // network namespace of their own.
-import { execFile } from 'node:child_process';
+import { runToEnd } from '../sys/spawn.ts';
+import { SysError } from '../sys/sys.ts';
 import { KernelError } from './kernel-error.ts';
 
 /** Runs a program to its end and answers its stdout. Throws KernelError with what it said on stderr. */
@@ -14,18 +15,13 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 export const runProgram: RunProgram = (program, args, input) => runCommand(program, [program, ...args], input);
 
 /** `command` is the whole command line; `program` is the code under which its failure is reported. */
-export function runCommand(program: 'nft' | 'ip', command: readonly string[], input = ''): Promise<string> {
-  const [file = program, ...args] = command;
-  return new Promise((resolve, reject) => {
-    const options = { maxBuffer: MAX_OUTPUT_BYTES, timeout: PATIENCE_MS, env: { ...process.env, LC_ALL: 'C' } };
-    const child = execFile(file, args, options, (error, stdout, stderr) => {
-      if (error === null) return resolve(stdout);
-      const missing = error.code === 'ENOENT';
-      const said = missing ? `Cannot find the program "${file}"` : stderr.trim() || error.message;
-      reject(new KernelError(missing ? 'not-found' : program, said, { cause: error }));
-    });
-    // A program that ends without reading its input closes the pipe; its exit status tells why.
-    child.stdin?.on('error', () => child.stdin?.destroy());
-    child.stdin?.end(input);
+export async function runCommand(program: 'nft' | 'ip', command: readonly string[], input = ''): Promise<string> {
+  const limits = { patienceMs: PATIENCE_MS, maxBytes: MAX_OUTPUT_BYTES };
+  const { exitCode, stdout, stderr } = await runToEnd(command, input, limits).catch((cause: unknown) => {
+    if (!(cause instanceof SysError)) throw cause;
+    if (cause.code !== 'ENOENT') throw new KernelError(program, cause.message, { cause });
+    throw new KernelError('not-found', `Cannot find the program "${command[0]}"`, { cause });
   });
+  if (exitCode === 0) return stdout;
+  throw new KernelError(program, stderr.trim() || `"${command.join(' ')}" ended with ${exitCode ?? 'a signal'}`);
 }

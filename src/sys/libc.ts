@@ -24,6 +24,25 @@ export interface Libc {
   /** For test/bench, which may not import koffi either. */
   ioctl(fd: number, request: number, argument: number): number;
   close(fd: number): number;
+  memfd_create(name: string, flags: number): number;
+  pipe2(ends: Int32Array, flags: number): number;
+  posix_spawn_file_actions_init(actions: Uint8Array): number;
+  posix_spawn_file_actions_adddup2(actions: Uint8Array, fd: number, place: number): number;
+  posix_spawn_file_actions_destroy(actions: Uint8Array): number;
+  posix_spawnattr_init(attributes: Uint8Array): number;
+  posix_spawnattr_setflags(attributes: Uint8Array, flags: number): number;
+  posix_spawnattr_setsigdefault(attributes: Uint8Array, signals: Uint8Array): number;
+  posix_spawnattr_destroy(attributes: Uint8Array): number;
+  /** Answers an errno; `argv` and `environment` end with null. */
+  posix_spawnp(
+    pid: Int32Array,
+    file: string,
+    actions: Uint8Array,
+    attributes: Uint8Array,
+    argv: readonly (string | null)[],
+    environment: readonly (string | null)[],
+  ): number;
+  waitpid(pid: number, status: Int32Array, options: number): number;
   _exit(status: number): void;
   syscall(number: number, thread: number, attributes: number, flags: number): number;
   mmap(address: null, length: number, protection: number, flags: number, fd: number, offset: number): bigint;
@@ -49,6 +68,17 @@ const PROTOTYPES: Record<keyof Libc, string> = {
   write: 'int64_t write(int, uintptr_t, size_t)',
   ioctl: 'int ioctl(int, unsigned long, uintptr_t)',
   close: 'int close(int)',
+  memfd_create: 'int memfd_create(const char *, uint32_t)',
+  pipe2: 'int pipe2(void *, int)',
+  posix_spawn_file_actions_init: 'int posix_spawn_file_actions_init(void *)',
+  posix_spawn_file_actions_adddup2: 'int posix_spawn_file_actions_adddup2(void *, int, int)',
+  posix_spawn_file_actions_destroy: 'int posix_spawn_file_actions_destroy(void *)',
+  posix_spawnattr_init: 'int posix_spawnattr_init(void *)',
+  posix_spawnattr_setflags: 'int posix_spawnattr_setflags(void *, int16_t)',
+  posix_spawnattr_setsigdefault: 'int posix_spawnattr_setsigdefault(void *, void *)',
+  posix_spawnattr_destroy: 'int posix_spawnattr_destroy(void *)',
+  posix_spawnp: 'int posix_spawnp(void *, const char *, void *, void *, const char **, const char **)',
+  waitpid: 'int waitpid(int, void *, int)',
   _exit: 'void _exit(int)',
   syscall: 'int64_t syscall(int64_t, int, uintptr_t, uint32_t)',
   mmap: 'void *mmap(void *, size_t, int, int, int, int64_t)',
