@@ -14,6 +14,7 @@ import { parse, receiveBatch, takeSlot, takeSlotOfStream } from './receive.ts';
 import { replyToQuery, replyToStream } from './reply.ts';
 import type { Server } from './serve.ts';
 import { NO_STREAM } from './state/client-streams.ts';
+import type { StreamLimits } from './state/client-streams.ts';
 import { NO_POD } from './state/pod-table.ts';
 import { NO_SLOT } from './state/query-slots.ts';
 import { FRAME } from './state/stream-buffer.ts';
@@ -22,10 +23,13 @@ import { ERRNO, INTEREST } from '../sys/sys.ts';
 import type { Fd } from '../sys/sys.ts';
 
 /** From a query's first byte to its last (threats C9), and how long an idle connection is kept (RFC 7766 §6.2.3: "of the order of seconds"). */
-const STREAM_LIMITS = { queryMs: 2_000, idleMs: 10_000 };
+const STREAM_LIMITS: StreamLimits = { queryMs: 2_000, idleMs: 10_000 };
 const TICK_MS = 100;
-/** Queries of one connection that are taken a turn, so that none with many of them delays the others' (C10): 80 of one that has 20 of them. */
+/** How long a client over its rate is not read: what the rate lets through comes evenly, not in bursts that others would wait behind. */
+const HOLD_MS = 10;
+/** Queries that are taken a turn, of one connection and of all: whoever has many of them delays the others by 0.2 ms (C10). */
 const QUERIES_A_TURN = 4;
+const STREAM_QUERIES_A_TURN = 16;
 /** Connections accepted a turn, so that a flood of them delays nobody's query. */
 const ACCEPT_BATCH = 32;
 /** After the process or the kernel ran out of descriptors or memory: some may be free again. */
@@ -43,12 +47,14 @@ export class FromClients {
   #tickAtMs = 0;
   /** Infinity: nothing is paused. */
   #acceptAtMs = Number.POSITIVE_INFINITY;
-  readonly #told = {
-    late: (stream: number): void => {
-      this.#plane.count(COUNT.tcp_reset);
-      this.#plane.clients.reset(stream);
-    },
-    released: (stream: number): void => this.#read(stream),
+  #resumeAtMs = 0;
+  /** Queries that may still be taken from connections in this turn. */
+  #allowance = STREAM_QUERIES_A_TURN;
+  /** Connections that were roused before this turn: none is read twice in one. */
+  #waiting = 0;
+  readonly #late = (stream: number): void => {
+    this.#plane.count(COUNT.tcp_reset);
+    this.#plane.clients.reset(stream);
   };
 
   /** `wants` says what a listener is to be watched for (INTEREST). */
@@ -100,11 +106,28 @@ export class FromClients {
     if (!clients.isRoused(stream)) this.#read(stream); // else it has had its turn, and has the next one
   }
 
-  /** Connections that have more to read, or may be read again: those of the turn before, each once, so that a turn ends whatever they send. */
-  resume(): void {
+  /** For how long nothing is due, in milliseconds up to `limitMs`. */
+  waitMs(limitMs: number): number {
+    const { rousedCount, heldCount } = this.#plane.clients;
+    if (rousedCount > 0) return 0;
+    return heldCount > 0 ? HOLD_MS : limitMs;
+  }
+
+  beginTurn(): void {
     const { clients } = this.#plane;
     clients.beginTurn();
-    for (let left = clients.rousedCount; left > 0; left--) {
+    this.#waiting = clients.rousedCount;
+    this.#allowance = STREAM_QUERIES_A_TURN;
+  }
+
+  /**
+   * Connections that have more to read, or may be read again, as far as the turn's queries go: after those that something has come of just
+   * now, so that who asks a little does not wait behind who asks much, but always one, so that these come on, too.
+   */
+  resume(): void {
+    const { clients } = this.#plane;
+    this.#allowance = Math.max(this.#allowance, QUERIES_A_TURN);
+    for (; this.#waiting > 0 && this.#allowance > 0; this.#waiting--) {
       const stream = clients.takeRoused();
       if (stream !== NO_STREAM) this.#read(stream);
     }
@@ -112,10 +135,15 @@ export class FromClients {
 
   onTick(): void {
     const plane = this.#plane;
-    if (plane.nowMs >= this.#acceptAtMs) this.#acceptAgain();
-    if (plane.nowMs < this.#tickAtMs) return;
-    this.#tickAtMs = plane.nowMs + TICK_MS;
-    plane.clients.tick(plane.nowMs, STREAM_LIMITS, this.#told);
+    const { clients, nowMs } = plane;
+    if (nowMs >= this.#acceptAtMs) this.#acceptAgain();
+    if (clients.heldCount > 0 && nowMs >= this.#resumeAtMs) {
+      this.#resumeAtMs = nowMs + HOLD_MS;
+      clients.resumeHeld();
+    }
+    if (nowMs < this.#tickAtMs) return;
+    this.#tickAtMs = nowMs + TICK_MS;
+    clients.tick(nowMs, STREAM_LIMITS, this.#late);
   }
 
   /** Who connects waits in the kernel. The listeners are not watched meanwhile: they would wake the loop at once, again and again. */
@@ -151,13 +179,13 @@ export class FromClients {
   #read(stream: number): void {
     const plane = this.#plane;
     const { clients } = plane;
-    const left = this.#takeQueries(stream, QUERIES_A_TURN);
-    if (left > 0) {
-      const count = clients.fill(stream);
-      if (count === 0) return clients.endSoon(stream);
-      if (count < 0 && count !== -ERRNO.EAGAIN) return clients.close(stream);
-      if (count > 0) this.#takeQueries(stream, left);
-    }
+    clients.cork(stream);
+    const left = this.#takeQueries(stream, Math.min(QUERIES_A_TURN, this.#allowance));
+    const count = left > 0 ? clients.fill(stream) : -ERRNO.EAGAIN;
+    if (count > 0) this.#takeQueries(stream, left);
+    clients.uncork();
+    if (count === 0) return clients.endSoon(stream);
+    if (count < 0 && count !== -ERRNO.EAGAIN) return clients.close(stream);
     clients.settle(stream, plane.nowMs);
   }
 
@@ -181,6 +209,7 @@ export class FromClients {
         clients.hold(stream);
         return 0;
       }
+      this.#allowance--;
       clients.took(stream, plane.nowMs);
       this.#onMessage(pod, stream, buffer.start, buffer.end);
     }

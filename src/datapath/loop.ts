@@ -125,14 +125,15 @@ export class Loop {
   /** One turn: waits for events at most until something is due, then handles all of them. */
   turn(): void {
     const { plane } = this;
-    const waitMs = plane.clients.rousedCount > 0 ? 0 : plane.deadlines.waitMs(this.#sys.nowMs(), MAX_WAIT_MS);
+    const waitMs = plane.deadlines.waitMs(this.#sys.nowMs(), this.#clients.waitMs(MAX_WAIT_MS));
     const count = this.#sys.epollWait(this.#epoll, this.#ready, waitMs);
     plane.nowMs = this.#sys.nowMs();
     plane.wallMs = this.#sys.wallMs();
     // Kernel events first: a hit of this very turn must not be answered out of a mirror that is wrong.
     for (let i = 0; i < count; i++) if (this.#ready[i] === this.#watch.fd) this.#onKernelEvent();
-    this.#clients.resume();
+    this.#clients.beginTurn();
     for (let i = 0; i < count; i++) this.#onReadyOf[this.#ready[i]!]?.();
+    this.#clients.resume();
     this.#onTick(count === 0);
     this.#flush();
     plane.upstreams.servers.closeIdle(this.#watchSocket);

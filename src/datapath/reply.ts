@@ -168,8 +168,8 @@ function openPacket(plane: Plane, l: number): number {
 /** Behind the two bytes of the length. */
 function pointAtStream({ room, clients }: Plane): number {
   room.bytes = clients.out.bytes;
-  room.at = 2;
-  room.limit = 2 + MAX_MESSAGE_BYTES;
+  room.at = clients.outAt + 2;
+  room.limit = room.at + MAX_MESSAGE_BYTES;
   return 0;
 }
 

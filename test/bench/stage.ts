@@ -33,7 +33,7 @@ export class Stage {
     await this.stopUpstream();
     const script = new URL('upstream.ts', import.meta.url).pathname;
     // Real-time: it shares a core with a load that never rests, and must not be what a server waits for.
-    const argv = ['chrt', '-f', '1', process.execPath, script, UPSTREAM_ADDRESS, String(ttlSeconds), mode];
+    const argv = ['chrt', '-f', '3', process.execPath, script, UPSTREAM_ADDRESS, String(ttlSeconds), mode];
     this.#upstream = await startReady(this.lab.worldNamespace, LOAD_CORE, argv);
   }
 

@@ -2,8 +2,8 @@
 // costs the others nothing (I6); what it had over is not kept for it.
 import type { DatapathSettings } from '../settings.ts';
 
-/** A client that starts looks up everything it knows: four seconds' worth at once. */
-const NAMES_BURST_SECONDS = 4;
+/** A client that starts looks up everything it knows: a second's worth at once. */
+const NAMES_BURST_SECONDS = 1;
 
 /**
  * Token buckets, one number each: the moment at which the bucket will be full again. A token is so many milliseconds; a bucket is empty

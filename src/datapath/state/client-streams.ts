@@ -7,6 +7,8 @@ import type { Fd, Memory, Sys } from '../../sys/sys.ts';
 import type { Peer } from '../../sys/streams.ts';
 import { MAX_MESSAGE_BYTES } from '../../dns/codes.ts';
 import { StreamBuffer } from './stream-buffer.ts';
+import { TurnQueue } from './turn-queue.ts';
+import { UntakenBytes } from './untaken-bytes.ts';
 
 /** Connections in all, and of one address: resolvers keep one or two, a client that pipelines needs one. */
 export const STREAMS = 1_024;
@@ -19,14 +21,16 @@ const STREAM_QUERIES = 20_000;
 const ENDING = { No: 0, ByClient: 1, Spent: 2, Told: 3 } as const;
 /** No query that is worth forwarding is longer (dns/edns.ts caps the options). */
 const QUERY_ROOM = 4_096;
-/** Answers that a client has not taken: one of the largest, besides what the kernel holds for it. */
-const UNTAKEN_BYTES = MAX_MESSAGE_BYTES + 2;
-/** Of all clients together: 16 MiB. */
+/** Replies to one connection that wait for each other, to be written at once. */
+const CORKED_BYTES = 4_096;
+/** Answers that a client has not taken: one of the largest behind what was corked, besides what the kernel holds for it. */
+const UNTAKEN_BYTES = CORKED_BYTES + MAX_MESSAGE_BYTES + 2;
+/** Of all clients together: 17 MiB. */
 const UNTAKEN_CLIENTS = 256;
 const ADDRESS_BYTES = 16;
 
 /** Prime to the number of places, so that each comes first now and then. */
-const TICK_STEP = 7;
+const HELD_STEP = 7;
 
 export const NO_STREAM = -1;
 
@@ -41,8 +45,9 @@ export interface StreamWatch {
 }
 
 export class ClientStreams {
-  /** Where a reply is written, behind two bytes for its length. */
+  /** Where a reply is written, behind two bytes for its length, from `outAt` on: before it stands what is corked. */
   readonly out: Memory;
+  outAt = 0;
   readonly address = new Uint8Array(STREAMS * ADDRESS_BYTES);
   readonly port = new Uint16Array(STREAMS);
   readonly listener = new Uint8Array(STREAMS);
@@ -61,17 +66,13 @@ export class ClientStreams {
   readonly #ending = new Uint8Array(STREAMS);
   /** Not read until its client's rate allows. */
   readonly #isHeld = new Uint8Array(STREAMS);
+  heldCount = 0;
   readonly #interest = new Uint8Array(STREAMS);
-  /** A ring: who was roused first is looked at first. */
-  readonly #roused = new Int32Array(STREAMS);
-  readonly #isRoused = new Uint8Array(STREAMS);
-  #firstRoused = 0;
-  #rousedCount = 0;
-  readonly #untaken: (Uint8Array | undefined)[] = [];
-  readonly #untakenBytes = new Uint32Array(STREAMS);
-  #untakenClients = 0;
+  readonly #roused = new TurnQueue(STREAMS);
+  readonly #untaken = new UntakenBytes(STREAMS, UNTAKEN_CLIENTS, UNTAKEN_BYTES);
+  #corked = NO_STREAM;
   #count = 0;
-  #tickFrom = 0;
+  #heldFrom = 0;
   /** The turn in which each ceased to be watched. */
   readonly #quietSince = new Float64Array(STREAMS);
   #turn = 1;
@@ -79,7 +80,7 @@ export class ClientStreams {
 
   constructor(sys: Sys) {
     this.#sys = sys;
-    this.out = sys.allocate(MAX_MESSAGE_BYTES + 2);
+    this.out = sys.allocate(UNTAKEN_BYTES);
     const memory = sys.allocate(STREAMS * QUERY_ROOM);
     this.buffers = Array.from({ length: STREAMS }, (_, c) => new StreamBuffer(memory, c * QUERY_ROOM, QUERY_ROOM));
   }
@@ -118,7 +119,6 @@ export class ClientStreams {
     this.#activeMs[stream] = nowMs;
     this.#beganMs[stream] = 0;
     this.#ending[stream] = ENDING.No;
-    this.#isHeld[stream] = 0;
     this.#interest[stream] = INTEREST.Input;
     this.#watch?.opened(fd, stream);
     return stream;
@@ -142,15 +142,29 @@ export class ClientStreams {
     return (
       this.isOpen(stream) &&
       this.inFlight[stream]! < STREAM_IN_FLIGHT &&
-      this.#untakenBytes[stream] === 0 &&
+      !this.#untaken.has(stream) &&
       this.#ending[stream] === ENDING.No &&
       this.#isHeld[stream] === 0
     );
   }
 
-  /** Its client is over its rate: it is read again after the next `tick`. */
+  /** Its client is over its rate: it is not read before `resumeHeld`. */
   hold(stream: number): void {
+    if (this.#isHeld[stream] === 0) this.heldCount++;
     this.#isHeld[stream] = 1;
+  }
+
+  /** Rouses those that are held, each time another one first: who is over its rate on many connections reads from all of them in turn. */
+  resumeHeld(): void {
+    this.#heldFrom = (this.#heldFrom + HELD_STEP) % STREAMS;
+    for (let step = 0; step < STREAMS; step++) {
+      const stream = (this.#heldFrom + step) % STREAMS;
+      if (this.#isHeld[stream] === 0) continue;
+      this.#isHeld[stream] = 0;
+      this.#beganMs[stream] = 0; // it is we who have let it wait
+      this.rouse(stream);
+    }
+    this.heldCount = 0;
   }
 
   /** Nothing more comes from the client, or is wanted from it: it gets its answers, then it is closed. */
@@ -185,37 +199,32 @@ export class ClientStreams {
     if (!this.isOpen(stream) || this.serial[stream] !== serial) return;
     this.inFlight[stream]!--;
     // Otherwise it is looked at when its client writes.
-    if (this.#interest[stream] !== INTEREST.Input || this.#untakenBytes[stream]! > 0) this.rouse(stream);
+    if (this.#interest[stream] !== INTEREST.Input || this.#untaken.has(stream)) this.rouse(stream);
   }
 
   /** It is to be looked at again, in its turn. */
   rouse(stream: number): void {
-    if (this.#isRoused[stream] !== 0) return;
-    this.#isRoused[stream] = 1;
-    this.#roused[(this.#firstRoused + this.#rousedCount++) % STREAMS] = stream;
+    this.#roused.add(stream);
   }
 
   /** The connection that was roused first, or NO_STREAM when it has ended. Only when `rousedCount` is above 0. */
   takeRoused(): number {
-    const stream = this.#roused[this.#firstRoused]!;
-    this.#firstRoused = (this.#firstRoused + 1) % STREAMS;
-    this.#rousedCount--;
-    this.#isRoused[stream] = 0;
+    const stream = this.#roused.take();
     return this.isOpen(stream) ? stream : NO_STREAM;
   }
 
   isRoused(stream: number): boolean {
-    return this.#isRoused[stream] !== 0;
+    return this.#roused.has(stream);
   }
 
   get rousedCount(): number {
-    return this.#rousedCount;
+    return this.#roused.count;
   }
 
   /** Watches for what is wanted now and closes what has ended. `nowMs`: when a message that is under way may have begun; else 0. */
   settle(stream: number, nowMs: number): void {
     if (!this.isOpen(stream)) return;
-    const isUntaken = this.#untakenBytes[stream]! > 0;
+    const isUntaken = this.#untaken.has(stream);
     if (this.#ending[stream] !== ENDING.No && this.inFlight[stream] === 0 && !isUntaken)
       return this.#end(stream, nowMs);
     if (!this.buffers[stream]!.isPartial) this.#beganMs[stream] = 0;
@@ -228,26 +237,34 @@ export class ClientStreams {
   send(stream: number, serial: number, lengthBytes: number): boolean {
     if (!this.isOpen(stream) || this.serial[stream] !== serial) return false;
     const { bytes } = this.out;
-    bytes[0] = lengthBytes >>> 8;
-    bytes[1] = lengthBytes;
-    const total = lengthBytes + 2;
-    const sent = this.#untakenBytes[stream]! > 0 ? 0 : this.#write(stream, total);
-    if (sent < 0) return false;
-    return sent === total || this.#keep(stream, sent, total);
+    const from = this.outAt;
+    const to = from + 2 + lengthBytes;
+    bytes[from] = lengthBytes >>> 8;
+    bytes[from + 1] = lengthBytes;
+    if (stream !== this.#corked) return this.#put(stream, from, to);
+    this.outAt = to;
+    return to <= CORKED_BYTES || this.#putCorked();
+  }
+
+  /** Replies to this connection wait until `uncork`, since a write for each costs more than all else of it. Nothing else may use `out` meanwhile. */
+  cork(stream: number): void {
+    this.#corked = stream;
+  }
+
+  uncork(): void {
+    this.#putCorked();
+    this.#corked = NO_STREAM;
   }
 
   /** The client may take more. False when the connection is gone. */
   flush(stream: number, nowMs: number): boolean {
-    const untaken = this.#untaken[stream];
-    if (untaken === undefined) return true;
-    const length = this.#untakenBytes[stream]!;
-    this.out.bytes.set(untaken.subarray(0, length));
-    const sent = this.#write(stream, length);
+    if (!this.#untaken.has(stream)) return true;
+    const untaken = this.#untaken.of(stream);
+    this.out.bytes.set(untaken);
+    const sent = this.#write(stream, 0, untaken.length);
     if (sent < 0) return false;
     if (sent > 0) this.#activeMs[stream] = nowMs;
-    untaken.copyWithin(0, sent, length);
-    this.#untakenBytes[stream] = length - sent;
-    if (sent === length) this.#forget(stream);
+    this.#untaken.took(stream, sent);
     return true;
   }
 
@@ -259,24 +276,16 @@ export class ClientStreams {
     this.#release(stream, (fd) => this.#sys.streams.reset(fd));
   }
 
-  /** Every connection, now and then: who is late, idle or may be read again. */
-  tick(nowMs: number, limits: { readonly queryMs: number; readonly idleMs: number }, told: StreamTick): void {
-    if (this.#count === 0) return;
-    // Each time another one comes first: who is over its rate on many connections reads from all of them in turn.
-    this.#tickFrom = (this.#tickFrom + TICK_STEP) % STREAMS;
-    for (let step = 0; step < STREAMS; step++) {
-      const stream = (this.#tickFrom + step) % STREAMS;
+  /** Every connection, now and then: who is late or idle. `late` is told who has not ended its query, or not taken its answer, in time. */
+  tick(nowMs: number, limits: StreamLimits, late: (stream: number) => void): void {
+    for (let stream = 0; stream < STREAMS && this.#count > 0; stream++) {
       if (!this.isOpen(stream)) continue;
       const began = this.#beganMs[stream]!;
       const isIdle = nowMs - this.#activeMs[stream]! >= limits.idleMs;
-      if (began > 0 && this.mayRead(stream) && nowMs - began >= limits.queryMs) told.late(stream);
+      if (began > 0 && this.mayRead(stream) && nowMs - began >= limits.queryMs) late(stream);
       else if (this.isTold(stream) && nowMs - this.#activeMs[stream]! >= limits.queryMs) this.close(stream);
-      else if (isIdle && this.#untakenBytes[stream]! > 0) told.late(stream);
-      else if (this.#isHeld[stream] !== 0) {
-        this.#isHeld[stream] = 0;
-        this.#beganMs[stream] = 0; // it is we who have let it wait
-        told.released(stream);
-      } else if (isIdle && this.inFlight[stream] === 0) this.close(stream);
+      else if (isIdle && this.#untaken.has(stream)) late(stream);
+      else if (isIdle && this.inFlight[stream] === 0 && this.#isHeld[stream] === 0) this.close(stream);
     }
   }
 
@@ -309,37 +318,28 @@ export class ClientStreams {
     this.#want(stream, INTEREST.Input);
   }
 
-  #write(stream: number, lengthBytes: number): number {
-    const sent = this.#sys.streams.write(this.#fds[stream] as Fd, this.out, 0, lengthBytes);
+  #write(stream: number, from: number, to: number): number {
+    const sent = this.#sys.streams.write(this.#fds[stream] as Fd, this.out, from, to - from);
     if (sent >= 0) return sent;
     if (sent === -ERRNO.EAGAIN) return 0;
     this.close(stream);
     return sent;
   }
 
-  /** Keeps what the client has not taken of the message in `out`. */
-  #keep(stream: number, from: number, to: number): boolean {
-    const length = this.#untakenBytes[stream]!;
-    const hasRoom = length + to - from <= UNTAKEN_BYTES;
-    if (!hasRoom || (this.#untaken[stream] === undefined && this.#untakenClients >= UNTAKEN_CLIENTS)) {
-      this.#watch?.gaveUp();
-      this.reset(stream);
-      return false;
-    }
-    let untaken = this.#untaken[stream];
-    if (untaken === undefined) {
-      untaken = this.#untaken[stream] = new Uint8Array(UNTAKEN_BYTES);
-      this.#untakenClients++;
-    }
-    untaken.set(this.out.bytes.subarray(from, to), length);
-    this.#untakenBytes[stream] = length + to - from;
-    return true;
+  #putCorked(): boolean {
+    const to = this.outAt;
+    this.outAt = 0;
+    return to === 0 || this.#put(this.#corked, 0, to);
   }
 
-  #forget(stream: number): void {
-    if (this.#untaken[stream] !== undefined) this.#untakenClients--;
-    this.#untaken[stream] = undefined;
-    this.#untakenBytes[stream] = 0;
+  /** Writes these bytes of `out` and keeps what the client does not take. False when they are lost, and the connection with them. */
+  #put(stream: number, from: number, to: number): boolean {
+    const sent = this.#untaken.has(stream) ? 0 : this.#write(stream, from, to);
+    if (sent < 0) return false;
+    if (sent === to - from || this.#untaken.keep(stream, this.out.bytes.subarray(from + sent, to))) return true;
+    this.#watch?.gaveUp();
+    this.reset(stream);
+    return false;
   }
 
   #release(stream: number, end: (fd: Fd) => void): void {
@@ -347,7 +347,10 @@ export class ClientStreams {
     if (fd === -1) return;
     this.#fds[stream] = -1;
     this.#count--;
-    this.#forget(stream);
+    this.heldCount -= this.#isHeld[stream]!;
+    this.#isHeld[stream] = 0;
+    if (stream === this.#corked) this.outAt = 0;
+    this.#untaken.forget(stream);
     this.#watch?.closed(fd as Fd); // open() has put it there
     end(fd as Fd);
   }
@@ -372,7 +375,7 @@ export class ClientStreams {
     if (this.#count < STREAMS) return this.#fds.indexOf(-1);
     let idlest = NO_STREAM;
     for (let stream = 0; stream < STREAMS; stream++) {
-      if (this.inFlight[stream]! > 0 || this.#untakenBytes[stream]! > 0 || this.buffers[stream]!.isPartial) continue;
+      if (this.inFlight[stream]! > 0 || this.#untaken.has(stream) || this.buffers[stream]!.isPartial) continue;
       if (idlest === NO_STREAM || this.#activeMs[stream]! < this.#activeMs[idlest]!) idlest = stream;
     }
     if (idlest !== NO_STREAM) this.close(idlest);
@@ -380,10 +383,8 @@ export class ClientStreams {
   }
 }
 
-/** What `tick` finds. */
-export interface StreamTick {
-  /** Has not ended its query, or not taken its answer, in time. */
-  late(stream: number): void;
-  /** May be read again. */
-  released(stream: number): void;
+/** From a query's first byte to its last, and between two queries. */
+export interface StreamLimits {
+  readonly queryMs: number;
+  readonly idleMs: number;
 }

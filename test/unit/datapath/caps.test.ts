@@ -118,7 +118,7 @@ test('a pod with all its grants', () => {
 });
 
 test('names and queries beyond the budgets, of each pod by itself', () => {
-  const { ask, said, count } = setUp({ queriesPerSecond: 6, newNamesPerSecond: 1 });
+  const { ask, said, count } = setUp({ queriesPerSecond: 6, newNamesPerSecond: 4 });
   for (let i = 0; i < 8; i++) ask(`n${i}.example.org`);
   ask('other.example.org', BILLING);
   expect(said()).toEqual(['pod-1 names 1', 'pod-1 rate 1']);

@@ -24,6 +24,14 @@ export function queries(name: string, count: number, first = 0): Uint8Array {
   return new Uint8Array(Buffer.concat(each));
 }
 
+/** How many replies `far` was sent; one write may hold several. */
+export function replies(far: FarEnd): number {
+  const bytes = Buffer.concat(far.written);
+  let count = 0;
+  for (let at = 0; at < bytes.length; at += 2 + bytes.readUInt16BE(at)) count++;
+  return count;
+}
+
 export function setUp(settings: DatapathSettings = SETTINGS) {
   const simulated = simulate();
   const { sys, committer, sent } = simulated;

@@ -32,14 +32,12 @@ function begin() {
   const peer = new Peer();
   let port = 0;
   const late: number[] = [];
-  const released: number[] = [];
   const givenUp: boolean[] = [];
   return {
     sys,
     clients,
     interest,
     late,
-    released,
     givenUp,
     /** Somebody at `address` connects at this time. */
     open: (address = '10.0.0.1', nowMs = 0): { stream: number; far: FarEnd } => {
@@ -59,8 +57,7 @@ function begin() {
     },
     send: (stream: number, lengthBytes: number): boolean =>
       clients.send(stream, clients.serial[stream] ?? 0, lengthBytes),
-    tick: (nowMs: number): void =>
-      clients.tick(nowMs, LIMITS, { late: (each) => late.push(each), released: (each) => released.push(each) }),
+    tick: (nowMs: number): void => clients.tick(nowMs, LIMITS, (each) => late.push(each)),
     roused: (): number[] => Array.from({ length: clients.rousedCount }, () => clients.takeRoused()),
   };
 }
@@ -208,13 +205,32 @@ describe('what is read', () => {
     expect(far.written).toHaveLength(2);
   });
 
-  test('who is held is not read until the next tick', () => {
-    const { open, clients, tick, released } = begin();
-    const { stream } = open();
+  test('who is held is not read until it is resumed, and is not closed as idle', () => {
+    const { open, clients, tick, roused } = begin();
+    const { stream, far } = open();
     clients.hold(stream);
-    expect(clients.mayRead(stream)).toBe(false);
-    tick(100);
-    expect([clients.mayRead(stream), released]).toEqual([true, [stream]]);
+    expect([clients.mayRead(stream), clients.heldCount]).toEqual([false, 1]);
+    tick(100_000);
+    expect(far.ended).toBe('open');
+    clients.resumeHeld();
+    expect([clients.mayRead(stream), roused(), clients.heldCount]).toEqual([true, [stream], 0]);
+  });
+
+  test('of those that are held each is resumed first now and then; who has ended meanwhile is not', () => {
+    const { open, clients, roused } = begin();
+    const streams = Array.from({ length: STREAMS_PER_CLIENT }, () => open().stream);
+    const firsts = new Set<number>();
+    for (let i = 0; i < STREAMS; i++) {
+      for (const stream of streams) clients.hold(stream);
+      clients.resumeHeld();
+      firsts.add(roused()[0] ?? NO_STREAM);
+    }
+    expect(firsts.size).toBe(STREAMS_PER_CLIENT);
+    for (const stream of streams) clients.hold(stream);
+    clients.close(streams[0] ?? NO_STREAM);
+    expect(clients.heldCount).toBe(STREAMS_PER_CLIENT - 1);
+    clients.resumeHeld();
+    expect(roused()).toHaveLength(STREAMS_PER_CLIENT - 1);
   });
 });
 
@@ -292,12 +308,44 @@ describe('what the client has not taken', () => {
     },
   );
 
-  test('C10: what exceeds one of the largest answers resets the connection', () => {
+  test('C10: one of the largest answers is kept, and some that were corked before it; more resets the connection', () => {
     const { open, send, givenUp } = begin();
     const { stream, far } = open();
     far.window = 0;
-    expect([send(stream, MESSAGE_BYTES), send(stream, 1), far.ended]).toEqual([true, false, 'reset']);
+    expect([send(stream, 4_000), send(stream, MESSAGE_BYTES), far.ended]).toEqual([true, true, 'open']);
+    expect([send(stream, 100), far.ended]).toEqual([false, 'reset']);
     expect([send(stream, 1), givenUp]).toEqual([false, [true]]);
+  });
+
+  test('replies are corked and written at once, those to others meanwhile directly, and what exceeds the cork with it', () => {
+    const { open, send, clients } = begin();
+    const [one, other] = [open(), open()];
+    const lengths = (far: FarEnd): number[] => far.written.map(({ length }) => length);
+    clients.cork(one.stream);
+    for (const length of [10, 20]) expect(send(one.stream, length)).toBe(true);
+    expect([clients.outAt, send(other.stream, 5)]).toEqual([12 + 22, true]);
+    expect([lengths(one.far), lengths(other.far)]).toEqual([[], [7]]);
+    expect([send(one.stream, MESSAGE_BYTES), lengths(one.far), clients.outAt]).toEqual([
+      true,
+      [12 + 22 + MESSAGE_BYTES + 2],
+      0,
+    ]);
+    send(one.stream, 30);
+    clients.uncork();
+    expect(lengths(one.far).slice(1)).toEqual([32]);
+    expect([send(one.stream, 1), lengths(one.far).length]).toEqual([true, 3]);
+  });
+
+  test('what was corked for a connection that has ended goes to nobody, not to the next at its place either', () => {
+    const { open, send, clients } = begin();
+    const { stream } = open();
+    clients.cork(stream);
+    send(stream, 10);
+    clients.reset(stream);
+    const next = open();
+    expect([next.stream, clients.outAt]).toEqual([stream, 0]);
+    clients.uncork();
+    expect(next.far.written).toEqual([]);
   });
 
   test('C10: so many clients may leave something; the next is reset, and there is room when one has taken its answer', () => {
