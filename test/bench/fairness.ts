@@ -6,7 +6,7 @@ import { LOAD_CORE } from './cores.ts';
 import { serve } from './servers.ts';
 import { Stage } from './stage.ts';
 
-const ROUNDS = 3;
+const ROUNDS = 5;
 const SECONDS = 4;
 const PACE = new URL('pace.ts', import.meta.url).pathname;
 const STORM = new URL('storm.ts', import.meta.url).pathname;
