@@ -43,7 +43,7 @@ export function readAnswering(dns: Fields): AnsweringConfig {
     denial: dns.choice('denied', ['nxdomain', 'refused', 'nodata', 'drop']),
     // One pod's share of the socket that all share. A busy pod asks some hundreds a second; the loop answers several times this.
     queriesPerSecond: dns.integer('queriesPerSecond', 20_000, 1, 1_000_000),
-    newNamesPerSecond: dns.integer('newNamesPerSecond', 2_000, 1, 1_000_000),
+    newNamesPerSecond: dns.integer('newNamesPerSecond', 1_000, 1, 1_000_000),
     hints: dns.choice('hints', ['grant', 'strip']),
     // 100 addresses of a name always work.
     maxAddresses: dns.integer('maxAddresses', 256, 100, 4_000),

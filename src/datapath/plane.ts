@@ -40,8 +40,6 @@ import { Withdrawn } from './state/withdrawn.ts';
 
 /** recvmmsg of more gains less than 1 % (design §1). */
 export const BATCH = 64;
-/** Queries read at once: fewer, since whoever asks next waits for all of them, and a pod that floods has that many there. */
-const QUERIES_AT_ONCE = 32;
 /** A query fits the smallest EDNS payload; a longer datagram is cut by the kernel and then malformed. */
 const QUERY_BYTES = 2048;
 /** We advertise 1,232 (RFC 9715); a server that sends more is read up to here. */
@@ -211,7 +209,7 @@ export class Plane {
     this.clusterZones = new NameSuffixes(settings.clusterZones ?? []);
     this.clients = new ClientStreams(sys);
     this.ranges = new AnswerRanges(settings.protect, settings.internalZones);
-    this.queries = new PacketBatch(sys, QUERIES_AT_ONCE, QUERY_BYTES);
+    this.queries = new PacketBatch(sys, BATCH, QUERY_BYTES);
     this.answers = new PacketBatch(sys, BATCH, ANSWER_BYTES);
     this.outgoing = new PacketBatch(sys, BATCH, QUERY_BYTES);
     this.queries.prepareReceive();

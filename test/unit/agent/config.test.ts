@@ -54,7 +54,7 @@ test('the smallest configuration: three keys, and a default for every other', ()
     whenDown: 'closed',
     denial: 'nxdomain',
     queriesPerSecond: 20_000,
-    newNamesPerSecond: 2_000,
+    newNamesPerSecond: 1_000,
     hints: 'grant',
     maxAddresses: 256,
     intercept: 'namespaces',
