@@ -10,11 +10,13 @@ const ENGINE_THREAD = /V8Worker/;
 const OTHERS_NICE = 19;
 /**
  * Where we have CAP_SYS_NICE the query threads are raised: what a thread of lower weight is owed it takes at once, up to a tick (4 ms), and
- * queries wait meanwhile. One part in seventy of a storm's time is more than the 1 % that a p99 is about; so it is one in six hundred.
+ * queries wait meanwhile. One part in seventy of a storm's time is more than the 1 % that a p99 is about.
  */
 const QUERY_NICE = -10;
 /** Then a tenth is for the engine: with less, on a core that is never idle, the data plane's code stays uncompiled and half as fast. */
 const ENGINE_NICE = 0;
+/** And one in two hundred for all others: nft, which the main thread starts, needs 0.2 s for a large change and has 60. */
+const BESIDE_RAISED_NICE = 14;
 
 /**
  * Lowers every thread of this process but those that a query passes: threads that start later inherit it. Call it when the query threads run
@@ -26,7 +28,8 @@ export function letQueriesFirst(): void {
   const isRaised = queries.every(({ id }) => renice(id, QUERY_NICE));
   for (const { id, name } of threads) {
     if (QUERY_THREADS.has(name)) continue;
-    renice(id, isRaised && ENGINE_THREAD.test(name) ? ENGINE_NICE : OTHERS_NICE);
+    if (!isRaised) renice(id, OTHERS_NICE);
+    else renice(id, ENGINE_THREAD.test(name) ? ENGINE_NICE : BESIDE_RAISED_NICE);
   }
 }
 

@@ -8,7 +8,7 @@ import { auditRefused } from './audit.ts';
 import { reachCap } from './caps.ts';
 import { OVER_QUOTA, REFUSALS } from './denials.ts';
 import { ownerOf, senderOf } from './identify.ts';
-import { takeQuery } from './limit.ts';
+import { mayTakeQuery, overRate, takeQuery } from './limit.ts';
 import type { Plane } from './plane.ts';
 import { parse, receiveBatch, takeSlot, takeSlotOfStream } from './receive.ts';
 import { replyToQuery, replyToStream } from './reply.ts';
@@ -183,6 +183,7 @@ export class FromClients {
     const left = this.#takeQueries(stream, Math.min(QUERIES_A_TURN, this.#allowance));
     const count = left > 0 ? clients.fill(stream) : -ERRNO.EAGAIN;
     if (count > 0) this.#takeQueries(stream, left);
+    else if (left > 0) clients.caughtUp(stream);
     clients.uncork();
     if (count === 0) return clients.endSoon(stream);
     if (count < 0 && count !== -ERRNO.EAGAIN) return clients.close(stream);
@@ -204,9 +205,9 @@ export class FromClients {
         return 0;
       }
       const pod = ownerOf(plane, stream);
-      if (code === FRAME.Message && !takeQuery(plane, pod)) {
+      if (code === FRAME.Message && !mayTakeQuery(plane, pod)) {
         buffer.putBack(); // what a client sends too fast waits with it, and then in the kernel
-        clients.hold(stream);
+        if (clients.hold(stream)) overRate(plane, pod);
         return 0;
       }
       this.#allowance--;

@@ -7,10 +7,20 @@ import type { Plane } from './plane.ts';
 
 /** Before a query of `pod` (or NO_POD) is read: false when it asks too often, and then it gets no answer (I8). */
 export function takeQuery(plane: Plane, pod: number): boolean {
-  if (plane.budgets.queries.take(bucketOf(pod), plane.nowMs)) return true;
+  if (mayTakeQuery(plane, pod)) return true;
+  overRate(plane, pod);
+  return false;
+}
+
+/** The same for a query that is not lost, but waits on its connection: whoever asks says when it is to be counted. */
+export function mayTakeQuery(plane: Plane, pod: number): boolean {
+  return plane.budgets.queries.take(bucketOf(pod), plane.nowMs);
+}
+
+/** `pod` asks too often. */
+export function overRate(plane: Plane, pod: number): void {
   plane.count(COUNT.queries_over_rate);
   reachCap(plane, pod, CAP.rate);
-  return false;
 }
 
 /**

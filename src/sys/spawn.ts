@@ -5,7 +5,7 @@ import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errno, loadLibc } from './libc.ts';
 import type { Libc } from './libc.ts';
-import { ERRNO, sysError } from './sys.ts';
+import { ERRNO, SysError, sysError } from './sys.ts';
 
 const O_CLOEXEC = 0o2000000;
 const MFD_CLOEXEC = 1;
@@ -59,12 +59,14 @@ export async function runToEnd(command: readonly string[], input: string, limits
     for (const fd of inherited) closeSync(fd);
   }
   let exceeded: 'ETIMEDOUT' | 'EMSGSIZE' | undefined;
+  const sockets = pipes.map(({ readEnd }) => new Socket({ fd: readEnd, readable: true, writable: false }));
   const stop = (why: 'ETIMEDOUT' | 'EMSGSIZE'): void => {
     exceeded ??= why;
     process.kill(pid, 'SIGKILL');
+    for (const socket of sockets) socket.destroy(); // a child of its own may hold the other ends
   };
   const patience = setTimeout(stop, limits.patienceMs, 'ETIMEDOUT');
-  const read = pipes.map(({ readEnd }) => readAll(readEnd, limits.maxBytes, () => stop('EMSGSIZE')));
+  const read = sockets.map((socket) => readAll(socket, limits.maxBytes, () => stop('EMSGSIZE')));
   const [stdout = '', stderr = ''] = await Promise.all(read);
   const exitCode = await reap(libc, pid);
   clearTimeout(patience);
@@ -107,8 +109,13 @@ function fileOf(calls: Libc, text: string): number {
   const fd = calls.memfd_create('stdin', MFD_CLOEXEC);
   if (fd < 0) throw sysError(errno(), 'Cannot make a file in memory');
   const bytes = Buffer.from(text);
-  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at, at); // by position: the offset stays 0
-  return fd;
+  try {
+    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at, at); // by position: the offset stays 0
+    return fd;
+  } catch (cause) {
+    closeSync(fd);
+    throw new SysError('ENOMEM', 'Cannot write a file in memory', { cause });
+  }
 }
 
 function openPipe(calls: Libc): Pipe {
@@ -118,18 +125,17 @@ function openPipe(calls: Libc): Pipe {
   return { readEnd, writeEnd };
 }
 
-/** Resolves when the other end is closed; `exceed` is called when it has written more than `maxBytes`, of which no more is kept. */
-function readAll(fd: number, maxBytes: number, exceed: () => void): Promise<string> {
-  return new Promise((resolve, reject) => {
+/** Resolves when the pipe is closed; `exceed` is called when more than `maxBytes` came, of which no more is kept. An error ends it like a close. */
+function readAll(socket: Socket, maxBytes: number, exceed: () => void): Promise<string> {
+  return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let length = 0;
-    const socket = new Socket({ fd, readable: true, writable: false });
     socket.on('data', (chunk: Buffer) => {
       length += chunk.length;
       if (length > maxBytes) exceed();
       else chunks.push(chunk);
     });
-    socket.on('error', reject);
+    socket.on('error', () => socket.destroy());
     socket.on('close', () => resolve(Buffer.concat(chunks).toString('utf8')));
   });
 }

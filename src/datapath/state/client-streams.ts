@@ -6,6 +6,7 @@ import { ERRNO, INTEREST } from '../../sys/sys.ts';
 import type { Fd, Memory, Sys } from '../../sys/sys.ts';
 import type { Peer } from '../../sys/streams.ts';
 import { MAX_MESSAGE_BYTES } from '../../dns/codes.ts';
+import { HeldStreams } from './held-streams.ts';
 import { StreamBuffer } from './stream-buffer.ts';
 import { TurnQueue } from './turn-queue.ts';
 import { UntakenBytes } from './untaken-bytes.ts';
@@ -28,9 +29,6 @@ const UNTAKEN_BYTES = CORKED_BYTES + MAX_MESSAGE_BYTES + 2;
 /** Of all clients together: 17 MiB. */
 const UNTAKEN_CLIENTS = 256;
 const ADDRESS_BYTES = 16;
-
-/** Prime to the number of places, so that each comes first now and then. */
-const HELD_STEP = 7;
 
 export const NO_STREAM = -1;
 
@@ -64,15 +62,13 @@ export class ClientStreams {
   readonly #activeMs = new Float64Array(STREAMS);
   readonly #beganMs = new Float64Array(STREAMS);
   readonly #ending = new Uint8Array(STREAMS);
-  /** Not read until its client's rate allows. */
-  readonly #isHeld = new Uint8Array(STREAMS);
-  heldCount = 0;
+  /** Not read until their clients' rates allow. */
+  readonly #held = new HeldStreams(STREAMS);
   readonly #interest = new Uint8Array(STREAMS);
   readonly #roused = new TurnQueue(STREAMS);
   readonly #untaken = new UntakenBytes(STREAMS, UNTAKEN_CLIENTS, UNTAKEN_BYTES);
   #corked = NO_STREAM;
   #count = 0;
-  #heldFrom = 0;
   /** The turn in which each ceased to be watched. */
   readonly #quietSince = new Float64Array(STREAMS);
   #turn = 1;
@@ -144,27 +140,29 @@ export class ClientStreams {
       this.inFlight[stream]! < STREAM_IN_FLIGHT &&
       !this.#untaken.has(stream) &&
       this.#ending[stream] === ENDING.No &&
-      this.#isHeld[stream] === 0
+      !this.#held.has(stream)
     );
   }
 
-  /** Its client is over its rate: it is not read before `resumeHeld`. */
-  hold(stream: number): void {
-    if (this.#isHeld[stream] === 0) this.heldCount++;
-    this.#isHeld[stream] = 1;
+  /** Its client is over its rate: it is not read before `resumeHeld`. True when it has had nothing waiting since it was held before. */
+  hold(stream: number): boolean {
+    return this.#held.hold(stream);
   }
 
-  /** Rouses those that are held, each time another one first: who is over its rate on many connections reads from all of them in turn. */
+  /** Nothing of it waits any more, here or in the kernel. */
+  caughtUp(stream: number): void {
+    this.#held.caughtUp(stream);
+  }
+
   resumeHeld(): void {
-    this.#heldFrom = (this.#heldFrom + HELD_STEP) % STREAMS;
-    for (let step = 0; step < STREAMS; step++) {
-      const stream = (this.#heldFrom + step) % STREAMS;
-      if (this.#isHeld[stream] === 0) continue;
-      this.#isHeld[stream] = 0;
+    this.#held.resume((stream) => {
       this.#beganMs[stream] = 0; // it is we who have let it wait
       this.rouse(stream);
-    }
-    this.heldCount = 0;
+    });
+  }
+
+  get heldCount(): number {
+    return this.#held.count;
   }
 
   /** Nothing more comes from the client, or is wanted from it: it gets its answers, then it is closed. */
@@ -281,11 +279,12 @@ export class ClientStreams {
     for (let stream = 0; stream < STREAMS && this.#count > 0; stream++) {
       if (!this.isOpen(stream)) continue;
       const began = this.#beganMs[stream]!;
+      if (this.isRoused(stream)) continue; // it has something, and waits for us
       const isIdle = nowMs - this.#activeMs[stream]! >= limits.idleMs;
       if (began > 0 && this.mayRead(stream) && nowMs - began >= limits.queryMs) late(stream);
       else if (this.isTold(stream) && nowMs - this.#activeMs[stream]! >= limits.queryMs) this.close(stream);
       else if (isIdle && this.#untaken.has(stream)) late(stream);
-      else if (isIdle && this.inFlight[stream] === 0 && this.#isHeld[stream] === 0) this.close(stream);
+      else if (isIdle && this.inFlight[stream] === 0 && !this.#held.has(stream)) this.close(stream);
     }
   }
 
@@ -347,8 +346,7 @@ export class ClientStreams {
     if (fd === -1) return;
     this.#fds[stream] = -1;
     this.#count--;
-    this.heldCount -= this.#isHeld[stream]!;
-    this.#isHeld[stream] = 0;
+    this.#held.forget(stream);
     if (stream === this.#corked) this.outAt = 0;
     this.#untaken.forget(stream);
     this.#watch?.closed(fd as Fd); // open() has put it there

@@ -35,6 +35,13 @@ describe('runToEnd', () => {
     expect(error).toMatchObject({ code: 'ETIMEDOUT', message: 'Cannot wait for "sleep 60": ETIMEDOUT' });
   });
 
+  it('does not wait for what a killed program has left behind', async () => {
+    const began = performance.now();
+    const left = runToEnd(['sh', '-c', 'sleep 5 & wait'], '', { ...LIMITS, patienceMs: 50 });
+    await expect(left).rejects.toMatchObject({ code: 'ETIMEDOUT' });
+    expect(performance.now() - began).toBeLessThan(4_000);
+  });
+
   it('kills what writes without end', async () => {
     await expect(runToEnd(['yes'], '', LIMITS)).rejects.toMatchObject({ code: 'EMSGSIZE' });
   });

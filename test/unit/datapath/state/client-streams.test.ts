@@ -205,27 +205,32 @@ describe('what is read', () => {
     expect(far.written).toHaveLength(2);
   });
 
-  test('who is held is not read until it is resumed, and is not closed as idle', () => {
+  test('who is held is not read until it is resumed, and is not closed as idle, held or waiting for its turn', () => {
     const { open, clients, tick, roused } = begin();
     const { stream, far } = open();
-    clients.hold(stream);
+    expect([clients.hold(stream), clients.hold(stream)]).toEqual([true, false]);
     expect([clients.mayRead(stream), clients.heldCount]).toEqual([false, 1]);
     tick(100_000);
-    expect(far.ended).toBe('open');
     clients.resumeHeld();
+    tick(100_100);
+    expect(far.ended).toBe('open');
     expect([clients.mayRead(stream), roused(), clients.heldCount]).toEqual([true, [stream], 0]);
+    expect(clients.hold(stream)).toBe(false);
+    clients.caughtUp(stream);
+    expect(clients.hold(stream)).toBe(true);
   });
 
-  test('of those that are held each is resumed first now and then; who has ended meanwhile is not', () => {
+  test('of those that are held each is resumed first as often as the others; who has ended meanwhile is not', () => {
     const { open, clients, roused } = begin();
     const streams = Array.from({ length: STREAMS_PER_CLIENT }, () => open().stream);
-    const firsts = new Set<number>();
-    for (let i = 0; i < STREAMS; i++) {
+    const firsts = new Map<number, number>();
+    for (let i = 0; i < 3 * STREAMS_PER_CLIENT; i++) {
       for (const stream of streams) clients.hold(stream);
       clients.resumeHeld();
-      firsts.add(roused()[0] ?? NO_STREAM);
+      const first = roused()[0] ?? NO_STREAM;
+      firsts.set(first, (firsts.get(first) ?? 0) + 1);
     }
-    expect(firsts.size).toBe(STREAMS_PER_CLIENT);
+    expect([...firsts.values()]).toEqual(streams.map(() => 3));
     for (const stream of streams) clients.hold(stream);
     clients.close(streams[0] ?? NO_STREAM);
     expect(clients.heldCount).toBe(STREAMS_PER_CLIENT - 1);
