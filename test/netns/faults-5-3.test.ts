@@ -18,11 +18,12 @@ describe.skipIf(!canUseKernel)('the pods notice nothing', () => {
   });
   afterEach(() => lab.remove());
 
+  const overrides = { dns: { newNamesPerSecond: 100_000 } }; // NAMES are asked as fast as one client can
   const log = (): string => readFileSync(lab.agentLogFile, 'utf8');
   const burst = (first: number) => lab.pod('cart').burst({ first, count: NAMES, type: 'A', port: null, parallel: 20 });
 
   test('M92 when the disk of the audit is full: names are answered and granted, and the loss is said', async () => {
-    lab.configure({ policies: [POLICY], auditFile: '/dev/full' });
+    lab.configure({ policies: [POLICY], auditFile: '/dev/full', overrides });
     await lab.startAgent();
     expect(await burst(1)).toMatchObject({ answered: NAMES, failures: {} });
     expect(await lab.pod('cart').connect('11.0.0.1', 443)).toMatchObject({ outcome: 'connected' });
@@ -36,7 +37,7 @@ describe.skipIf(!canUseKernel)('the pods notice nothing', () => {
     execFileSync('mkfifo', [pipe]);
     const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      lab.configure({ policies: [POLICY], auditFile: pipe });
+      lab.configure({ policies: [POLICY], auditFile: pipe, overrides });
       await lab.startAgent();
       const { answered, seconds } = await burst(1);
       expect(answered).toBe(NAMES);
@@ -50,7 +51,7 @@ describe.skipIf(!canUseKernel)('the pods notice nothing', () => {
   test('M95 when no descriptor is left: names are answered and granted; a policy that cannot be taken up leaves the last one in force', async () => {
     const policy = join(lab.folder, 'policy.yaml');
     copyFileSync(POLICY, policy);
-    lab.configure({ policies: [policy] });
+    lab.configure({ policies: [policy], overrides });
     await lab.startAgent();
     const agent = `--pid=${lab.agentPid}`;
     const usual = /open files +(\d+)/.exec(readFileSync(`/proc/${lab.agentPid}/limits`, 'utf8'))?.[1];

@@ -39,7 +39,8 @@ export async function attackedLab(settings: Partial<AgentSettings> = {}): Promis
   ]);
   // Sources are not checked by the kernel (V9), and source routes are followed: the filter is all there is.
   await lab.onNode(['sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=0', 'net.ipv4.conf.all.accept_source_route=1']);
-  lab.configure({ policies: [POLICY], lifetimes: { grace: '10m' }, ...settings });
+  const overrides = { dns: { newNamesPerSecond: 100_000 } }; // E19 asks as fast as it can
+  lab.configure({ policies: [POLICY], lifetimes: { grace: '10m' }, overrides, ...settings });
   await lab.startAgent();
   const cart = lab.pod('cart');
   const desk = lab.pod('desk');
