@@ -9,6 +9,8 @@ import { ERRNO, SysError, sysError } from './sys.ts';
 
 const O_CLOEXEC = 0o2000000;
 const MFD_CLOEXEC = 1;
+/** Since Linux 6.3, and demanded where the sysctl vm.memfd_noexec is 2. */
+const MFD_NOEXEC_SEAL = 8;
 const WNOHANG = 1;
 const POSIX_SPAWN_SETSIGDEF = 0x04;
 const SIGPIPE = 13;
@@ -106,7 +108,8 @@ function start(calls: Libc, command: readonly string[], inherited: readonly numb
 
 /** A file without a name that holds `text`, to be read from its beginning. */
 function fileOf(calls: Libc, text: string): number {
-  const fd = calls.memfd_create('stdin', MFD_CLOEXEC);
+  let fd = calls.memfd_create('stdin', MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+  if (fd < 0 && errno() === ERRNO.EINVAL) fd = calls.memfd_create('stdin', MFD_CLOEXEC);
   if (fd < 0) throw sysError(errno(), 'Cannot make a file in memory');
   const bytes = Buffer.from(text);
   try {
