@@ -5,6 +5,7 @@ import type { Pod } from '../pods/pod.ts';
 import { isClientsDocument, readClientDocuments } from '../pods/sources/file.ts';
 import { ProblemList, readDocuments } from '../policy/dialects/document.ts';
 import { readPolicyDocuments } from '../policy/dialects/read-policies.ts';
+import { lint } from '../policy/lint.ts';
 import type { Policy } from '../policy/policy.ts';
 import { collectPolicies, readTextFile } from '../policy/sources/files.ts';
 import { expandPaths } from '../policy/sources/paths.ts';
@@ -15,18 +16,24 @@ Checks policy files, and clients files (those that begin with "clients:"). A PAT
 and *.json files, not its subfolders) or a glob. Prints one line for each problem, as FILE:LINE:COL: error[CODE]: MESSAGE,
 to standard error, and a summary to standard output. Changes nothing and needs no privileges.
 
+What can be enforced, but may be meant otherwise, is a warning: warning[CODE]. The codes: no-dot-boundary, broad-pattern,
+duplicate-name, all-ports, doh-resolver; with a clients file also selects-nobody.
+
 Options:
-  --help   print this text
+  -o, --output text|json   json: one array of {level, at, code, message} on standard output, and no other text (default: text)
+  --help                   print this text
 
 Exit codes:
-  0  no problem
-  1  at least one problem
+  0  no error; there may be warnings
+  1  at least one error
   2  the command line is wrong
 
 Examples:
   namewall check policies
   namewall check clients.yaml 'policies/*.yaml'
 `;
+
+type Level = 'error' | 'warning';
 
 interface Io {
   out(text: string): void;
@@ -40,7 +47,8 @@ type FileContent =
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   let args;
   try {
-    args = parseArgs({ args: [...argv], allowPositionals: true, options: { help: { type: 'boolean' } } });
+    const options = { help: { type: 'boolean' }, output: { type: 'string', short: 'o', default: 'text' } } as const;
+    args = parseArgs({ args: [...argv], allowPositionals: true, options });
   } catch (error) {
     return misused(io, error instanceof Error ? error.message : String(error));
   }
@@ -48,6 +56,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     io.out(HELP);
     return 0;
   }
+  const { output } = args.values;
+  if (output !== 'text' && output !== 'json') return misused(io, `-o takes text or json, not "${output}"`);
   if (args.positionals.length === 0) return misused(io, 'write at least one file, folder or glob');
 
   const { files, problems: pathProblems } = await expandPaths(args.positionals);
@@ -55,19 +65,33 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const policies = collectPolicies(contents.flatMap((content) => (content.kind === 'policies' ? [content.read] : [])));
   const clients = contents.flatMap((content) => (content.kind === 'clients' ? [content.read] : []));
   const problems = [...pathProblems, ...[policies, ...clients].flatMap((read) => (read.ok ? [] : read.problems))];
+  const clientList = clients.flatMap((read) => (read.ok ? read.value : []));
+  const isWhole = clients.length > 0 && clients.every((read) => read.ok);
+  const warnings = policies.ok ? lint(policies.value, isWhole ? clientList : undefined) : [];
+  const exitCode = problems.length === 0 ? 0 : 1;
+  if (output === 'json') {
+    const all = [...problems.map(levelled('error')), ...warnings.map(levelled('warning'))];
+    io.out(`${JSON.stringify(all, undefined, 2)}\n`);
+    return exitCode;
+  }
   for (const problem of problems) io.err(`${formatProblem(problem)}\n`);
+  for (const warning of warnings) io.err(`${formatProblem(warning, 'warning')}\n`);
 
-  const clientCount = clients.reduce((sum, read) => sum + (read.ok ? read.value.length : 0), 0);
   const counts = [count(files.length, 'file', 'files')];
   if (policies.ok) counts.push(count(policies.value.length, 'policy', 'policies'));
-  if (clients.length > 0) counts.push(count(clientCount, 'client', 'clients'));
+  if (clients.length > 0) counts.push(count(clientList.length, 'client', 'clients'));
   counts.push(problems.length === 0 ? 'no problems' : count(problems.length, 'problem', 'problems'));
+  if (warnings.length > 0) counts.push(count(warnings.length, 'warning', 'warnings'));
   io.out(`${counts.join(', ')}\n`);
-  return problems.length === 0 ? 0 : 1;
+  return exitCode;
 }
 
-export function formatProblem({ at, code, message }: Problem): string {
-  return `${at}: error[${code}]: ${message}`;
+export function formatProblem({ at, code, message }: Problem, level: Level = 'error'): string {
+  return `${at}: ${level}[${code}]: ${message}`;
+}
+
+function levelled(level: Level) {
+  return ({ at, code, message }: Problem) => ({ level, at, code, message });
 }
 
 async function readAny(file: string): Promise<FileContent> {

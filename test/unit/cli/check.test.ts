@@ -49,7 +49,36 @@ test('a policy that stands in two files', async () => {
   expect(err).toContain(`${folder}/b.yaml:1:1: error[duplicate-policy]: `);
 });
 
+const WIDE = policy('wide').replace('[{}]', '[{toFQDNs: [{matchPattern: "*ok.com"}]}]');
+
+test('what may be meant otherwise is a warning, and no failure', async () => {
+  await writeFile(join(folder, 'a.yaml'), WIDE);
+  await writeFile(join(folder, 'clients.yaml'), 'clients: [{name: web, addresses: [192.0.2.7]}]\n');
+  const { code, out, err } = await check(folder);
+  expect([code, out]).toEqual([0, '2 files, 1 policy, 1 client, no problems, 2 warnings\n']);
+  expect(err.split('\n').map((line) => line.split(': ')[1])).toEqual([
+    'warning[no-dot-boundary]',
+    'warning[all-ports]',
+    undefined,
+  ]);
+});
+
+test('-o json: one array of errors and warnings, and the same exit code', async () => {
+  await writeFile(join(folder, 'a.yaml'), WIDE);
+  const found = await check('-o', 'json', folder);
+  expect([found.code, found.err]).toEqual([0, '']);
+  expect(JSON.parse(found.out)).toMatchObject([
+    { level: 'warning', code: 'no-dot-boundary', at: `${folder}/a.yaml:4:65` },
+    { level: 'warning', code: 'all-ports' },
+  ]);
+  await writeFile(join(folder, 'b.yaml'), 'kind: x\n');
+  const wrong = await check('--output=json', folder);
+  expect(wrong.code).toBe(1);
+  expect(JSON.parse(wrong.out)).toMatchObject([{ level: 'error' }]);
+});
+
 test.each([
+  ['another output', ['-o', 'yaml', 'x']],
   ['no path', []],
   ['an unknown option', ['--strict', 'x']],
 ])('refuses %s', async (_why, argv) => {
