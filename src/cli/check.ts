@@ -5,6 +5,7 @@ import type { Pod } from '../pods/pod.ts';
 import { isClientsDocument, readClientDocuments } from '../pods/sources/file.ts';
 import { ProblemList, readDocuments } from '../policy/dialects/document.ts';
 import { readPolicyDocuments } from '../policy/dialects/read-policies.ts';
+import { withoutIgnored } from '../policy/ignored.ts';
 import { lint } from '../policy/lint.ts';
 import type { Policy } from '../policy/policy.ts';
 import { collectPolicies, readTextFile } from '../policy/sources/files.ts';
@@ -17,7 +18,8 @@ and *.json files, not its subfolders) or a glob. Prints one line for each proble
 to standard error, and a summary to standard output. Changes nothing and needs no privileges.
 
 What can be enforced, but may be meant otherwise, is a warning: warning[CODE]. The codes: no-dot-boundary, broad-pattern,
-duplicate-name, all-ports, doh-resolver; with a clients file also selects-nobody.
+duplicate-name, all-ports, doh-resolver; with a clients file also selects-nobody. A comment on its line, or on the one before,
+answers a warning: "# namewall-ignore CODE: REASON". The reason is required; a comment that answers nothing is a warning itself.
 
 Options:
   -o, --output text|json   json: one array of {level, at, code, message} on standard output, and no other text (default: text)
@@ -41,7 +43,7 @@ interface Io {
 }
 
 type FileContent =
-  | { readonly kind: 'policies'; readonly read: Parsed<readonly Policy[]> }
+  | { readonly kind: 'policies'; readonly read: Parsed<readonly Policy[]>; readonly text?: string }
   | { readonly kind: 'clients'; readonly read: Parsed<readonly Pod[]> };
 
 export async function run(argv: readonly string[], io: Io): Promise<number> {
@@ -64,10 +66,15 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const contents = await Promise.all(files.map(readAny));
   const policies = collectPolicies(contents.flatMap((content) => (content.kind === 'policies' ? [content.read] : [])));
   const clients = contents.flatMap((content) => (content.kind === 'clients' ? [content.read] : []));
-  const problems = [...pathProblems, ...[policies, ...clients].flatMap((read) => (read.ok ? [] : read.problems))];
   const clientList = clients.flatMap((read) => (read.ok ? read.value : []));
   const isWhole = clients.length > 0 && clients.every((read) => read.ok);
-  const warnings = policies.ok ? lint(policies.value, isWhole ? clientList : undefined) : [];
+  const texts = new Map(contents.flatMap((content, i) => textOf(content, files[i]!)));
+  const found = policies.ok ? lint(policies.value, isWhole ? clientList : undefined) : [];
+  const { warnings, problems: misread } = policies.ok
+    ? withoutIgnored(found, texts, isWhole ? [] : ['selects-nobody'])
+    : { warnings: [], problems: [] };
+  const refused = [policies, ...clients].flatMap((read) => (read.ok ? [] : read.problems));
+  const problems = [...pathProblems, ...refused, ...misread];
   const exitCode = problems.length === 0 ? 0 : 1;
   if (output === 'json') {
     const all = [...problems.map(levelled('error')), ...warnings.map(levelled('warning'))];
@@ -101,7 +108,14 @@ async function readAny(file: string): Promise<FileContent> {
   const documents = readDocuments(text.value, file, problems);
   if (documents.some(isClientsDocument))
     return { kind: 'clients', read: readClientDocuments(documents, file, problems) };
-  return { kind: 'policies', read: readPolicyDocuments(documents, file, problems) };
+  return { kind: 'policies', read: readPolicyDocuments(documents, file, problems), text: text.value };
+}
+
+/** JSON has no comments. */
+function textOf(content: FileContent, file: string): [string, string][] {
+  return content.kind === 'policies' && content.text !== undefined && !file.endsWith('.json')
+    ? [[file, content.text]]
+    : [];
 }
 
 function misused(io: Io, why: string): number {

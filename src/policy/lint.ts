@@ -5,8 +5,15 @@ import { ruleMatches } from './match.ts';
 import type { EgressRule, NameSelector, Policy, PolicyRule } from './policy.ts';
 import { selects } from './select.ts';
 
-export type LintCode =
-  'no-dot-boundary' | 'broad-pattern' | 'duplicate-name' | 'all-ports' | 'doh-resolver' | 'selects-nobody';
+export const LINT_CODES = [
+  'no-dot-boundary',
+  'broad-pattern',
+  'duplicate-name',
+  'all-ports',
+  'doh-resolver',
+  'selects-nobody',
+] as const;
+type LintCode = (typeof LINT_CODES)[number];
 
 /** Public resolvers that speak DNS over HTTPS: who may connect to one asks it whatever policy does not let it ask here. */
 const DOH_RESOLVERS: readonly string[] = [
