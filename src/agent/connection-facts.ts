@@ -8,7 +8,7 @@ import { readElements } from '../kernel/table-dump.ts';
 import type { TableReader } from '../kernel/table-reader.ts';
 import type { RegisteredPod } from '../pods/registry.ts';
 import type { RuleRef } from '../policy/compiled.ts';
-import { allowRuleOf, denyRuleOf } from '../policy/static-match.ts';
+import { staticVerdict } from '../policy/static-match.ts';
 import type { Config } from './config.ts';
 import { extraRanges } from './inputs.ts';
 import { packetOf } from './judge-flow.ts';
@@ -48,15 +48,14 @@ export class ConnectionFacts {
     return this.#ranges.reason(this.#ranges.indexOf(address, 0));
   }
 
-  /** The rule that denies the packet. */
+  /** The rule that denies the packet, or that would if its policy did not only audit. */
   denyingRule(program: number, packet: LoggedPacket): RuleRef | undefined {
     const { compiled } = this.state;
     const asked = packetOf(packet.destination, packet.protocol, packet.icmpType ?? packet.destinationPort);
-    for (const segment of compiled.programs[program]?.segments ?? []) {
-      const rule = denyRuleOf(compiled, segment, asked);
-      if (rule !== undefined) return compiled.rules[rule.rule];
-    }
-    return undefined;
+    const { verdict, rule, told } = staticVerdict(compiled, program, asked, (each) => this.#never.includes(each, 0));
+    if (verdict === 'deny') return compiled.rules[rule];
+    const [first] = told;
+    return first === undefined ? undefined : compiled.rules[first];
   }
 
   /** The rule that lets the connection be: of a name that was looked up, else of addresses. */
@@ -65,11 +64,8 @@ export class ConnectionFacts {
     const granting = names.find(({ classes }) => classes.length > 0);
     if (granting !== undefined) return compiled.rules[granting.rule];
     const asked = packetOf(flow.replySource, flow.protocol, flow.replySourcePort);
-    for (const segment of compiled.programs[program]?.segments ?? []) {
-      const rule = allowRuleOf(compiled, segment, asked, (address) => this.#never.includes(address, 0));
-      if (rule !== undefined) return compiled.rules[rule.rule];
-    }
-    return undefined;
+    const { verdict, rule } = staticVerdict(compiled, program, asked, (each) => this.#never.includes(each, 0));
+    return verdict === 'allow' ? compiled.rules[rule] : undefined;
   }
 }
 

@@ -3,6 +3,7 @@
 import type { Problem } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Registry } from '../pods/registry.ts';
+import { Compiler } from '../policy/compile.ts';
 import type { Changeover } from './changeover.ts';
 import { TABLE } from './config.ts';
 import type { Config } from './config.ts';
@@ -32,6 +33,7 @@ export class InputFollower {
   readonly restartNeeded: Promise<string>;
   readonly #restart = Promise.withResolvers<string>();
   readonly #parts: FollowedParts;
+  readonly #compiler = new Compiler();
   /** The ids that were given last, also by a change that was refused: none is given twice. */
   #registry: Registry;
   /** Of the inputs in force; undefined while they are to be applied again, whatever they are. */
@@ -90,7 +92,7 @@ export class InputFollower {
     await upstreams.use(inputs.zones);
     const fingerprint = fingerprintOf(inputs);
     if (fingerprint === this.#fingerprint) return;
-    const loaded = stateOf(inputs, this.#registry, this.#parts.config);
+    const loaded = stateOf(inputs, this.#registry, this.#parts.config, this.#compiler);
     if (!loaded.ok) return this.#refuse(loaded.problems);
     this.#registry = loaded.value.registry;
     if (await changeover.apply(loaded.value)) {

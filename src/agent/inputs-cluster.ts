@@ -111,6 +111,9 @@ export function inputsOf(
   return {
     pods: view.pods,
     knowsAllPods: false,
+    nodes: undefined,
+    services: undefined,
+    areDnsServersInside: true,
     podsAt: `Node ${kubernetes.nodeName}`,
     policies: view.policies,
     dnsServers,

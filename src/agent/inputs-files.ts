@@ -101,6 +101,9 @@ export async function readFiles(config: HostConfig, parsed = new ParsedInputs())
     value: {
       pods: clients.value,
       knowsAllPods: true,
+      nodes: [],
+      services: [],
+      areDnsServersInside: false,
       podsAt: `${config.clients}:1:1`,
       policies: policies.value,
       dnsServers: config.dnsServers,

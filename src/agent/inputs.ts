@@ -4,7 +4,7 @@ import type { UpstreamZone } from '../datapath/settings.ts';
 import { kernelRanges } from '../kernel/opened-ranges.ts';
 import { CONFIGURED } from '../kernel/protected.ts';
 import type { ExtraRanges, ProtectedRange } from '../kernel/protected.ts';
-import type { Pod } from '../pods/pod.ts';
+import type { Node, Pod, Service } from '../pods/pod.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Config } from './config.ts';
 
@@ -14,9 +14,14 @@ export interface Inputs {
   readonly podsAt: string;
   /** False: there are pods that are not listed, on other nodes. Then no selector of a policy can stand for the addresses of its pods. */
   readonly knowsAllPods: boolean;
+  /** Undefined: nobody knows them. */
+  readonly nodes: readonly Node[] | undefined;
+  readonly services: readonly Service[] | undefined;
   readonly policies: readonly Policy[];
   /** Addresses that pods ask, canonical text; empty while nobody knows them. */
   readonly dnsServers: readonly string[];
+  /** They are pods of the cluster. */
+  readonly areDnsServersInside: boolean;
   readonly zones: readonly UpstreamZone[];
   /** CIDRs in which an address that no pod of `pods` has may send nothing. */
   readonly guardedRanges: readonly string[];
@@ -36,8 +41,8 @@ export interface InputSource {
 }
 
 /** Equal for inputs that need no change of rules, grants or verdicts. */
-export function fingerprintOf({ pods, policies, guardedRanges }: Inputs): string {
-  return JSON.stringify([pods, policies, guardedRanges]);
+export function fingerprintOf({ pods, nodes, services, policies, guardedRanges }: Inputs): string {
+  return JSON.stringify([pods, nodes, services, policies, guardedRanges]);
 }
 
 /** What the data plane is told once: addresses to listen on, ranges never to grant. Another one takes another start. */

@@ -6,7 +6,7 @@ import type { RecalledName } from '../bridge/protocol.ts';
 import type { Flow } from '../kernel/conntrack-flow.ts';
 import { NEVER_GRANTED, RangeMatcher } from '../kernel/protected.ts';
 import type { CompiledPolicy, PortClass } from '../policy/compiled.ts';
-import { allowRuleOf, denyRuleOf } from '../policy/static-match.ts';
+import { judgePacket } from '../policy/static-match.ts';
 import type { StaticPacket } from '../policy/static-match.ts';
 import type { Config } from './config.ts';
 import { closedInKernel } from './inputs.ts';
@@ -38,14 +38,13 @@ export class FlowJudge {
     const packet = packetOf(flow.replySource, flow.protocol, flow.replySourcePort, this.#own);
     const opened = new Set(names.flatMap(({ classes }) => classes));
     const mayBeGranted = !packet.isHost && !this.#protected.includes(packet.address, 0);
-    for (const segment of this.#policy.programs[program]?.segments ?? []) {
-      if (denyRuleOf(this.#policy, segment, packet) !== undefined) return false;
-      const isGranted = segment.classes.some((k) => opened.has(k) && covers(this.#policy.classes[k], packet));
-      if (mayBeGranted && isGranted) return true;
-      const never = (address: Uint8Array): boolean => this.#never.includes(address, 0);
-      if (allowRuleOf(this.#policy, segment, packet, never) !== undefined) return true;
-    }
-    return false;
+    const { verdict } = judgePacket(this.#policy, program, packet, {
+      isGranted: (classes) =>
+        mayBeGranted && classes.some((k) => opened.has(k) && covers(this.#policy.classes[k], packet)),
+      isNeverGranted: (address) => this.#never.includes(address, 0),
+    });
+    if (verdict !== 'none') return verdict === 'allow';
+    return this.#policy.programs[program]?.otherwise !== 'deny';
   }
 }
 

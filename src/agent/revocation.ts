@@ -185,8 +185,10 @@ export function judgements(config: Config, state: State): ReadonlyMap<string, st
 function meaningOf({ compiled }: State, i: number): string {
   const program = compiled.programs[compiled.programOfPod[i] ?? -1];
   if (program === undefined) return '';
-  const destinations = program.segments.flatMap(({ deny, allow }) =>
-    [...deny, ...allow].map(({ to }) => (typeof to === 'number' ? compiled.destinations[to]?.cidrs.join() : to)),
+  const destinations = program.segments.flatMap(({ deny, pass, allow }) =>
+    [...deny, ...pass, ...allow].map(({ to }) =>
+      typeof to === 'number' ? compiled.destinations[to]?.cidrs.join() : to,
+    ),
   );
   return [program.id, ...destinations].join(' ');
 }

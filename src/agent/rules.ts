@@ -61,14 +61,24 @@ export function between(before: State, next: State): State {
   });
   const programs = next.compiled.programs.map((program, p): Program => {
     const old = next.registry.pods.flatMap(({ id }, i) => (programOfPod[i] === p ? (oldPrograms.get(id) ?? []) : []));
-    const ids = new Set(old.flatMap((each) => each.classes.map((k) => before.compiled.classes[k]?.id)));
+    const ids = new Set(old.flatMap((each) => normalClasses(each, before)));
     const kept = (asked: readonly number[]) =>
       classes.flatMap(({ id }, k) => (ids.has(id) || asked.includes(k) ? [k] : []));
-    const segments = program.segments.map((segment) => ({ ...segment, classes: kept(segment.classes) }));
+    // In a tier of its own a class says what is denied before it (compiled.ts): of another one nobody could say where to ask it.
+    const segments = program.segments.map((segment) =>
+      segment.tier === 'normal' ? { ...segment, classes: kept(segment.classes) } : segment,
+    );
     return { ...program, classes: kept(program.classes), segments };
   });
   const answerRanges = [...new Set([...opened(before), ...opened(next)])];
   return { ...next, compiled: { ...next.compiled, classes, programs, programOfPod, answerRanges } };
+}
+
+/** Ids of the classes that the program asks behind its deny rules, as every dialect without tiers does. */
+function normalClasses({ segments }: Program, { compiled }: State): (string | undefined)[] {
+  return segments.flatMap(({ tier, classes }) =>
+    tier === 'normal' ? classes.map((k) => compiled.classes[k]?.id) : [],
+  );
 }
 
 /**

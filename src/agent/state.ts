@@ -11,7 +11,7 @@ import { shieldText } from '../kernel/shield.ts';
 import type { Pod } from '../pods/pod.ts';
 import type { RegisteredPod, Registry } from '../pods/registry.ts';
 import { updateRegistry } from '../pods/registry.ts';
-import { compile } from '../policy/compile.ts';
+import { Compiler } from '../policy/compile.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import type { Config } from './config.ts';
 import { extraRanges } from './inputs.ts';
@@ -27,22 +27,28 @@ export interface State {
   readonly compiled: CompiledPolicy;
 }
 
-/** Compiles the inputs; pods keep the ids they have in `registry`. */
-export function stateOf(inputs: Inputs, registry: Registry, config: Pick<Config, 'protect'>): Parsed<State> {
-  const { pods, policies, podsAt } = inputs;
+/** Compiles the inputs; pods keep the ids they have in `registry`. `compiler` remembers what it made of those before. */
+export function stateOf(
+  inputs: Inputs,
+  registry: Registry,
+  config: Pick<Config, 'protect'>,
+  compiler = new Compiler(),
+): Parsed<State> {
+  const { pods, policies, podsAt, knowsAllPods, nodes, services, dnsServers, areDnsServersInside } = inputs;
   if (pods.length > MAX_PODS) {
     const message = `Remove clients: ${pods.length} are listed, at most ${MAX_PODS} are served`;
     return { ok: false, problems: [{ code: 'too-many-clients', at: podsAt, message }] };
   }
   const { registry: next } = updateRegistry(registry, pods);
-  const compiled = compile(
-    policies,
-    next.pods.map(({ pod }) => pod),
-    {
-      knowsAllPods: inputs.knowsAllPods,
-      protectedRanges: protectedRanges(extraRanges(config, inputs)).map(({ cidr }) => cidr),
-    },
-  );
+  const compiled = compiler.compile(policies, {
+    pods: next.pods.map(({ pod }) => pod),
+    knowsAllPods,
+    nodes,
+    services,
+    dnsServers,
+    areDnsServersInside,
+    protectedRanges: protectedRanges(extraRanges(config, inputs)).map(({ cidr }) => cidr),
+  });
   return { ok: true, value: { generation: 1, inputs, registry: next, compiled } };
 }
 

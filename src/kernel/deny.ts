@@ -74,7 +74,7 @@ export function denySets(family: Family): SetDeclaration[] {
   ];
 }
 
-/** `deny`: no rule allows it. `deny_by_rule`: a rule denies it. `deny_source_route`: the sender chose the way, and with it the destination. */
+/** `note_denial`: a rule of a policy that audits denies it. `deny`: no rule allows it. `deny_by_rule`: a rule denies it. `deny_source_route`: the sender chose the way, and with it the destination. */
 export function denyChains(options: DenyOptions): NamedText[] {
   const own = [
     ...logRules(options, `${NOT_NEW} `, 'not-syn'),
@@ -86,6 +86,7 @@ export function denyChains(options: DenyOptions): NamedText[] {
     ),
   ];
   return [
+    chainText('note_denial', ['counter name would_deny', ...logRules(options, '', 'would-deny')]),
     chainText('would_deny', ['counter name would_deny', ...logRules(options, '', 'would-deny'), 'accept']),
     chainText('deny', [...AUDITED, 'counter name denied', ...PER_POD, ...own, ...refusal(options)]),
     ...[

@@ -1,7 +1,7 @@
 // The chains that judge packets of selected pods: in the forward hook what leaves the node, in the input hook what is meant for the node
 // itself. Grants are plain sets asked by each program's own chain, never a verdict map (V17); chains are jumped to, never gone to (V18).
 import type { Family } from '../base/ip.ts';
-import type { PortClass, Program, Segment } from '../policy/compiled.ts';
+import type { PortClass, Program, Segment, StaticRule } from '../policy/compiled.ts';
 import { LINK_LOCAL_RANGE } from './bridge-guard.ts';
 import { cutChains, cutPeerRules, cutRules, WITH_PORTS } from './cut.ts';
 import { denyChains, NOT_NEW } from './deny.ts';
@@ -10,6 +10,7 @@ import { addressesOf, chainText } from './nft-text.ts';
 import type { NamedText } from './nft-text.ts';
 import type { RulesetInput } from './ruleset.ts';
 import { allowRules, denyRules, portMatch } from './static-sets.ts';
+import type { Hook } from './static-sets.ts';
 import { unknownPodRules } from './unknown-pods.ts';
 
 const FAMILIES = [4, 6] as const;
@@ -129,39 +130,52 @@ function programChains(program: Program, input: RulesetInput): NamedText[] {
   const opened = program.segments.flatMap(({ classes }, s) =>
     classes.length === 0 ? [] : [chainText(openedName(program, s), grantRules(program, classes, input.classes))],
   );
+  const [policy, node] = (['forward', 'input'] as const).map((hook) => hookChains(program, input, hook));
+  return [...opened, ...(policy ?? []), ...(node ?? [])];
+}
+
+/** The chain of one hook, after those of the tiers that can be left before their end. */
+function hookChains(program: Program, input: RulesetInput, hook: Hook): NamedText[] {
+  const tiers = Map.groupBy(program.segments.entries(), ([, { tier }]) => tier);
+  const own: NamedText[] = [];
+  const rules = [...tiers].flatMap(([tier, segments]) => {
+    const lines = segments.flatMap(([s, segment]) => segmentRules(program, segment, s, { input, hook }));
+    if (segments.every(([, { pass }]) => pass.length === 0)) return lines;
+    const name = `${tier}${hook === 'input' ? '_node' : ''}_${program.id}`;
+    own.push(chainText(name, lines));
+    return [`jump ${name}`];
+  });
+  const name = `${hook === 'input' ? 'node' : 'policy'}_${program.id}`;
+  const begin = ['counter name judged', ...UNUSUAL, `${NOT_NEW} jump stray`];
+  return [...own, chainText(name, [...begin, ...rules, ...END[program.otherwise]])];
+}
+
+const END = { deny: ['jump deny'], 'would-deny': ['jump would_deny'], allow: [] };
+
+interface Place {
+  readonly input: RulesetInput;
+  readonly hook: Hook;
+}
+
+function segmentRules(program: Program, segment: Segment, s: number, { input, hook }: Place): string[] {
+  const [audited, enforced] = [true, false].map((isAudited) =>
+    segment.deny.filter((rule) => (rule.isAudited === true) === isAudited),
+  );
+  const taken = (rules: readonly StaticRule[] = [], verdict: string): string[] =>
+    denyRules(rules, input, hook).matches.map((match) => `${match}${verdict}`);
   return [
-    ...opened,
-    chainText(
-      `policy_${program.id}`,
-      judgeRules((segment, s) => segmentRules(program, segment, s, input), program),
-    ),
-    chainText(
-      `node_${program.id}`,
-      judgeRules((segment) => toNodeRules(segment, input), program),
-    ),
+    ...taken(enforced, 'jump deny_by_rule'),
+    ...taken(audited, 'jump note_denial'),
+    ...taken(segment.pass, 'return'),
+    ...(hook === 'forward' ? openedRules(program, segment, s) : []),
+    ...allowRules(segment, input, hook).matches.map((match) => `${match}accept`),
   ];
 }
 
-function judgeRules(rules: (segment: Segment, s: number) => string[], { segments }: Program): string[] {
-  return ['counter name judged', ...UNUSUAL, `${NOT_NEW} jump stray`, ...segments.flatMap(rules), 'jump deny'];
-}
-
-function segmentRules(program: Program, segment: Segment, s: number, input: RulesetInput): string[] {
-  const opened = segment.classes.length === 0 ? [] : [`jump ${openedName(program, s)}`];
-  return [
-    ...denyRules(segment, input, 'forward').matches.map((match) => `${match}jump deny_by_rule`),
-    // No name opens what is protected; a static rule may, which says so (static-sets.ts).
-    ...FAMILIES.flatMap((family) => opened.map((jump) => `${ip(family)} daddr != @protected${family} ${jump}`)),
-    ...allowRules(segment, input, 'forward').matches.map((match) => `${match}accept`),
-  ];
-}
-
-/** No name opens the node itself, whatever its addresses are. */
-function toNodeRules(segment: Segment, input: RulesetInput): string[] {
-  return [
-    ...denyRules(segment, input, 'input').matches.map((match) => `${match}jump deny_by_rule`),
-    ...allowRules(segment, input, 'input').matches.map((match) => `${match}accept`),
-  ];
+/** No name opens what is protected, nor the node itself, whatever its addresses are; a static rule may, which says so (static-sets.ts). */
+function openedRules(program: Program, { classes }: Segment, s: number): string[] {
+  if (classes.length === 0) return [];
+  return FAMILIES.map((family) => `${ip(family)} daddr != @protected${family} jump ${openedName(program, s)}`);
 }
 
 function openedName({ id }: Program, s: number): string {

@@ -44,7 +44,8 @@ export function programSets(
 ): StaticSet[] {
   const all = programs.flatMap(({ segments }) =>
     segments.flatMap((segment) => [
-      ...denyRules(segment, ranges, 'forward').sets,
+      ...denyRules(segment.deny, ranges, 'forward').sets,
+      ...denyRules(segment.pass, ranges, 'forward').sets,
       ...allowRules(segment, ranges, 'forward').sets,
     ]),
   );
@@ -54,14 +55,14 @@ export function programSets(
 /** `forward`: what leaves the node. `input`: what is meant for the node itself. */
 export type Hook = 'forward' | 'input';
 
-/** The deny rules of a segment: all that they name, also behind NAT64. */
-export function denyRules({ deny }: Segment, { destinations }: Ranges, hook: Hook): StaticRules {
+/** Rules that deny, or pass on: all that they name, also behind NAT64. */
+export function denyRules(rules: readonly StaticRule[], { destinations }: Ranges, hook: Hook): StaticRules {
   const elements: Elements = (cidrs, family) =>
     intervals(
       cidrs.map((cidr) => ({ cidr, reason: 'denied' })),
       family,
     );
-  return join(groups(deny, destinations).map((group) => groupRules(group, 'deny', hook, elements)));
+  return join(groups(rules, destinations).map((group) => groupRules(group, 'deny', hook, elements)));
 }
 
 /** The allow rules of a segment: destinations as they are, what is protected and not meant was taken out of them (policy/destinations.ts). No

@@ -11,8 +11,10 @@ export interface PortRange {
 }
 
 /**
- * One distinct set of ports that names may open. `id` is derived from the ports alone (`tcp443`, `tcp443_udp443`, `any`; a hash when
- * longer than 40 characters), so that the kernel's sets grants4_<id> / grants6_<id> keep their elements over restarts.
+ * One distinct set of ports that names may open, at one place in the order of rules. `id` is derived from the ports (`tcp443`,
+ * `tcp443_udp443`, `any`; a hash when longer than 40 characters) and, in a tier of its own, from what is denied or passed before it
+ * (`tcp443_a1b2c3d4e5f6`), so that the kernel's sets grants4_<id> / grants6_<id> keep their elements over restarts, and never open at one
+ * place what a name was given at another.
  */
 export interface PortClass {
   readonly id: string;
@@ -50,11 +52,19 @@ export interface StaticRule {
   readonly traffic: Traffic;
   /** Index into CompiledPolicy.rules. */
   readonly rule: number;
+  /** Of a policy that only audits: what it would deny is told and goes on. */
+  readonly isAudited?: true;
 }
 
-/** What is asked in this order: deny, grants of these classes, allow. Whoever matches nothing goes on to the next segment, and is denied after the last. */
+/** Admin and baseline are the tiers of ClusterNetworkPolicy; all other dialects are in between, in one segment. */
+export type Tier = 'admin' | 'normal' | 'baseline';
+
+/** What is asked in this order: deny, pass, grants of these classes, allow. Whoever matches nothing goes on to the next segment. */
 export interface Segment {
+  readonly tier: Tier;
   readonly deny: readonly StaticRule[];
+  /** Whoever matches goes on at the next tier, or, where there is none, at the end of the program. */
+  readonly pass: readonly StaticRule[];
   /** Indexes into CompiledPolicy.classes, ascending. */
   readonly classes: readonly number[];
   readonly allow: readonly StaticRule[];
@@ -66,11 +76,14 @@ export interface RuleRef {
   readonly namespace: string;
   readonly name: string;
   readonly at: string;
+  /** What its author says of it. */
+  readonly description?: string;
+  readonly labels?: readonly string[];
 }
 
 /** What one matchName / matchPattern does in a program. */
 export interface NameRule {
-  readonly match: 'name' | 'pattern';
+  readonly match: 'name' | 'pattern' | 'domain';
   /** As the user wrote it; names.ts compiles it again on the other side of the thread boundary. */
   readonly text: string;
   /** The name may be asked over UDP / TCP. */
@@ -84,6 +97,9 @@ export interface NameRule {
   readonly answerRanges?: readonly string[];
 }
 
+/** What becomes of what no rule mentions. `would-deny`: it passes and is told, since only policies that audit isolate the pod. */
+export type Otherwise = 'deny' | 'would-deny' | 'allow';
+
 /** Everything that holds for one pod. Pods whose policies are equal share one program. */
 export interface Program {
   /** Stable name of the content: 12 hex digits of its SHA-256. Names the chain policy_<id>. */
@@ -93,6 +109,12 @@ export interface Program {
   readonly classes: readonly number[];
   /** In the order of their priority; one for dialects without tiers. */
   readonly segments: readonly Segment[];
+  /** After the last segment. */
+  readonly otherwise: Otherwise;
+  /** What becomes of a question for a name that no rule of `names` lets be asked. */
+  readonly unlisted: { readonly udp: Otherwise; readonly tcp: Otherwise };
+  /** Indexes into CompiledPolicy.rules: what takes the pod its open egress. Empty where it has it still. */
+  readonly isolatedBy: readonly number[];
 }
 
 export interface CompiledPolicy {

@@ -4,12 +4,10 @@ import type { Pod } from '../pods/pod.ts';
 import { behindNat64, difference, isWithin, parseRange, toCidrs, union, type Interval } from './cidr.ts';
 import type { Peer, ReachRule } from './policy.ts';
 import { selects } from './select.ts';
+import { podsOfService, selectsNode, selectsService, type ServicePeer, type World } from './world.ts';
 
 /** What addresses depend on beside the policies. */
-export interface Surroundings {
-  readonly pods: readonly Pod[];
-  /** False: there may be pods that are not in `pods`. Then a selector opens nothing. */
-  readonly knowsAllPods: boolean;
+export interface Surroundings extends Pick<World, 'pods' | 'knowsAllPods' | 'nodes' | 'services'> {
   readonly protectedRanges: readonly Interval[];
 }
 
@@ -22,11 +20,50 @@ export function protectedIntervals(cidrs: readonly string[]): Interval[] {
 }
 
 /** CIDRs and addresses of both families. Those of pods stand one by one: a pod that comes or goes is an address more or less. */
-export function addressesOf({ to, verdict }: ReachRule, surroundings: Surroundings): string[] {
+export function addressesOf({ to, verdict }: Pick<ReachRule, 'to' | 'verdict'>, surroundings: Surroundings): string[] {
   const written = to.flatMap((peer) => (peer.kind === 'cidr' ? [readCidr(peer)] : []));
   const ranges = verdict === 'allow' ? opened(written, surroundings.protectedRanges) : union(written.flatMap(rest));
-  const pods = to.flatMap((peer) => (peer.kind === 'pods' ? podAddresses(peer, surroundings) : []));
-  return [...new Set([...ranges.flatMap(toCidrs), ...pods])];
+  const single = to.flatMap((peer) => knownAddresses(peer, surroundings));
+  return [...new Set([...ranges.flatMap(toCidrs), ...single])];
+}
+
+/** The pods that a peer means; `any` and a CIDR mean those that are there. */
+export function podsOf(peer: Peer, { pods, knowsAllPods, services }: Surroundings): readonly Pod[] {
+  if (!knowsAllPods) return [];
+  switch (peer.kind) {
+    case 'any':
+      return pods;
+    case 'pods':
+      return pods.filter((pod) => selects(peer.selector, pod));
+    case 'services': {
+      const selectors = (services ?? []).flatMap((each) =>
+        selectsService(peer, each) ? (podsOfService(each) ?? []) : [],
+      );
+      return pods.filter((pod) => selectors.some((selector) => selects(selector, pod)));
+    }
+    case 'cidr': {
+      const { rest: ranges } = readCidr(peer);
+      return pods.filter(({ addresses }) =>
+        addresses.some((each) => ranges.some((range) => isWithin(rangeOf(each), range))),
+      );
+    }
+    default:
+      return [];
+  }
+}
+
+/** Whether some address that the peer means may not be known. */
+export function mayMissOne(peer: Peer, { knowsAllPods, nodes, services }: Surroundings): boolean {
+  if (peer.kind === 'pods') return !knowsAllPods;
+  if (peer.kind === 'services') return services === undefined || !knowsAllPods;
+  return peer.kind === 'nodes' && nodes === undefined;
+}
+
+/** Whether the node itself is meant. */
+export function includesHost(peer: Peer, { nodes }: Surroundings): boolean {
+  if (peer.kind === 'host') return true;
+  if (peer.kind !== 'nodes' || peer.isRemote === true) return false;
+  return (nodes ?? []).some((node) => node.isLocal && selectsNode(peer.requirements, node));
 }
 
 /** One CIDR as it was written, and what its exceptions leave of it. */
@@ -35,7 +72,7 @@ interface Written {
   readonly rest: readonly Interval[];
 }
 
-function readCidr({ cidr, except }: Extract<Peer, { kind: 'cidr' }>): Written {
+export function readCidr({ cidr, except }: Extract<Peer, { kind: 'cidr' }>): Written {
   const whole = rangeOf(cidr);
   return { whole, rest: difference([whole], except.map(rangeOf)) };
 }
@@ -54,9 +91,24 @@ function rest(written: Written): readonly Interval[] {
   return written.rest;
 }
 
-function podAddresses({ selector }: Extract<Peer, { kind: 'pods' }>, { pods, knowsAllPods }: Surroundings): string[] {
-  if (!knowsAllPods) return [];
-  return pods.filter((pod) => selects(selector, pod)).flatMap(({ addresses }) => addresses);
+function knownAddresses(peer: Peer, surroundings: Surroundings): readonly string[] {
+  switch (peer.kind) {
+    case 'pods':
+      return podsOf(peer, surroundings).flatMap(({ addresses }) => addresses);
+    case 'services':
+      return [...podsOf(peer, surroundings).flatMap(({ addresses }) => addresses), ...listedOf(peer, surroundings)];
+    case 'nodes': {
+      const meant = (surroundings.nodes ?? []).filter((node) => selectsNode(peer.requirements, node));
+      return meant.filter(({ isLocal }) => !(isLocal && peer.isRemote === true)).flatMap(({ addresses }) => addresses);
+    }
+    default:
+      return [];
+  }
+}
+
+function listedOf(peer: ServicePeer, { services }: Surroundings): readonly string[] {
+  const meant = (services ?? []).filter((service) => selectsService(peer, service));
+  return meant.filter(({ selector }) => selector === undefined).flatMap(({ addresses }) => addresses);
 }
 
 function rangeOf(cidr: string): Interval {

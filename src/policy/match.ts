@@ -2,7 +2,7 @@
 // are tested against. Never on the way of a packet.
 import type { CompiledPolicy, NameRule } from './compiled.ts';
 
-/** What a program lets a pod do with one name. `classes` are indexes into CompiledPolicy.classes, ascending. */
+/** What a program lets a pod do with one name, told as a denial of a policy that audits or not. `classes` are indexes into CompiledPolicy.classes, ascending. */
 export interface NameVerdict {
   readonly mayAskUdp: boolean;
   readonly mayAskTcp: boolean;
@@ -11,10 +11,11 @@ export interface NameVerdict {
 
 /** `labels` of a name without the root: `['www', 'example', 'org']`, none for `.`. One character stands for one byte. */
 export function decide(policy: CompiledPolicy, program: number, labels: readonly string[]): NameVerdict {
-  const rules = (policy.programs[program]?.names ?? []).filter((rule) => ruleMatches(rule, labels));
+  const { names = [], unlisted = { udp: 'deny', tcp: 'deny' } } = policy.programs[program] ?? {};
+  const rules = names.filter((rule) => ruleMatches(rule, labels));
   return {
-    mayAskUdp: rules.some((rule) => rule.askUdp),
-    mayAskTcp: rules.some((rule) => rule.askTcp),
+    mayAskUdp: unlisted.udp !== 'deny' || rules.some((rule) => rule.askUdp),
+    mayAskTcp: unlisted.tcp !== 'deny' || rules.some((rule) => rule.askTcp),
     classes: [...new Set(rules.flatMap((rule) => rule.classes))].toSorted((a, b) => a - b),
   };
 }

@@ -1,7 +1,7 @@
 // What static rules say of one packet, written to be read: for `namewall test`, for the audit, and for judging open connections again. Slow
 // beside the kernel, which has the same rules as sets; never on the way of a packet.
 import { addressInterval, isWithin, parseRange, union, type Interval } from './cidr.ts';
-import type { CompiledPolicy, Destination, PortProtocol, Segment, StaticRule, Traffic } from './compiled.ts';
+import type { CompiledPolicy, Destination, PortProtocol, Segment, StaticRule, Tier, Traffic } from './compiled.ts';
 import { takesPort } from './ports.ts';
 
 /** The beginning of a connection, or a packet of a protocol that has none. */
@@ -19,39 +19,67 @@ export interface StaticPacket {
 /** Whether an address is in a range that no broad rule opens, whatever the configuration. */
 export type IsNeverGranted = (address: Uint8Array) => boolean;
 
-export interface StaticVerdict {
+export interface PacketVerdict {
+  /** `none`: no rule mentions it, and the program's `otherwise` decides. */
   readonly verdict: 'allow' | 'deny' | 'none';
-  /** Index into CompiledPolicy.rules; -1 for `none`. */
+  /** Index into CompiledPolicy.rules; -1 for `none`, and for what a name granted. */
   readonly rule: number;
+  /** Denials of policies that only audit, which it passed. */
+  readonly told: readonly number[];
 }
 
-/** The verdict where no grant counts. Where grants do, they stand in each segment between denyRuleOf and allowRuleOf. */
+/** What is open of a packet beside static rules. */
+export interface Granting {
+  /** One of these classes, indexes into CompiledPolicy.classes, is granted and covers the packet. */
+  readonly isGranted: (classes: readonly number[]) => boolean;
+  readonly isNeverGranted: IsNeverGranted;
+}
+
+/** In the order of the kernel's chains (kernel/egress.ts). */
+export function judgePacket(
+  policy: CompiledPolicy,
+  program: number,
+  packet: StaticPacket,
+  { isGranted, isNeverGranted }: Granting,
+): PacketVerdict {
+  const told: number[] = [];
+  let passed: Tier | undefined;
+  for (const segment of policy.programs[program]?.segments ?? []) {
+    if (segment.tier === passed) continue;
+    const denials = segment.deny.filter((each) => means(policy, each, packet));
+    told.push(...denials.flatMap(({ isAudited, rule }) => (isAudited === true ? [rule] : [])));
+    const denied = denials.find(({ isAudited }) => isAudited !== true);
+    if (denied !== undefined) return { verdict: 'deny', rule: denied.rule, told };
+    if (segment.pass.some((each) => means(policy, each, packet))) {
+      passed = segment.tier;
+      continue;
+    }
+    if (isGranted(segment.classes)) return { verdict: 'allow', rule: -1, told };
+    const allowed = allowRuleOf(policy, segment, packet, isNeverGranted);
+    if (allowed !== undefined) return { verdict: 'allow', rule: allowed.rule, told };
+  }
+  return { verdict: 'none', rule: -1, told };
+}
+
+/** The verdict where no grant counts. */
 export function staticVerdict(
   policy: CompiledPolicy,
   program: number,
   packet: StaticPacket,
   isNeverGranted: IsNeverGranted,
-): StaticVerdict {
-  for (const segment of policy.programs[program]?.segments ?? []) {
-    const denied = denyRuleOf(policy, segment, packet);
-    if (denied !== undefined) return { verdict: 'deny', rule: denied.rule };
-    const allowed = allowRuleOf(policy, segment, packet, isNeverGranted);
-    if (allowed !== undefined) return { verdict: 'allow', rule: allowed.rule };
-  }
-  return { verdict: 'none', rule: -1 };
+): PacketVerdict {
+  return judgePacket(policy, program, packet, { isGranted: () => false, isNeverGranted });
 }
 
-/** The first deny rule that takes the packet: a denial of a range is one of the node's own address in it, too. */
-export function denyRuleOf(policy: CompiledPolicy, { deny }: Segment, packet: StaticPacket): StaticRule | undefined {
-  return deny.find(({ to, traffic }) => {
-    if (!takes(traffic, packet)) return false;
-    if (to === 'any') return true;
-    return to === 'host' ? packet.isHost : includes(policy.destinations[to], packet.address);
-  });
+/** Whether a deny or a pass rule takes the packet: one of a range is about the node's own address in it, too. */
+function means(policy: CompiledPolicy, { to, traffic }: StaticRule, packet: StaticPacket): boolean {
+  if (!takes(traffic, packet)) return false;
+  if (to === 'any') return true;
+  return to === 'host' ? packet.isHost : includes(policy.destinations[to], packet.address);
 }
 
 /** The first allow rule that takes the packet: the node itself is opened by `host` and `any` alone, never by its address. */
-export function allowRuleOf(
+function allowRuleOf(
   policy: CompiledPolicy,
   { allow }: Segment,
   packet: StaticPacket,

@@ -5,6 +5,7 @@ import { protectedRanges } from '../../src/kernel/protected.ts';
 import { ruleset } from '../../src/kernel/ruleset.ts';
 import type { RulesetInput } from '../../src/kernel/ruleset.ts';
 import type { PortClass, Program } from '../../src/policy/compiled.ts';
+import { programOf } from '../support/program.ts';
 
 export interface Setup {
   readonly name: string;
@@ -76,7 +77,7 @@ function rulesetInput(classCount: ClassCount): RulesetInput {
   });
   const indexes = classes.map((_, index) => index);
   const programs = Array.from({ length: PROGRAMS }, (_, i): Program => {
-    return { id: hex(i), names: [], classes: indexes, segments: [{ deny: [], classes: indexes, allow: [] }] };
+    return programOf(hex(i), [{ classes: indexes }]);
   });
   const pods = Array.from({ length: PODS }, (_, i) => ({
     addresses: [podAddress(i), `fd00:10:1::${(i + 2).toString(16)}`],

@@ -3,6 +3,7 @@ import { applyText, listObjects, tableExists } from '../../src/kernel/apply.ts';
 import { ruleset, staleSetsText } from '../../src/kernel/ruleset.ts';
 import type { RulesetInput, TableObjects } from '../../src/kernel/ruleset.ts';
 import { GOLDEN_CASES, goldenText } from '../golden/cases.ts';
+import { programOf } from '../support/program.ts';
 import { Child } from './support/child.ts';
 import { describeKernel, Namespace } from './support/namespace.ts';
 import { WRITER_CHILD } from './support/writer-child.ts';
@@ -109,7 +110,7 @@ describeKernel('the ruleset in the kernel', () => {
   });
 });
 
-const PROGRAM = { id: '0123456789ab', names: [], classes: [0], segments: [{ deny: [], classes: [0], allow: [] }] };
+const PROGRAM = programOf('0123456789ab', [{ classes: [0] }]);
 const POD = { owner: 'a1', addresses: ['10.0.1.7'], programId: PROGRAM.id };
 
 function addElement(set: string): [string, ...string[]] {

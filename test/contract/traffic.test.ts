@@ -4,6 +4,7 @@ import { protectedRanges } from '../../src/kernel/protected.ts';
 import { ensureRoutes } from '../../src/kernel/routes.ts';
 import { ruleset } from '../../src/kernel/ruleset.ts';
 import type { RulesetInput } from '../../src/kernel/ruleset.ts';
+import { programOf } from '../support/program.ts';
 import { Child } from './support/child.ts';
 import { describeKernel, eventually, link, Namespace } from './support/namespace.ts';
 import { TRAFFIC_CHILD } from './support/traffic-child.ts';
@@ -30,7 +31,7 @@ const RULESET: RulesetInput = {
   leftAddresses: [],
   guardedRanges: [],
   classes: [{ id: 'tcp443', ports: [{ protocol: 'tcp', first: WEB, last: WEB }] }],
-  programs: [{ id: '0123456789ab', names: [], classes: [0], segments: [{ deny: [], classes: [0], allow: [] }] }],
+  programs: [programOf('0123456789ab', [{ classes: [0] }])],
   protectedRanges: protectedRanges({ protect: [], cidrs: [] }),
   queriesPerSecondPerPod: 1_000,
   existing: {

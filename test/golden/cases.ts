@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { protectedRanges } from '../../src/kernel/protected.ts';
 import type { RulesetInput } from '../../src/kernel/ruleset.ts';
+import { programOf } from '../support/program.ts';
 
 const ICMP = [
   { family: 4, type: 8 },
@@ -49,8 +50,8 @@ const TWO_PODS: RulesetInput = {
     { id: 'any', ports: 'all' },
   ],
   programs: [
-    { id: '0123456789ab', names: [], classes: [0, 1], segments: [{ deny: [], classes: [0, 1], allow: [] }] },
-    { id: 'ba9876543210', names: [], classes: [2], segments: [{ deny: [], classes: [2], allow: [] }] },
+    programOf('0123456789ab', [{ classes: [0, 1] }]),
+    programOf('ba9876543210', [{ classes: [2] }]),
   ],
 };
 
@@ -85,11 +86,7 @@ export const GOLDEN_CASES: Readonly<Record<string, RulesetInput>> = {
       { key: 'closed', cidrs: ['198.51.100.0/24'] },
     ],
     programs: [
-      {
-        id: '0123456789ab',
-        names: [],
-        classes: [0],
-        segments: [
+      programOf('0123456789ab', [
           {
             deny: [{ to: 3, traffic: 'all', rule: 0 }],
             classes: [0],
@@ -101,12 +98,10 @@ export const GOLDEN_CASES: Readonly<Record<string, RulesetInput>> = {
           },
           {
             deny: [{ to: 'host', traffic: 'all', rule: 4 }],
-            classes: [],
             allow: [{ to: 'any', traffic: { ports: [{ protocol: 'udp', first: 123, last: 123 }], icmp: [] }, rule: 5 }],
           },
-        ],
-      },
-      { id: 'ba9876543210', names: [], classes: [2], segments: [{ deny: [], classes: [2], allow: [] }] },
+        ]),
+      programOf('ba9876543210', [{ classes: [2] }]),
     ],
   },
   'unknown-pods': { ...TWO_PODS, guardedRanges: ['10.0.1.0/24', '10.0.1.128/25', '2001:db8:1::/64'] },

@@ -66,8 +66,14 @@ function lengthOf(text: string): number {
 }
 
 function destinationOf(to: readonly Peer[], verdict: 'allow' | 'deny', protectedRanges: readonly string[]): string[] {
-  const surroundings = { pods: [], knowsAllPods: true, protectedRanges: protectedIntervals(protectedRanges) };
-  return addressesOf({ kind: 'reach', verdict, to, traffic: 'all', at: '' }, surroundings);
+  const surroundings = {
+    pods: [],
+    knowsAllPods: true,
+    nodes: [],
+    services: [],
+    protectedRanges: protectedIntervals(protectedRanges),
+  };
+  return addressesOf({ verdict, to }, surroundings);
 }
 
 const has = (cidrs: readonly string[], address: string): boolean => cidrs.some((each) => holds(each, address));

@@ -31,6 +31,9 @@ const MAX_TURNS = 1_000;
 const NO_INPUTS: Inputs = {
   pods: [],
   knowsAllPods: true,
+  nodes: [],
+  services: [],
+  areDnsServersInside: false,
   podsAt: 'scenario',
   policies: [],
   dnsServers: [],

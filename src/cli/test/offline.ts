@@ -16,17 +16,20 @@ import type { Setting } from './setting.ts';
 
 const NOT_SELECTED = -1;
 
-export type PolicySetting = Pick<Setting, 'clients' | 'policies' | 'protectedRanges'>;
+export type PolicySetting = Pick<Setting, 'clients' | 'policies' | 'protectedRanges' | 'dnsServers'>;
 
 export class PolicyProber implements Prober {
   readonly #clients: readonly Pod[];
   readonly #compiled: CompiledPolicy;
   readonly #neverGranted: RangeMatcher;
 
-  constructor({ clients, policies, protectedRanges: ranges }: PolicySetting) {
+  constructor({ clients, policies, protectedRanges: ranges, dnsServers }: PolicySetting) {
     this.#clients = clients;
     this.#compiled = compile(policies, clients, {
       knowsAllPods: true,
+      nodes: [],
+      services: [],
+      dnsServers,
       protectedRanges: ranges.map(({ cidr }) => cidr),
     });
     this.#neverGranted = new RangeMatcher(NEVER_GRANTED); // what `any` leaves out in the kernel (kernel/static-sets.ts)

@@ -114,7 +114,7 @@ function readRule(node: Node, namespace: string | undefined, reader: FieldReader
   readDefaultDeny(map.entries.get('enableDefaultDeny'), reader);
   const selector = readSelector(map, namespace, reader);
   const egress = readEgressLists(map, namespace, reader);
-  return selector && egress && { at: map.place.at, selector, egress };
+  return selector && egress && { at: map.place.at, selector, isolates: true, egress };
 }
 
 function readSelector(map: MapNode, namespace: string | undefined, reader: FieldReader) {

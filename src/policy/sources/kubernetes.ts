@@ -79,7 +79,13 @@ export class PolicyHistory {
 export function closeNamespaces(names: readonly string[]): ClusterPolicies {
   const policies = names.map((name): Policy => {
     const at = `Namespace ${name}`;
-    return { kind: 'Namespace', namespace: name, name, at, rules: [{ at, selector: everyPod(name), egress: [] }] };
+    return {
+      kind: 'Namespace',
+      namespace: name,
+      name,
+      at,
+      rules: [{ at, selector: everyPod(name), isolates: true, egress: [] }],
+    };
   });
   const message =
     'Cannot tell which policies select its pods: its labels are not known yet; they have no open egress until then';
@@ -145,7 +151,7 @@ function closed(object: PolicyObject): Policy {
   const rules = (specs.length === 0 ? [undefined] : specs).flatMap((spec): PolicyRule[] => {
     const selector = spec === undefined ? everyPod(metadata.namespace) : selectorOf(spec, object);
     if (selector === undefined) return [];
-    return [{ at, selector, egress: [], ...(mayDeny(spec) ? { isFinal: true } : {}) }];
+    return [{ at, selector, isolates: true, egress: [], ...(mayDeny(spec) ? { isFinal: true } : {}) }];
   });
   return { kind, namespace: metadata.namespace ?? '', name: metadata.name, at, rules };
 }

@@ -48,6 +48,9 @@ test('clients and policies are those of the files; servers and upstreams those o
     value: {
       pods: [{ namespace: 'shop', name: 'cart', addresses: ['10.0.1.7'] }],
       knowsAllPods: true,
+      nodes: [],
+      services: [],
+      areDnsServersInside: false,
       podsAt: `${join(folder, 'clients.yaml')}:1:1`,
       policies: [{ kind: 'CiliumNetworkPolicy', name: 'egress' }],
       dnsServers: ['10.96.0.10'],

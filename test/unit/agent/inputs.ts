@@ -5,6 +5,9 @@ export function inputs(some: Partial<Inputs> = {}): Inputs {
   return {
     pods: [],
     knowsAllPods: true,
+    nodes: [],
+    services: [],
+    areDnsServersInside: false,
     podsAt: 'pods',
     policies: [],
     dnsServers: ['10.96.0.10'],

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ruleset, staleSetsText } from '../../../src/kernel/ruleset.ts';
 import { GOLDEN_CASES, goldenText, writeGolden } from '../../golden/cases.ts';
+import { programOf } from '../../support/program.ts';
 
 const TWO_PODS = GOLDEN_CASES['two-pods'];
 if (TWO_PODS === undefined) throw new Error('the case two-pods is gone');
@@ -46,10 +47,7 @@ test.each([
   ['text that is no address', { interceptedAddresses: ['10.0.0.1 } ; flush ruleset'] }],
   ['a server that is no address', { dnsServers: ['dns.example.org'] }],
   ['a class name that is no identifier', { classes: [{ id: 'tcp443 {', ports: 'all' as const }] }],
-  [
-    'a program whose class is missing',
-    { programs: [{ id: '0123456789ab', names: [], classes: [9], segments: [{ deny: [], classes: [9], allow: [] }] }] },
-  ],
+  ['a program whose class is missing', { programs: [programOf('0123456789ab', [{ classes: [9] }])] }],
 ])('%s is refused, never written', (_why, wrong) => {
   expect(() => ruleset({ ...TWO_PODS, ...wrong }).text).toThrow(expect.objectContaining({ code: 'bad-input' }));
 });

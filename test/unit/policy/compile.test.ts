@@ -42,13 +42,19 @@ test('without policies no pod has a program', () => {
 test('a rule becomes a class, a program and a reference to its line', () => {
   expect(compile(policies(['one', app('cart'), oneName]), [pod('x'), pod('y', { app: 'cart' })])).toEqual({
     classes: [{ id: 'tcp443', ports: [{ protocol: 'tcp', first: 443, last: 443 }] }],
-    rules: [{ kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'one', at: 'p.yaml:4:86' }],
+    rules: [
+      { kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'one', at: 'p.yaml:4:86' },
+      { kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'one', at: 'p.yaml:4:7' },
+    ],
     programs: [
       {
         id: expect.stringMatching(/^[0-9a-f]{12}$/),
         names: [{ match: 'name', text: 'api.example.org', askUdp: true, askTcp: true, classes: [0], rule: 0 }],
         classes: [0],
-        segments: [{ deny: [], classes: [0], allow: [] }],
+        segments: [{ tier: 'normal', deny: [], pass: [], classes: [0], allow: [] }],
+        otherwise: 'deny',
+        unlisted: { udp: 'deny', tcp: 'deny' },
+        isolatedBy: [1],
       },
     ],
     destinations: [],
@@ -131,7 +137,7 @@ describe('the same result', () => {
   });
 });
 
-test('classes are distinct port sets, in the order of their ids', () => {
+test('classes are distinct port sets', () => {
   const egress = [
     connectItem('a.org', '{port: 443, protocol: TCP}'),
     connectItem('b.org', '{port: 443, protocol: UDP}, {port: 443, protocol: TCP}'),
@@ -139,8 +145,8 @@ test('classes are distinct port sets, in the order of their ids', () => {
     '{toFQDNs: [{matchName: d.org}]}',
   ];
   const { classes, programs } = compile(policies(['p', '{}', `[${egress.join(', ')}]`]), [pod('a')]);
-  expect(classes.map(({ id }) => id)).toEqual(['any', 'tcp443', 'tcp443_udp443']);
-  expect(programs[0]?.names.map((name) => name.classes)).toEqual([[1], [2], [2], [0]]);
+  expect(classes.map(({ id }) => id)).toEqual(['tcp443', 'tcp443_udp443', 'any']);
+  expect(programs[0]?.names.map((name) => name.classes)).toEqual([[0], [1], [1], [2]]);
   expect(programs[0]?.classes).toEqual([0, 1, 2]);
 });
 

@@ -1,8 +1,6 @@
 // Which names may be asked: rules.dns on port 53, and the port alone, which is every name. Queries go to the configured DNS servers only,
 // so whatever would have names filtered on their way to others is refused.
-import type { Traffic } from '../../compiled.ts';
 import type { EgressRule, NameSelector } from '../../policy.ts';
-import { takesPort } from '../../ports.ts';
 import type { Entry, MapNode, Node } from '../document.ts';
 import type { FieldReader } from '../fields.ts';
 import { readNames } from './names.ts';
@@ -18,12 +16,6 @@ const RULES_FIELDS = {
 };
 
 type AskRule = Extract<EgressRule, { kind: 'ask' }>;
-
-/** A plain allow of port 53 of whoever answers queries: every name, over the protocols that it opens. */
-export function askAnything(traffic: Traffic, at: string): AskRule[] {
-  const [overUdp, overTcp] = [takesPort(traffic, 'udp', DNS_PORT), takesPort(traffic, 'tcp', DNS_PORT)];
-  return overUdp || overTcp ? [{ kind: 'ask', names: everyName(at), overUdp, overTcp }] : [];
-}
 
 /** An item of toPorts for the cluster DNS: port 53, with `rules` or without. */
 export function readDnsServerItem(item: MapNode, reader: FieldReader): AskRule[] {

@@ -21,7 +21,7 @@ export function readCidrs(node: Node, reader: FieldReader): Peer[] {
   const items = reader.fullList(node, 'toCIDR', NOBODY) ?? [];
   return items.flatMap((item) => {
     const cidr = readCidr(item, 'toCIDR', reader);
-    return cidr === undefined ? [] : [{ kind: 'cidr', cidr: cidr.text, except: [] }];
+    return cidr === undefined ? [] : [{ kind: 'cidr', cidr: cidr.text, except: [], isOutside: true }];
   });
 }
 
@@ -44,7 +44,7 @@ function readSetItem(node: Node, reader: FieldReader): Peer | undefined {
   const instead = 'a template that renders to nothing must not open more; remove except if nothing is excepted';
   const items = except === undefined ? [] : (reader.fullList(except.value, 'except', instead) ?? []);
   const excepted = items.flatMap((item) => (cidr === undefined ? [] : (readExcept(item, cidr, reader) ?? [])));
-  return cidr && { kind: 'cidr', cidr: cidr.text, except: excepted };
+  return cidr && { kind: 'cidr', cidr: cidr.text, except: excepted, isOutside: true };
 }
 
 function readExcept(node: Node, { text, range }: Cidr, reader: FieldReader): string | undefined {

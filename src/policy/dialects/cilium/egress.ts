@@ -3,7 +3,7 @@
 import type { EgressRule, Peer, ReachRule } from '../../policy.ts';
 import type { Entry, MapNode, Node } from '../document.ts';
 import type { FieldReader, FieldTable } from '../fields.ts';
-import { askAnything, readDnsItem } from './asking.ts';
+import { readDnsItem } from './asking.ts';
 import { readCidrs, readCidrSet } from './cidrs.ts';
 import { readEndpoints, readEndpointsDenied } from './endpoints.ts';
 import { readEntities } from './entities.ts';
@@ -51,11 +51,7 @@ export function readEgress(node: Node, namespace: string | undefined, reader: Fi
   if (to === undefined) return readAnywhere(map, reader);
   const traffic = readTraffic(map, NAMES_BESIDE_ADDRESSES, reader);
   if (traffic === undefined) return [];
-  const isAnywhere = to.some(({ kind }) => kind === 'any');
-  return [
-    { kind: 'reach', verdict: 'allow', to, traffic, at: map.place.at },
-    ...(isAnywhere ? askAnything(traffic, map.place.at) : []),
-  ];
+  return [{ kind: 'reach', verdict: 'allow', to, traffic, at: map.place.at }];
 }
 
 export function readEgressDeny(node: Node, namespace: string | undefined, reader: FieldReader): ReachRule[] {
@@ -136,12 +132,7 @@ function readAnywhere(map: MapNode, reader: FieldReader): EgressRule[] {
     .filter((item) => !item.entries.has('rules'))
     .flatMap((item) => readPortsOf(item, reader).flatMap(rangesOf));
   if (ports.length === 0) return rules;
-  const traffic = { ports, icmp: [] };
-  return [
-    ...rules,
-    { kind: 'reach', verdict: 'allow', to: [{ kind: 'any' }], traffic, at },
-    ...askAnything(traffic, at),
-  ];
+  return [...rules, { kind: 'reach', verdict: 'allow', to: [{ kind: 'any' }], traffic: { ports, icmp: [] }, at }];
 }
 
 function capital(field: string): string {

@@ -6,7 +6,7 @@ import { takesPort } from '../../ports.ts';
 import { selects } from '../../select.ts';
 import type { Entry, MapNode, Node } from '../document.ts';
 import type { FieldReader } from '../fields.ts';
-import { askAnything, readDnsServerItem } from './asking.ts';
+import { readDnsServerItem } from './asking.ts';
 import { isClusterDns, readDestinationSelector } from './selectors.ts';
 import { readToPorts, readTraffic } from './traffic.ts';
 
@@ -38,10 +38,7 @@ export function readEndpoints(
   refuseUnknown(selected, reader);
   const traffic = readTraffic(map, NAMES_BESIDE_PODS, reader);
   if (traffic === undefined) return [];
-  return [
-    { kind: 'reach', verdict: 'allow', to: selected.map(podsOf), traffic, at: map.place.at },
-    ...(selected.some(includesDns) ? askAnything(traffic, map.place.at) : []),
-  ];
+  return [{ kind: 'reach', verdict: 'allow', to: selected.map(podsOf), traffic, at: map.place.at }];
 }
 
 /** The configured DNS servers answer queries before the kernel's rules see them: a denial that includes them would not hold. */

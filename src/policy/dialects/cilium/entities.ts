@@ -5,8 +5,8 @@ import type { Peer } from '../../policy.ts';
 import type { Node } from '../document.ts';
 import { nearest, type FieldReader } from '../fields.ts';
 
-const WORLD4: Peer = { kind: 'cidr', cidr: '0.0.0.0/0', except: [] };
-const WORLD6: Peer = { kind: 'cidr', cidr: '::/0', except: [] };
+const WORLD4: Peer = { kind: 'cidr', cidr: '0.0.0.0/0', except: [], isOutside: true };
+const WORLD6: Peer = { kind: 'cidr', cidr: '::/0', except: [], isOutside: true };
 
 const ENTITIES = new Map<string, readonly Peer[]>([
   ['all', [{ kind: 'any' }]],

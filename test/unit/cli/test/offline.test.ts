@@ -32,6 +32,7 @@ function open(policy: string): PolicyProber {
     clients: clients.value,
     policies: policies.value,
     protectedRanges: protectedRanges(extraRanges([])),
+    dnsServers: [],
   });
 }
 

@@ -111,7 +111,6 @@ describe('egress', () => {
           traffic: { ports: [{ protocol: 'tcp', first: 53, last: 53 }], icmp: [] },
           at: expect.stringMatching(/^p\.yaml:4:/) as unknown,
         },
-        { kind: 'ask', names: [pattern('*')], overUdp: false, overTcp: true },
       ],
     ],
   ])('%s', (_why, item, rules) => expect(egressOf(item)).toEqual(rules));

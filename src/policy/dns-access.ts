@@ -1,0 +1,76 @@
+// Whether a rule about addresses is about the DNS servers that pods ask, port 53: then it says whether names may be asked at all. We answer
+// for these servers, so their packets never come to the kernel's rules; this stands for them.
+import { assertNever } from '../base/errors.ts';
+import { isWithin, parseRange } from './cidr.ts';
+import type { PortProtocol } from './compiled.ts';
+import { readCidr } from './destinations.ts';
+import type { Peer, ReachRule } from './policy.ts';
+import { takesPort } from './ports.ts';
+import { selects } from './select.ts';
+import { DNS_POD, podsOfService, selectsNode, selectsService, type World } from './world.ts';
+
+export const DNS_PORT = 53;
+
+export type DnsTransport = 'udp' | 'tcp';
+
+export function isAboutDns(rule: ReachRule, transport: DnsTransport, world: World): boolean {
+  return takesDnsPort(rule, transport) && rule.to.some((peer) => meansServers(peer, rule.verdict, world));
+}
+
+function takesDnsPort({ traffic, namedPorts = [] }: ReachRule, transport: DnsTransport): boolean {
+  if (takesPort(traffic, transport, DNS_PORT)) return true;
+  const own = (DNS_POD.ports ?? []).filter(({ protocol }) => protocol === transport);
+  return namedPorts.some(
+    ({ name, protocols }) =>
+      protocols.includes(transport satisfies PortProtocol) && own.some((port) => port.name === name),
+  );
+}
+
+function meansServers(peer: Peer, verdict: ReachRule['verdict'], world: World): boolean {
+  switch (peer.kind) {
+    case 'any':
+      return true;
+    case 'host':
+      return false;
+    case 'cidr':
+      return meansAddresses(peer, verdict, world);
+    case 'pods':
+      return dnsPods(world).some((pod) => selects(peer.selector, pod));
+    case 'nodes':
+      return (world.nodes ?? []).some(
+        (node) => selectsNode(peer.requirements, node) && hasServer(node.addresses, world),
+      );
+    case 'services': {
+      const meant = (world.services ?? []).filter((service) => selectsService(peer, service));
+      const selectors = meant.flatMap((service) => podsOfService(service) ?? []);
+      if (meant.some(({ addresses }) => hasServer(addresses, world))) return true;
+      return selectors.some((selector) => dnsPods(world).some((pod) => selects(selector, pod)));
+    }
+    default:
+      return assertNever(peer);
+  }
+}
+
+/** One server is enough for an allow rule: all of them give our answers. A denial of some leaves the others. */
+function meansAddresses(peer: Extract<Peer, { kind: 'cidr' }>, verdict: ReachRule['verdict'], world: World): boolean {
+  if (world.dnsServers.length === 0 || (peer.isOutside === true && world.areDnsServersInside)) return false;
+  const { rest } = readCidr(peer);
+  const isMeant = (address: string): boolean => {
+    const range = parseRange(address);
+    return range !== undefined && rest.some((each) => isWithin(range, each));
+  };
+  return verdict === 'allow' ? world.dnsServers.some(isMeant) : world.dnsServers.every(isMeant);
+}
+
+function dnsPods(world: World) {
+  const known = world.pods.find(({ namespace }) => namespace === DNS_POD.namespace);
+  const labels = { ...DNS_POD.namespaceLabels, ...known?.namespaceLabels };
+  return [
+    { ...DNS_POD, namespaceLabels: labels },
+    ...world.pods.filter(({ addresses }) => hasServer(addresses, world)),
+  ];
+}
+
+function hasServer(addresses: readonly string[], { dnsServers }: World): boolean {
+  return addresses.some((address) => dnsServers.includes(address));
+}
