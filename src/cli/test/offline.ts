@@ -7,7 +7,7 @@ import { NEVER_GRANTED, RangeMatcher } from '../../kernel/protected.ts';
 import type { Pod } from '../../pods/pod.ts';
 import { compile } from '../../policy/compile.ts';
 import type { CompiledPolicy, PortClass, StaticRule } from '../../policy/compiled.ts';
-import { decide, type NameVerdict } from '../../policy/match.ts';
+import { decide, nameLabels, type NameVerdict } from '../../policy/match.ts';
 import { takesPort } from '../../policy/ports.ts';
 import { staticVerdict } from '../../policy/static-match.ts';
 import type { AskCheck, ConnectCheck, Prober, Seen, Source } from './case.ts';
@@ -118,7 +118,7 @@ export class PolicyProber implements Prober {
 
   #decide(program: number, name: string): NameVerdict {
     const wire = parseNameText(name) ?? new Uint8Array(1); // it was parsed before
-    return decide(this.#compiled, program, labelsOf(wire));
+    return decide(this.#compiled, program, nameLabels(wire));
   }
 }
 
@@ -129,13 +129,4 @@ function seen(actual: string, detail: string): Seen {
 function opens(portClass: PortClass | undefined, protocol: 'tcp' | 'udp', port: number): boolean {
   if (portClass === undefined) return false;
   return portClass.ports === 'all' || takesPort({ ports: portClass.ports, icmp: [] }, protocol, port);
-}
-
-/** As decide() wants them: one character a byte. */
-function labelsOf(wire: Uint8Array): string[] {
-  const labels: string[] = [];
-  for (let at = 0; (wire[at] ?? 0) > 0; at += (wire[at] ?? 0) + 1) {
-    labels.push(String.fromCharCode(...wire.subarray(at + 1, at + 1 + (wire[at] ?? 0))));
-  }
-  return labels;
 }
