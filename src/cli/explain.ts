@@ -9,6 +9,7 @@ import { loadClients } from '../pods/sources/file.ts';
 import { compile } from '../policy/compile.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import { explain, type Destination } from '../policy/explain.ts';
+import { enforced } from '../policy/enforced.ts';
 import { nameLabels } from '../policy/match.ts';
 import type { Policy } from '../policy/policy.ts';
 import { loadPolicies } from '../policy/sources/files.ts';
@@ -179,13 +180,14 @@ async function readConfigured(file: string): Promise<Parsed<Setting>> {
       'Cannot explain with "mode: node": pods come from the API server; write PATHs of policies and clients instead';
     return { ok: false, problems: [{ code: 'wrong-mode', at: `${file}:1:1`, message }] };
   }
-  const { clients: clientsFile, policies: policyPaths, protect, dnsServers } = config.value;
+  const { clients: clientsFile, policies: policyPaths, protect, dnsServers, enforce } = config.value;
   const [clients, policies] = await Promise.all([loadClients(clientsFile), loadPolicies(policyPaths)]);
   if (!clients.ok || !policies.ok) {
     return { ok: false, problems: [clients, policies].flatMap((read) => (read.ok ? [] : read.problems)) };
   }
   const ranges = [...protect.ranges, ...protect.cidrs];
-  return { ok: true, value: { clients: clients.value, policies: policies.value, protect: ranges, dnsServers } };
+  const inForce = enforced(policies.value, enforce).policies;
+  return { ok: true, value: { clients: clients.value, policies: inForce, protect: ranges, dnsServers } };
 }
 
 const SHOWN = 5;
