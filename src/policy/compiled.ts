@@ -68,9 +68,9 @@ export interface RuleRef {
   readonly at: string;
 }
 
-/** What one matchName / matchPattern does in a program. */
+/** What one matchName, matchPattern or item of domainNames does in a program. */
 export interface NameRule {
-  readonly match: 'name' | 'pattern';
+  readonly match: 'name' | 'pattern' | 'domain';
   /** As the user wrote it; names.ts compiles it again on the other side of the thread boundary. */
   readonly text: string;
   /** The name may be asked over UDP / TCP. */

@@ -1,6 +1,7 @@
 // The names of a policy: reads matchName, matchPattern and domainNames once, then matches names in wire form. Matching is linear,
 // allocates nothing, never throws, and never sees text: names come from hostile packets, and a RegExp over them is exponential (a
 // dozen stars cost a second).
+import { assertNever } from '../base/errors.ts';
 import type { NameRule } from './compiled.ts';
 import {
   BYTE_NEVER,
@@ -91,10 +92,22 @@ export function compileDomainName(text: string): NameResult {
 
 /** Compiles a rule that validation has accepted before; for the other side of a thread boundary. */
 export function compileNameRule(rule: Pick<NameRule, 'match' | 'text' | 'classes'>): CompiledName {
-  const use = rule.classes.length > 0 ? 'toFQDNs' : 'rules.dns';
-  const compiled = rule.match === 'name' ? compileMatchName(rule.text) : compileMatchPattern(rule.text, use);
+  const compiled = compileText(rule);
   if (!compiled.ok) throw new Error(`Cannot compile a validated name rule: ${compiled.message}`);
   return compiled.value;
+}
+
+function compileText({ match, text, classes }: Pick<NameRule, 'match' | 'text' | 'classes'>): NameResult {
+  switch (match) {
+    case 'name':
+      return compileMatchName(text);
+    case 'pattern':
+      return compileMatchPattern(text, classes.length > 0 ? 'toFQDNs' : 'rules.dns');
+    case 'domain':
+      return compileDomainName(text);
+    default:
+      return assertNever(match);
+  }
 }
 
 /** Shape of a name that no rule matches. */

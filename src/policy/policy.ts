@@ -41,7 +41,8 @@ export type LabelSubject =
   { readonly kind: 'label' | 'namespace-label'; readonly key: string } | { readonly kind: 'namespace' };
 
 export interface NameSelector {
-  readonly match: 'name' | 'pattern';
+  /** A matchName, a matchPattern, or an item of domainNames. */
+  readonly match: 'name' | 'pattern' | 'domain';
   /** As written; names.ts accepts it. */
   readonly text: string;
   readonly at: string;
