@@ -10,7 +10,7 @@ function rule(text: string, changes: Partial<NameRule> = {}): NameRule {
   return { match, text, askUdp: true, askTcp: true, classes: [], rule: 0, ...changes };
 }
 
-/** The verdict of `rules` on `name`, of few and among many, with and without memory; they must agree. */
+/** The verdict of `rules` on `name`, of few and among many, with memory and without; they must agree. */
 function judge(rules: readonly NameRule[], name: string): Verdict {
   const programs = new Programs([
     { id: 'few', names: rules },
@@ -24,9 +24,9 @@ function judge(rules: readonly NameRule[], name: string): Verdict {
   return verdict;
 }
 
-/** Verdicts of programs with few rules are not remembered: these are more, and none of the others matches. */
+/** Verdicts are remembered where a name has to be tried on many rules: on these it has, and none of the others matches. */
 function many(rules: readonly NameRule[]): NameRule[] {
-  const others = Array.from({ length: 17 }, (_, i) => rule(`n${i}.example.invalid`, { classes: [9], rule: 90 + i }));
+  const others = Array.from({ length: 17 }, (_, i) => rule(`n${i}-*.*`, { classes: [9], rule: 90 + i }));
   return [...others.slice(0, 8), ...rules, ...others.slice(8)];
 }
 
