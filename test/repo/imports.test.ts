@@ -77,6 +77,8 @@ const ALLOWED: readonly (readonly [string, Folder])[] = [
 const DEVIATIONS: Readonly<Record<string, string>> = {
   'main.ts → package.json': 'the version that it prints is written down once',
   'datapath/state/programs.ts → policy/names.ts': 'one name matcher for the hot path, the command line and the tests',
+  'datapath/state/programs.ts → policy/name-table.ts': 'that matcher, for all rules of a program at once',
+  'datapath/state/programs.ts → policy/name-ends.ts': 'its keys are of the secret seed of the data plane',
   'datapath/committer.ts → kernel/netlink-socket.ts': 'the thread of that socket',
   'datapath/state/answer-ranges.ts → kernel/protected.ts': 'one list of ranges for the ruleset and for the answers',
   'datapath/settings.ts → kernel/protected.ts': 'the type of what the configuration adds to that list',

@@ -89,9 +89,10 @@ function reasonOf({ compiled, program, to, explanation, closedBecause }: Facts):
     return 'the name may not be asked, so nothing it resolves to is ever known';
   }
   if (decisive !== undefined) return decidedBy(decisive);
-  const { otherwise = 'deny' } = compiled.programs[program] ?? {};
-  if (otherwise === 'allow') return 'no rule mentions it, and nothing isolates the pod';
-  const none = `no rule allows it${otherwise === 'would-deny' ? '; it passes since the policies that isolate the pod only audit' : ''}`;
+  if (explanation.verdict === 'would-deny')
+    return 'no rule allows it; it passes since the policies that would deny it only audit';
+  if (compiled.programs[program]?.otherwise === 'allow') return 'no rule mentions it, and nothing isolates the pod';
+  const none = 'no rule allows it';
   const [other] = otherPorts;
   if (other !== undefined)
     return `${none}; ${other.text} opens ${portsText(other.classes.flatMap((k) => compiled.classes[k] ?? []))} only`;
