@@ -2,6 +2,12 @@
 import type { Parsed } from '../../base/errors.ts';
 import type { Policy } from '../policy.ts';
 import { CILIUM_API_VERSION, CILIUM_KINDS, readCiliumPolicy } from './cilium.ts';
+import {
+  CLUSTER_POLICY_API_VERSION,
+  CLUSTER_POLICY_KIND,
+  readClusterNetworkPolicy,
+  replacementOf,
+} from './cluster-network-policy.ts';
 import { ProblemList, readDocuments, type MapNode, type Node } from './document.ts';
 import { FieldReader, nearest } from './fields.ts';
 
@@ -36,6 +42,19 @@ function readDocument(document: Node, reader: FieldReader): Policy | undefined {
   const apiVersion = readHead(document, 'apiVersion', `apiVersion: ${CILIUM_API_VERSION}`, reader);
   const kind = readHead(document, 'kind', 'kind: CiliumNetworkPolicy', reader);
   if (apiVersion === undefined || kind === undefined) return undefined;
+  const replacement = replacementOf(kind.text);
+  if (replacement !== undefined) {
+    return reader.fail(
+      kind.node.place,
+      'unknown-kind',
+      `Cannot read a document of kind "${kind.text}": ${replacement}`,
+    );
+  }
+  if (kind.text === CLUSTER_POLICY_KIND) {
+    if (apiVersion.text === CLUSTER_POLICY_API_VERSION) return readClusterNetworkPolicy(document, reader);
+    const message = `Cannot read a ${kind.text} of apiVersion ${JSON.stringify(apiVersion.text)}: write "${CLUSTER_POLICY_API_VERSION}"`;
+    return reader.fail(apiVersion.node.place, 'unknown-kind', message);
+  }
   if (!CILIUM_KINDS.includes(kind.text)) {
     const near = nearest(kind.text, CILIUM_KINDS);
     const hint = near === undefined ? `write one of ${CILIUM_KINDS.join(', ')}` : `did you mean "${near}"?`;
