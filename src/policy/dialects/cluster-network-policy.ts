@@ -23,7 +23,6 @@ const DOCUMENT_FIELDS = {
   what: `a ${CLUSTER_POLICY_KIND}`,
   known: ['apiVersion', 'kind', 'metadata', 'spec', 'status'],
 };
-const METADATA = { kind: CLUSTER_POLICY_KIND, isClusterwide: true, annotations: [ALLOW_ANSWER_RANGES] };
 const SPEC_FIELDS = { what: 'the spec', known: ['tier', 'priority', 'subject', 'ingress', 'egress'] };
 const TIERS = ['Admin', 'Baseline'] as const;
 const PRIORITY = { field: 'priority', least: 0, most: 1000 };
@@ -35,9 +34,9 @@ export function replacementOf(kind: string): string | undefined {
   return `${CLUSTER_POLICY_KIND} has replaced it; write kind: ${CLUSTER_POLICY_KIND}, apiVersion: ${CLUSTER_POLICY_API_VERSION}, with tier: ${tier}, action Accept for Allow, and protocols for ports`;
 }
 
-export function readClusterNetworkPolicy(document: MapNode, reader: FieldReader): Policy | undefined {
+export function readClusterNetworkPolicy(document: MapNode, kind: string, reader: FieldReader): Policy | undefined {
   reader.map(document, DOCUMENT_FIELDS);
-  const metadata = readMetadata(document, METADATA, reader);
+  const metadata = readMetadata(document, { kind, isClusterwide: true, annotations: [ALLOW_ANSWER_RANGES] }, reader);
   const opened = metadata?.annotations.get(ALLOW_ANSWER_RANGES);
   const answerRanges = opened && readRanges(opened.text, opened.place, reader);
   const entry = reader.required(document, 'spec', 'the policy', 'spec: {tier: Admin, priority: 100, …}');
@@ -50,8 +49,8 @@ export function readClusterNetworkPolicy(document: MapNode, reader: FieldReader)
   const notes = readIngress(spec.entries.get('ingress'), reader);
   if (metadata?.name === undefined || tier === undefined || selector === undefined) return undefined;
   return {
-    kind: CLUSTER_POLICY_KIND,
-    namespace: '',
+    kind,
+    namespace: metadata.namespace,
     name: metadata.name,
     at: document.place.at,
     tier,
