@@ -43,7 +43,7 @@ const webPod = { uid: 'u', namespace: 'shop', name: 'w', labels: { app: 'web', t
 test('no text throws, and what is refused says where', () => {
   const edits = fc.array(fc.tuple(fc.nat(good.length), fc.nat(8), fc.string({ maxLength: 6 })), { maxLength: 4 });
   const edited = fc
-    .tuple(fc.constantFrom(good, ordered), edits)
+    .tuple(fc.constantFrom<string>(good, ordered), edits)
     .map(([written, list]) =>
       list.reduce((text, [at, length, insert]) => text.slice(0, at) + insert + text.slice(at + length), written),
     );
