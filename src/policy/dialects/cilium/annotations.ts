@@ -20,7 +20,7 @@ export function readAnnotations(entry: Entry | undefined, reader: FieldReader): 
   return ranges && readRanges(ranges.text, ranges.place, reader);
 }
 
-function readRanges(text: string, place: Place, reader: FieldReader): readonly string[] | undefined {
+export function readRanges(text: string, place: Place, reader: FieldReader): readonly string[] | undefined {
   const written = text.split(',').map((part) => part.trim());
   if (written.length > MAX_RANGES) {
     const message = `Remove ranges of ${ALLOW_ANSWER_RANGES}: ${written.length} are listed, at most ${MAX_RANGES}`;
