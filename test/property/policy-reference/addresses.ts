@@ -12,10 +12,10 @@ export function parseAddress(text: string): Address {
   const colons = text.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_all, a: string, b: string, c: string, d: string) => {
     return `${hexByte(a)}${hexByte(b)}:${hexByte(c)}${hexByte(d)}`;
   });
-  const [head = '', tail] = colons.split('::').map(groupsOf);
+  const [head = [], tail] = colons.split('::').map(groupsOf);
   const groups =
     tail === undefined ? head : [...head, ...Array<string>(8 - head.length - tail.length).fill('0'), ...tail];
-  return { family: 6, value: BigInt(`0x${[...groups].map((group) => group.padStart(4, '0')).join('')}`) };
+  return { family: 6, value: BigInt(`0x${groups.map((group) => group.padStart(4, '0')).join('')}`) };
 }
 
 export function isSameAddress(a: string, b: string): boolean {
