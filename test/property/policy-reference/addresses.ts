@@ -61,3 +61,19 @@ function groupsOf(text: string): string[] {
 function hexByte(decimal: string): string {
   return Number(decimal).toString(16).padStart(2, '0');
 }
+
+/** The first and the last address of a range, and their neighbours outside it, as text. */
+export function edgesOf(cidr: string): string[] {
+  const { family, value, length } = parseCidr(cidr);
+  const width = family === 4 ? 32 : 128;
+  const size = 1n << BigInt(width - length);
+  const first = (value / size) * size;
+  const edges = [first - 1n, first, first + size - 1n, first + size];
+  return edges.filter((each) => each >= 0n && each < 1n << BigInt(width)).map((each) => textOf(each, family));
+}
+
+function textOf(value: bigint, family: 4 | 6): string {
+  const digits = value.toString(16).padStart(family === 4 ? 8 : 32, '0');
+  if (family === 6) return (digits.match(/.{4}/g) ?? []).join(':');
+  return (digits.match(/.{2}/g) ?? []).map((byte) => Number.parseInt(byte, 16)).join('.');
+}
