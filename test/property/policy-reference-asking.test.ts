@@ -1,6 +1,7 @@
 // The reference, by tables: who may ask the configured DNS servers because of addresses and ports, and what audit mode lets pass.
 import { describe, expect, test } from 'vitest';
-import { cilium, cluster, networkPolicy, verdictOf, WORLD } from './policy-reference/example.ts';
+import { cilium, cluster, networkPolicy, podOf, verdictOf, WORLD } from './policy-reference/example.ts';
+import type { Pod } from './policy-reference/world.ts';
 
 type Row = readonly [why: string, policies: string, question: string, verdict: string];
 
@@ -10,6 +11,10 @@ function judge(rows: readonly Row[]): void {
 
 const ASK = 'ask udp example.org';
 const AUDIT = ", annotations: {'namewall.io/mode': audit}";
+const NAMED_DNS: Pod = {
+  ...podOf('data/db'),
+  ports: [{ name: 'names', port: 53, protocol: 'UDP' }],
+};
 const EVERYBODY = '[{networks: [0.0.0.0/0, "::/0"]}]';
 
 // The servers are 10.96.0.10 and 2001:db8:96::a; the pod with k8s-app=kube-dns has another address.
@@ -187,6 +192,15 @@ describe('a destination that holds the DNS servers', () => {
   test('a known pod with the address of a server is the DNS, and so is a node', () => {
     const own = { ...WORLD, dnsServers: ['10.1.0.2'] };
     expect(verdictOf(open('toEndpoints: [{}]'), ASK, undefined, own)).toBe('allow');
+    expect(verdictOf(open('toEndpoints: [{}], toPorts: [{ports: [{port: sql}]}]'), ASK, undefined, own)).toBe('deny');
+    const cache = { ...WORLD, dnsServers: ['10.1.0.4'], pods: [...WORLD.pods.slice(0, 3), NAMED_DNS] };
+    expect(verdictOf(open('toEntities: [cluster], toPorts: [{ports: [{port: names}]}]'), ASK, undefined, cache)).toBe(
+      'allow',
+    );
+    const service = { ...WORLD, dnsServers: ['192.0.2.20'] };
+    expect(verdictOf(open('toServices: [{k8sService: {serviceName: outside}}]'), ASK, undefined, service)).toBe(
+      'allow',
+    );
     const node = { ...WORLD, dnsServers: ['10.9.0.2'] };
     expect(verdictOf(open('toEntities: [remote-node]'), ASK, undefined, node)).toBe('allow');
     expect(verdictOf(open('toEntities: [host]'), ASK, undefined, { ...WORLD, dnsServers: ['10.9.0.1'] })).toBe('deny');

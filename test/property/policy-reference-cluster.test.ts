@@ -97,6 +97,7 @@ spec:
       ['a wildcard, the apex', example, 'tcp 192.0.2.1 443 ledger.example', 'deny'],
       ['a final dot, first port', example, 'tcp 192.0.2.1 4317 metrics.vendor.example', 'allow'],
       ['a final dot, last port', example, 'tcp 192.0.2.1 4318 metrics.vendor.example', 'allow'],
+      ['before the first port', example, 'tcp 192.0.2.1 4316 metrics.vendor.example', 'deny'],
       ['after the last port', example, 'tcp 192.0.2.1 4319 metrics.vendor.example', 'deny'],
       ['IPv6', example, 'tcp 2001:db8:f::1 443 api.cardhost.example', 'allow'],
       ['everything else in IPv6', example, 'tcp 2001:db8:f::1 443', 'deny'],

@@ -25,7 +25,7 @@ test('the order of documents means nothing', () => {
     fc.property(cases, (one) => {
       expect(verdictsOf(one.documents.toReversed(), one)).toEqual(verdictsOf(one.documents, one));
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   );
 });
 
@@ -37,7 +37,7 @@ test('what is not judged is allowed', () => {
         for (const destination of destinations) expect(connect(documents, world, pod, destination)).toBe('allow');
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   );
 });
 
@@ -56,7 +56,7 @@ test('audit mode denies nothing, and tells of what enforcement would deny, no mo
       expect(audited).toEqual(enforced.map((verdict) => (verdict === 'deny' ? 'would-deny' : verdict)));
       expect(mixed.map((verdict) => verdict === 'allow')).toEqual(enforced.map((verdict) => verdict === 'allow'));
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   );
 });
 
@@ -72,7 +72,7 @@ test('another NetworkPolicy takes nothing from whoever is isolated already', () 
         if (verdict === 'allow') expect(after[i]).toBe('allow');
       });
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   );
 });
 

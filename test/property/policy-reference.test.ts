@@ -1,6 +1,6 @@
 // The reference itself, by tables of what Cilium's documents and policies/README.md say.
 import { describe, expect, test } from 'vitest';
-import { cilium, clusterwide, documentsOf, podOf, verdictOf, WORLD } from './policy-reference/example.ts';
+import { cilium, cluster, clusterwide, documentsOf, podOf, verdictOf, WORLD } from './policy-reference/example.ts';
 import { isJudged } from './policy-reference/reference.ts';
 
 type Row = readonly [why: string, policies: string, question: string, verdict: string];
@@ -37,6 +37,7 @@ describe('which queries may be asked: the full path, of one view of the DNS', ()
     ['whoever has a policy without DNS asks nothing', cilium('egress: [{}]'), 'ask udp www.example.org', 'deny'],
     ['every name', three, 'ask udp anything.at.all', 'allow'],
     ['every name, the root included', three, 'ask udp .', 'allow'],
+    ['every name, odd ones included', three, 'ask udp a!b.example.org', 'allow'],
     ['every name over UDP is not every name over TCP', three, 'ask tcp example.net', 'deny'],
     ['one name over TCP', three, 'ask tcp example.com', 'allow'],
     ['no list of names is every name', four, 'ask udp example.org', 'allow'],
@@ -161,6 +162,12 @@ describe('default deny (§2.5)', () => {
     expect(isJudged(documentsOf(policies), WORLD, podOf('data/db'))).toBe(false);
   });
 
+  test.each(['Admin', 'Baseline'])('whoever is the subject of a policy of tier %s is judged', (tier) => {
+    const policy = documentsOf(cluster(`${tier} 1`, '[{action: Pass, to: [{networks: [0.0.0.0/0]}]}]'));
+    expect(isJudged(policy, WORLD, podOf('shop/web'))).toBe(true);
+    expect(isJudged(documentsOf(cluster(`${tier} 1`, '[]')), WORLD, podOf('shop/web'))).toBe(false);
+  });
+
   test('each of specs selects its own pods', () => {
     const policy =
       cilium('egress: [{}]').replace(/spec: .*/, '') +
@@ -198,6 +205,7 @@ describe('names in toFQDNs', () => {
     ['one of the cluster', wide, 'tcp 10.96.0.1 443 example.org', 'deny'],
     ['one that the configuration protects', wide, 'tcp 10.20.0.1 443 example.org', 'deny'],
     ['the node itself', wide, 'tcp 10.9.0.1 443 example.org', 'deny'],
+    ['the node itself by an address that nothing protects', wide, 'tcp 203.0.113.9 443 example.org', 'deny'],
     ['an odd name is none', wide, 'tcp 192.0.2.1 443 a!b.example.org', 'deny'],
     ['opened by the annotation', cilium(`egress: [{${NAMES}}]`, OPENED), 'tcp 10.20.0.1 443 example.org', 'allow'],
     [
@@ -232,6 +240,14 @@ describe('addresses', () => {
     ],
     ['pods are in the world', world, 'tcp 10.1.0.3 443', 'allow'],
     ['the metadata address is not', world, 'tcp 169.254.169.254 80', 'deny'],
+    ['nor is it behind NAT64', world, 'tcp 64:ff9b::a9fe:a9fe 80', 'deny'],
+    [
+      'a range behind NAT64 that lies in a protected one is meant',
+      cilium('egress: [{toCIDR: ["64:ff9b::a9fe:0/112"]}]'),
+      'tcp 64:ff9b::a9fe:a9fe 80',
+      'allow',
+    ],
+    ["nor is what is the cluster's own", world, 'tcp 10.96.0.1 80', 'deny'],
     ['nor what the configuration protects', world, 'tcp 10.20.0.1 80', 'deny'],
     ['nor the node itself', world, 'tcp 10.9.0.1 80', 'deny'],
     ['exceptions do not make a piece meant', hole, 'tcp 169.254.170.2 80', 'deny'],
@@ -271,6 +287,12 @@ describe('addresses', () => {
     ['remote-node is not this one', cilium('egress: [{toEntities: [remote-node]}]'), 'tcp 10.9.0.1 80', 'deny'],
     ['cluster: nodes', cilium('egress: [{toEntities: [cluster]}]'), 'tcp 10.9.0.2 80', 'allow'],
     ['cluster: this node', cilium('egress: [{toEntities: [cluster]}]'), 'tcp 10.9.0.1 80', 'allow'],
+    [
+      'cluster: this node by another address',
+      cilium('egress: [{toEntities: [cluster]}]'),
+      'tcp host:10.1.0.254 80',
+      'allow',
+    ],
     ['cluster: pods', cilium('egress: [{toEntities: [cluster]}]'), 'tcp 10.1.0.4 80', 'allow'],
     ['cluster: nothing else', cilium('egress: [{toEntities: [cluster]}]'), WEB_HOST, 'deny'],
     ['none', cilium('egress: [{toEntities: [none]}]'), WEB_HOST, 'deny'],
@@ -364,10 +386,33 @@ describe('pods, nodes and Services', () => {
       'tcp 192.0.2.20 1',
       'deny',
     ],
+    ['a Service selects in its own namespace', service('{k8sService: {serviceName: db}}'), 'tcp 10.1.0.2 1', 'deny'],
+    ['nobody else is', to('{}'), WEB_HOST, 'deny'],
     ['another node', nodes('{matchLabels: {zone: b}}'), 'tcp 10.9.0.2 1', 'allow'],
     ['not this one', nodes('{matchLabels: {zone: b}}'), 'tcp 10.9.0.1 1', 'deny'],
     ['this one', nodes('{matchLabels: {zone: a}}'), 'tcp 10.9.0.1 1', 'allow'],
+    ['this one by another address', nodes('{matchLabels: {zone: a}}'), 'tcp host:10.1.0.254 1', 'allow'],
+    [
+      'more than the labels of the DNS are pods',
+      cilium(
+        `egress: [{toEndpoints: [{matchLabels: {io.kubernetes.pod.namespace: kube-system, k8s-app: kube-dns}, matchExpressions: [{key: tier, operator: DoesNotExist}]}], ${PORT('53', 'UDP')}}]`,
+      ),
+      'udp 10.1.0.53 53',
+      'allow',
+    ],
+    [
+      'the labels of the DNS on another port are pods',
+      cilium(`egress: [{${CLUSTER_DNS}, ${PORT('9153')}}]`),
+      'tcp 10.1.0.53 9153',
+      'allow',
+    ],
   ]);
+});
+
+test('cluster is this node, too, where no node is known', () => {
+  const world = { ...WORLD, nodes: [] };
+  const verdict = verdictOf(cilium('egress: [{toEntities: [cluster]}]'), 'tcp host:10.9.0.1 80', undefined, world);
+  expect(verdict).toBe('allow');
 });
 
 describe('ports and types', () => {

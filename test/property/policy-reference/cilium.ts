@@ -57,8 +57,7 @@ function allowsOf(entry: CiliumEgress, surroundings: Surroundings): Rule[] {
   const filtered = toPorts.filter(({ rules }) => rules !== undefined);
   if (filtered.length === 0) return [addressRule(entry, surroundings)];
   const plain = toPorts.filter(({ rules }) => rules === undefined);
-  const rest = plain.length === 0 ? [] : [addressRule({ ...entry, toPorts: plain }, surroundings)];
-  return [...filtered.map(askRule), ...rest];
+  return [...filtered.map(askRule), addressRule({ ...entry, toPorts: plain }, surroundings)];
 }
 
 /** Names that may be asked; no address is opened. Without names: every one. */

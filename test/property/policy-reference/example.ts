@@ -1,5 +1,5 @@
 // One small world for tables, and questions in one line: `tcp 192.0.2.1 443 example.org` (of shop/web, the names that it resolved to that
-// address), `icmp 192.0.2.1 8`, `ask udp example.org`.
+// address), `icmp 192.0.2.1 8`, `tcp host:10.1.0.254 80` (an address of the node that no list has), `ask udp example.org`.
 import { parseAllDocuments } from 'yaml';
 import { isSameAddress } from './addresses.ts';
 import type { PolicyDocument } from './documents.ts';
@@ -41,11 +41,12 @@ export const WORLD: World = {
     { name: 'kube-system', labels: { team: 'ops' } },
   ],
   nodes: [
-    { name: 'n1', labels: { zone: 'a' }, addresses: ['10.9.0.1'], isLocal: true },
+    { name: 'n1', labels: { zone: 'a' }, addresses: ['10.9.0.1', '203.0.113.9'], isLocal: true },
     { name: 'n2', labels: { zone: 'b' }, addresses: ['10.9.0.2'], isLocal: false },
   ],
   services: [
     { namespace: 'data', name: 'cache', labels: { kind: 'store' }, selector: { app: 'cache' } },
+    { namespace: 'data', name: 'db', labels: { kind: 'other' }, selector: { app: 'db' } },
     { namespace: 'data', name: 'outside', labels: { kind: 'store' }, addresses: ['192.0.2.20'] },
     { namespace: 'shop', name: 'outside', labels: { kind: 'other' }, addresses: ['192.0.2.21'] },
     { namespace: 'kube-system', name: 'kube-dns', labels: {}, selector: { 'k8s-app': 'kube-dns' } },
@@ -97,11 +98,15 @@ export function verdictOf(policies: string, question: string, pod = WEB, world =
   const [what = '', second = '', third = '', ...names] = question.split(' ');
   const documents = documentsOf(policies);
   if (what === 'ask') return ask(documents, world, pod, third, second === 'udp' ? 'udp' : 'tcp');
+  const address = second.replace('host:', '');
+  const isOfLocal = world.nodes.some(
+    (node) => node.isLocal && node.addresses.some((each) => isSameAddress(each, address)),
+  );
   return connect(documents, world, pod, {
-    address: second,
+    address,
     protocol: protocolOf(what),
     port: Number(third),
-    isHost: world.nodes.some((node) => node.isLocal && node.addresses.some((each) => isSameAddress(each, second))),
+    isHost: isOfLocal || address !== second,
     names,
   });
 }

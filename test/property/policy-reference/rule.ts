@@ -56,7 +56,7 @@ export function matches(rule: Rule, intent: Intent, question: Question, world: W
     );
   }
   const { name, transport } = question;
-  if (intent === 'open' && rule.mayAsk?.(labelsOf(name), transport) === true) return true;
+  if (rule.mayAsk?.(labelsOf(name), transport) === true) return true;
   const pods = world.pods.filter((pod) => isDnsPod(pod, world));
   return rule.takes({ protocol: transport, port: DNS_PORT, pods }) && holdsServers(rule.places, intent, world);
 }
