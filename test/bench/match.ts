@@ -8,9 +8,13 @@ import { compileMatchPattern, matchesName } from '../../src/policy/names.ts';
 import { median } from './measure.ts';
 import type { Figure, Outcome } from './report.ts';
 
-const ROUNDS = 25;
-/** Names of each kind; no round asks one twice, and together they are more than a processor's first cache holds. */
+const ROUNDS = 1_000;
+const WARM_UP = 20_000;
+/** Names of each kind: together they are more than a processor's first cache holds. */
 const NAMES = 4_000;
+/** A round: short, so that few are interrupted, and long beside the clock. */
+const ASKED_AT_ONCE = 100;
+const BUILDS = 5;
 const FEW = [1, 2, 4, 16];
 const MANY = [10, 1_000, 10_000];
 const PODS = 250;
@@ -36,7 +40,7 @@ export function bench(): Outcome {
     return figure(
       what,
       'ns a match',
-      nanoseconds(20_000, () => matchesName(value, LONGEST, 0)),
+      nanoseconds(ASKED_AT_ONCE, () => matchesName(value, LONGEST, 0)),
     );
   });
   return { results: [], figures: [...worst, ...programFigures()], refusals: [] };
@@ -92,8 +96,8 @@ function triedFigures(): Figure[] {
   }));
   const programs = new Programs([{ id: 'bench', names }]);
   const name = wire('db999-1.example.org');
-  const anew = nanoseconds(2_000, () => programs.judgeAnew(0, name, 0, TRANSPORT.Udp).mayAsk);
-  const again = nanoseconds(100_000, () => programs.judge(0, name, 0, name.length, 7, TRANSPORT.Udp).mayAsk);
+  const anew = nanoseconds(ASKED_AT_ONCE, () => programs.judgeAnew(0, name, 0, TRANSPORT.Udp).mayAsk);
+  const again = nanoseconds(ASKED_AT_ONCE, () => programs.judge(0, name, 0, name.length, 7, TRANSPORT.Udp).mayAsk);
   return [
     figure('a name never seen, tried on 1,000 rules of one end', 'ns', anew),
     figure('the same name again', 'ns', again),
@@ -101,7 +105,7 @@ function triedFigures(): Figure[] {
 }
 
 function manyPrograms(): Figure[] {
-  const rulesOf = Array.from({ length: PODS }, (_, pod) =>
+  const rulesOf = Array.from({ length: PODS }, (_pod, pod) =>
     Array.from({ length: RULES_OF_A_POD }, (_, i) => ruleOf(pod * RULES_OF_A_POD + i)),
   );
   const what = `${PODS} programs of ${RULES_OF_A_POD} rules`;
@@ -118,16 +122,21 @@ function manyPrograms(): Figure[] {
 
 function buildFigures(what: string, rulesOf: readonly (readonly NameRule[])[]): Figure[] {
   const build = () => new Programs(rulesOf.map((names, i) => ({ id: `bench${i}`, names })));
-  const took = Array.from({ length: ROUNDS }, () => {
+  const took = Array.from({ length: BUILDS }, () => {
     const start = performance.now();
     build();
     return performance.now() - start;
   });
+  const bytes = Array.from({ length: BUILDS }, () => bytesOf(build));
+  return [figure(`compile ${what}`, 'ms', median(took)), figure(`memory of ${what}`, 'KiB', median(bytes) / 1024)];
+}
+
+function bytesOf(build: () => Programs): number {
   const before = bytesInUse();
-  const kept = build();
+  const programs = build();
   const bytes = bytesInUse() - before;
-  if (kept.judgeAnew(0, wire('example.com'), 0, TRANSPORT.Udp).mayAsk) throw new Error('unreachable'); // keeps it in use
-  return [figure(`compile ${what}`, 'ms', median(took)), figure(`memory of ${what}`, 'KiB', bytes / 1024)];
+  if (programs.judgeAnew(0, wire('example.com'), 0, TRANSPORT.Udp).mayAsk) throw new Error('unreachable'); // keeps it in use
+  return bytes;
 }
 
 /** On the heap and beside it, after a collection. */
@@ -143,10 +152,10 @@ function figure(what: string, unit: string, value: number): Figure {
   return { bench: 'match', what, unit, value };
 }
 
-/** Each question once a round, with another hash in each: no memory helps. */
+/** Question after question, each time with another hash: no memory helps. */
 function judging(programs: Programs, questions: readonly Question[]): number {
   let asked = 0;
-  return nanoseconds(NAMES, () => {
+  return nanoseconds(ASKED_AT_ONCE, () => {
     const { program, name } = questions[asked++ % NAMES] ?? { program: 0, name: LONGEST };
     return programs.judge(program, name, 0, name.length, asked, TRANSPORT.Udp).mayAsk;
   });
@@ -160,13 +169,14 @@ function scattered(n: number): number {
 /** The median of rounds; what `step` answers is kept, so that it cannot be optimised away. */
 function nanoseconds(repeats: number, step: () => boolean): number {
   let kept = 0;
-  const rounds = Array.from({ length: ROUNDS + 1 }, () => {
+  const warmUps = Math.ceil(WARM_UP / repeats);
+  const rounds = Array.from({ length: ROUNDS + warmUps }, () => {
     const start = performance.now();
     for (let i = 0; i < repeats; i++) kept += step() ? 1 : 0;
     return ((performance.now() - start) / repeats) * 1e6;
   });
   if (kept < 0) throw new Error('unreachable');
-  return median(rounds.slice(1)); // the first warms up
+  return median(rounds.slice(warmUps));
 }
 
 function wire(text: string): Uint8Array {
