@@ -4,6 +4,18 @@ import type { Policy } from '../policy.ts';
 import { CILIUM_API_VERSION, CILIUM_KINDS, readCiliumPolicy } from './cilium.ts';
 import { ProblemList, readDocuments, type MapNode, type Node } from './document.ts';
 import { FieldReader, nearest } from './fields.ts';
+import { NETWORK_POLICY_API_VERSION, NETWORK_POLICY_KIND, readNetworkPolicy } from './network-policy.ts';
+
+interface Dialect {
+  readonly apiVersion: string;
+  /** Undefined: refused, and why is in the reader's problems. */
+  readonly read: (document: MapNode, kind: string, reader: FieldReader) => Policy | undefined;
+}
+
+const KINDS: ReadonlyMap<string, Dialect> = new Map([
+  ...CILIUM_KINDS.map((kind) => [kind, { apiVersion: CILIUM_API_VERSION, read: readCiliumPolicy }] as const),
+  [NETWORK_POLICY_KIND, { apiVersion: NETWORK_POLICY_API_VERSION, read: readNetworkPolicy }],
+]);
 
 /** All problems of the file at once, in the order of its lines. `file` is only used in messages. */
 export function readPolicies(text: string, file: string): Parsed<readonly Policy[]> {
@@ -36,17 +48,18 @@ function readDocument(document: Node, reader: FieldReader): Policy | undefined {
   const apiVersion = readHead(document, 'apiVersion', `apiVersion: ${CILIUM_API_VERSION}`, reader);
   const kind = readHead(document, 'kind', 'kind: CiliumNetworkPolicy', reader);
   if (apiVersion === undefined || kind === undefined) return undefined;
-  if (!CILIUM_KINDS.includes(kind.text)) {
-    const near = nearest(kind.text, CILIUM_KINDS);
-    const hint = near === undefined ? `write one of ${CILIUM_KINDS.join(', ')}` : `did you mean "${near}"?`;
+  const dialect = KINDS.get(kind.text);
+  if (dialect === undefined) {
+    const near = nearest(kind.text, [...KINDS.keys()]);
+    const hint = near === undefined ? `write one of ${[...KINDS.keys()].join(', ')}` : `did you mean "${near}"?`;
     const message = `Cannot read a document of kind ${JSON.stringify(kind.text)}: not supported yet; ${hint}`;
     return reader.fail(kind.node.place, 'unknown-kind', message);
   }
-  if (apiVersion.text !== CILIUM_API_VERSION) {
-    const message = `Cannot read a ${kind.text} of apiVersion ${JSON.stringify(apiVersion.text)}: write "${CILIUM_API_VERSION}"`;
+  if (apiVersion.text !== dialect.apiVersion) {
+    const message = `Cannot read a ${kind.text} of apiVersion ${JSON.stringify(apiVersion.text)}: write "${dialect.apiVersion}"`;
     return reader.fail(apiVersion.node.place, 'unknown-kind', message);
   }
-  return readCiliumPolicy(document, kind.text, reader);
+  return dialect.read(document, kind.text, reader);
 }
 
 function readHead(document: MapNode, field: string, example: string, reader: FieldReader) {

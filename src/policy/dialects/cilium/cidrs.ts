@@ -54,7 +54,7 @@ function readExcept(node: Node, { text, range }: Cidr, reader: FieldReader): str
   return reader.fail(node.place, 'bad-cidr', message);
 }
 
-function readCidr(node: Node, field: string, reader: FieldReader): Cidr | undefined {
+export function readCidr(node: Node, field: string, reader: FieldReader): Cidr | undefined {
   const text = reader.text(node, field);
   if (text === undefined) return undefined;
   const range = parseRange(text);
