@@ -1,8 +1,7 @@
 // `namewall check`: reads policies and clients files as the agent would, and reports every problem of all of them.
 import { parseArgs } from 'node:util';
 import type { Parsed, Problem } from '../base/errors.ts';
-import type { Pod } from '../pods/pod.ts';
-import { isClientsDocument, readClientDocuments } from '../pods/sources/file.ts';
+import { isClientsDocument, readClientDocuments, type Clients } from '../pods/sources/file.ts';
 import { ProblemList, readDocuments } from '../policy/dialects/document.ts';
 import { readPolicyDocuments } from '../policy/dialects/read-policies.ts';
 import { withoutIgnored } from '../policy/ignored.ts';
@@ -44,7 +43,7 @@ interface Io {
 
 type FileContent =
   | { readonly kind: 'policies'; readonly read: Parsed<readonly Policy[]>; readonly text?: string }
-  | { readonly kind: 'clients'; readonly read: Parsed<readonly Pod[]> };
+  | { readonly kind: 'clients'; readonly read: Parsed<Clients> };
 
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   let args;
@@ -66,7 +65,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const contents = await Promise.all(files.map(readAny));
   const policies = collectPolicies(contents.flatMap((content) => (content.kind === 'policies' ? [content.read] : [])));
   const clients = contents.flatMap((content) => (content.kind === 'clients' ? [content.read] : []));
-  const clientList = clients.flatMap((read) => (read.ok ? read.value : []));
+  const clientList = clients.flatMap((read) => (read.ok ? read.value.pods : []));
   const isWhole = clients.length > 0 && clients.every((read) => read.ok);
   const texts = new Map(contents.flatMap((content, i) => textOf(content, files[i]!)));
   const found = policies.ok ? lint(policies.value, isWhole ? clientList : undefined) : [];

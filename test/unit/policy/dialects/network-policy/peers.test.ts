@@ -107,9 +107,7 @@ test.each([
   [
     'no CIDR',
     '{ipBlock: {cidr: example.org}}',
-    [
-      '5:36: bad-cidr: Cannot use "example.org" as a CIDR: write ADDRESS/LENGTH, as in "192.0.2.0/24" or "2001:db8::/32"',
-    ],
+    [expect.stringMatching(/^5:36: bad-cidr: .*"example\.org".*[:;] write ADDRESS\/LENGTH/)],
   ],
   [
     'an address alone',
