@@ -3,8 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Parsed } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { Pod } from '../pods/pod.ts';
-import { loadClients } from '../pods/sources/file.ts';
+import { loadClients, type Clients } from '../pods/sources/file.ts';
 import { enforced } from '../policy/enforced.ts';
 import { loadPolicies } from '../policy/sources/files.ts';
 import { ParsedFiles } from '../policy/sources/parsed-files.ts';
@@ -82,7 +81,7 @@ export class FileSource implements InputSource {
 
 /** What the files meant at the last reading: one that has changed does not cost the parsing of all. */
 class ParsedInputs {
-  readonly clients = new ParsedFiles<readonly Pod[]>();
+  readonly clients = new ParsedFiles<Clients>();
   readonly policies = new ParsedFiles<readonly Policy[]>();
 }
 
@@ -101,10 +100,8 @@ export async function readFiles(config: HostConfig, parsed = new ParsedInputs())
   return {
     ok: true,
     value: {
-      pods: clients.value,
+      ...clients.value,
       knowsAllPods: true,
-      nodes: [],
-      services: [],
       areDnsServersInside: false,
       podsAt: `${config.clients}:1:1`,
       policies: policies.value,

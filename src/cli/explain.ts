@@ -2,10 +2,10 @@
 import { parseArgs } from 'node:util';
 import { readConfig } from '../agent/config.ts';
 import type { Parsed } from '../base/errors.ts';
-import { canonicalAddress } from '../base/ip.ts';
+import { canonicalAddress, formatAddress } from '../base/ip.ts';
 import { extraRanges, NEVER_GRANTED, protectedRanges, RangeMatcher } from '../kernel/protected.ts';
 import type { Pod } from '../pods/pod.ts';
-import { loadClients } from '../pods/sources/file.ts';
+import { loadClients, type Clients } from '../pods/sources/file.ts';
 import { compile } from '../policy/compile.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import { explain, type Destination } from '../policy/explain.ts';
@@ -84,33 +84,38 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
   }
   const { clients, policies, protect, dnsServers } = setting.value;
   const [namespace, name] = options.pod.includes('/') ? options.pod.split('/', 2) : ['default', options.pod];
-  const index = clients.findIndex((pod) => pod.namespace === namespace && pod.name === name);
-  const pod = clients[index];
+  const index = clients.pods.findIndex((pod) => pod.namespace === namespace && pod.name === name);
+  const pod = clients.pods[index];
   if (pod === undefined) {
-    io.err(`namewall explain: no client is ${namespace}/${name}${nearby(clients)}\n`);
+    io.err(`namewall explain: no client is ${namespace}/${name}${nearby(clients.pods)}\n`);
     return UNUSABLE;
   }
   const ranges = protectedRanges(extraRanges(protect));
-  const compiled = compile(policies, clients, {
+  const own = new Set(clients.nodes.flatMap(({ addresses, isLocal }) => (isLocal ? addresses : [])));
+  const compiled = compile(policies, clients.pods, {
     knowsAllPods: true,
-    nodes: [],
-    services: [],
+    nodes: clients.nodes,
+    services: clients.services,
     dnsServers,
     protectedRanges: ranges.map(({ cidr }) => cidr),
   });
-  const answer = answerFor(compiled, index, { pod, to: options.to, ranges: new RangeMatcher(ranges) });
+  const answer = answerFor(compiled, index, { pod, to: options.to, ranges: new RangeMatcher(ranges), own });
   io.out(options.output === 'json' ? `${JSON.stringify(answer, undefined, 2)}\n` : renderAnswer(answer));
   return answer.verdict === 'deny' ? DENIED : ALLOWED;
 }
 
-function answerFor(
-  compiled: CompiledPolicy,
-  index: number,
-  { pod, to, ranges }: { readonly pod: Pod; readonly to: AskedDestination; readonly ranges: RangeMatcher },
-) {
+interface Asked {
+  readonly pod: Pod;
+  readonly to: AskedDestination;
+  readonly ranges: RangeMatcher;
+  /** Addresses of this node itself. */
+  readonly own: ReadonlySet<string>;
+}
+
+function answerFor(compiled: CompiledPolicy, index: number, { pod, to, ranges, own }: Asked) {
   const never = new RangeMatcher(NEVER_GRANTED);
   const program = compiled.programOfPod[index] ?? -1;
-  const explanation = explain(compiled, program, destinationOf(to), {
+  const explanation = explain(compiled, program, destinationOf(to, own), {
     isNeverGranted: (address) => never.includes(address, 0),
     isProtected: (address) => ranges.includes(address, 0),
   });
@@ -118,8 +123,10 @@ function answerFor(
   return answerOf({ compiled, program, pod, to, explanation, closedBecause });
 }
 
-function destinationOf({ name, address, packet }: AskedDestination): Destination {
-  if (address !== undefined) return { kind: 'address', packet: { ...packet, address, isHost: false } };
+function destinationOf({ name, address, packet }: AskedDestination, own: ReadonlySet<string>): Destination {
+  if (address !== undefined) {
+    return { kind: 'address', packet: { ...packet, address, isHost: own.has(formatAddress(address)) } };
+  }
   return { kind: 'name', labels: nameLabels(name ?? new Uint8Array(1)), packet };
 }
 
@@ -154,7 +161,7 @@ function readOptions(argv: readonly string[]): Options | string {
 }
 
 interface Setting {
-  readonly clients: readonly Pod[];
+  readonly clients: Clients;
   readonly policies: readonly Policy[];
   /** As `protect:` has them. */
   readonly protect: readonly string[];

@@ -1,7 +1,6 @@
 // Policies and clients from the same list of paths, as commands take them: which is which is told by what a file begins with.
 import type { Parsed, Problem } from '../base/errors.ts';
-import type { Pod } from '../pods/pod.ts';
-import { isClientsDocument, readClientDocuments } from '../pods/sources/file.ts';
+import { isClientsDocument, readClientDocuments, type Clients } from '../pods/sources/file.ts';
 import { ProblemList, readDocuments } from '../policy/dialects/document.ts';
 import { readPolicyDocuments } from '../policy/dialects/read-policies.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -12,7 +11,7 @@ export interface PolicyFiles {
   readonly fileCount: number;
   readonly policies: Parsed<readonly Policy[]>;
   /** Of all clients files; undefined: there is none. */
-  readonly clients: Parsed<readonly Pod[]> | undefined;
+  readonly clients: Parsed<Clients> | undefined;
   /** Of all of it. */
   readonly problems: readonly Problem[];
   /** The YAML files that hold policies, by the names that places begin with. JSON has no comments. */
@@ -21,7 +20,7 @@ export interface PolicyFiles {
 
 type FileContent =
   | { readonly kind: 'policies'; readonly read: Parsed<readonly Policy[]>; readonly text?: string }
-  | { readonly kind: 'clients'; readonly read: Parsed<readonly Pod[]> };
+  | { readonly kind: 'clients'; readonly read: Parsed<Clients> };
 
 /** `paths`: files, folders (not searched below), globs. */
 export async function readPolicyFiles(paths: readonly string[]): Promise<PolicyFiles> {
@@ -36,11 +35,19 @@ export async function readPolicyFiles(paths: readonly string[]): Promise<PolicyF
   return { fileCount: files.length, policies, clients, problems: [...pathProblems, ...refused], texts };
 }
 
-function joined(read: readonly Parsed<readonly Pod[]>[]): Parsed<readonly Pod[]> | undefined {
+function joined(read: readonly Parsed<Clients>[]): Parsed<Clients> | undefined {
   if (read.length === 0) return undefined;
   const problems = read.flatMap((each) => (each.ok ? [] : each.problems));
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, value: read.flatMap((each) => (each.ok ? each.value : [])) };
+  const all = read.flatMap((each) => (each.ok ? [each.value] : []));
+  return {
+    ok: true,
+    value: {
+      pods: all.flatMap(({ pods }) => pods),
+      nodes: all.flatMap(({ nodes }) => nodes),
+      services: all.flatMap(({ services }) => services),
+    },
+  };
 }
 
 async function readAny(file: string): Promise<FileContent> {

@@ -273,10 +273,10 @@ describe('audit mode', () => {
       'allow',
     ],
     [
-      'what audited isolation lets pass does not go on to Baseline',
+      'what audited isolation lets pass goes on to Baseline',
       audited(names) + deny('Baseline 1'),
       packet,
-      'would-deny',
+      'deny',
     ],
     [
       'an audited Accept is an Accept',

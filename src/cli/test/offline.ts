@@ -16,19 +16,25 @@ import type { Setting } from './setting.ts';
 
 const NOT_SELECTED = -1;
 
-export type PolicySetting = Pick<Setting, 'clients' | 'policies' | 'protectedRanges' | 'dnsServers'>;
+export type PolicySetting = Pick<
+  Setting,
+  'clients' | 'nodes' | 'services' | 'policies' | 'protectedRanges' | 'dnsServers'
+>;
 
 export class PolicyProber implements Prober {
   readonly #clients: readonly Pod[];
+  /** This node itself has them. */
+  readonly #ownAddresses: ReadonlySet<string>;
   readonly #compiled: CompiledPolicy;
   readonly #neverGranted: RangeMatcher;
 
-  constructor({ clients, policies, protectedRanges: ranges, dnsServers }: PolicySetting) {
+  constructor({ clients, nodes, services, policies, protectedRanges: ranges, dnsServers }: PolicySetting) {
     this.#clients = clients;
+    this.#ownAddresses = new Set(nodes.flatMap(({ addresses, isLocal }) => (isLocal ? addresses : [])));
     this.#compiled = compile(policies, clients, {
       knowsAllPods: true,
-      nodes: [],
-      services: [],
+      nodes,
+      services,
       dnsServers,
       protectedRanges: ranges.map(({ cidr }) => cidr),
     });
@@ -104,7 +110,7 @@ export class PolicyProber implements Prober {
   #connectToAddresses(program: number, addresses: readonly string[], { protocol, port }: ConnectCheck): Seen {
     const verdicts = addresses.map((text) => {
       const address = parseAddress(text) ?? new Uint8Array(ADDRESS_BYTES); // canonical: it was parsed before
-      const packet = { address, protocol, port, isHost: false };
+      const packet = { address, protocol, port, isHost: this.#ownAddresses.has(text) };
       return staticVerdict(this.#compiled, program, packet, (each) => this.#neverGranted.includes(each, 0));
     });
     const decisive = verdicts.find(({ verdict }) => verdict === 'allow') ?? verdicts.find(({ rule }) => rule >= 0);

@@ -10,6 +10,7 @@ import {
 } from './cluster-network-policy.ts';
 import { ProblemList, readDocuments, type MapNode, type Node } from './document.ts';
 import { FieldReader, nearest } from './fields.ts';
+import { NETWORK_POLICY_API_VERSION, NETWORK_POLICY_KIND, readNetworkPolicy } from './network-policy.ts';
 
 interface Dialect {
   readonly apiVersion: string;
@@ -19,6 +20,7 @@ interface Dialect {
 
 const KINDS: ReadonlyMap<string, Dialect> = new Map([
   ...CILIUM_KINDS.map((kind) => [kind, { apiVersion: CILIUM_API_VERSION, read: readCiliumPolicy }] as const),
+  [NETWORK_POLICY_KIND, { apiVersion: NETWORK_POLICY_API_VERSION, read: readNetworkPolicy }],
   [CLUSTER_POLICY_KIND, { apiVersion: CLUSTER_POLICY_API_VERSION, read: readClusterNetworkPolicy }],
 ]);
 

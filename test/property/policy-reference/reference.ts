@@ -94,9 +94,8 @@ class Walk {
     if (policies.some(({ allows }) => this.#someMatches(allows, 'open'))) return 'allow';
     const isolating = policies.filter(({ isolates }) => isolates);
     if (isolating.some((policy) => !policy.isAudited)) return 'deny';
-    if (isolating.length === 0) return undefined;
-    this.#wouldDeny = true;
-    return 'allow';
+    if (isolating.length > 0) this.#wouldDeny = true;
+    return undefined;
   }
 
   #someMatches(rules: NormalPolicy['allows'], intent: 'open' | 'close'): boolean {
