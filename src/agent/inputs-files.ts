@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Parsed } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { loadClients, type Clients } from '../pods/sources/file.ts';
+import { enforced } from '../policy/enforced.ts';
 import { loadPolicies } from '../policy/sources/files.ts';
 import { ParsedFiles } from '../policy/sources/parsed-files.ts';
 import { watchFiles } from '../policy/sources/watch.ts';
@@ -47,7 +48,8 @@ export class FileSource implements InputSource {
   async read(): Promise<Parsed<Inputs>> {
     const [asked, files] = await Promise.all([this.#readAsked(), readFiles(this.#config, this.#parsed)]);
     if (asked.ok && files.ok) {
-      this.#last = { ...files.value, ...asked.value };
+      const { policies, problems } = enforced(files.value.policies, this.#config.enforce);
+      this.#last = { ...files.value, policies, ...asked.value, problems: [...asked.value.problems, ...problems] };
       return { ok: true, value: this.#last };
     }
     const problems = [asked, files].flatMap((each) => (each.ok ? [] : each.problems));

@@ -36,6 +36,15 @@ export function ruleMatches(rule: Pick<NameRule, 'match' | 'text' | 'classes'>, 
   return asked.length > tail.length && labelsMatch(tail, asked.slice(asked.length - tail.length));
 }
 
+/** The labels of a name in wire form, as `decide` wants them. */
+export function nameLabels(wire: Uint8Array): string[] {
+  const labels: string[] = [];
+  for (let at = 0; (wire[at] ?? 0) > 0; at += (wire[at] ?? 0) + 1) {
+    labels.push(String.fromCharCode(...wire.subarray(at + 1, at + 1 + (wire[at] ?? 0))));
+  }
+  return labels;
+}
+
 function labelsMatch(wanted: readonly string[], asked: readonly string[]): boolean {
   return wanted.length === asked.length && wanted.every((glob, i) => labelMatches(glob, asked[i] ?? ''));
 }

@@ -42,7 +42,7 @@ const ALLOWED: readonly (readonly [string, Folder])[] = [
   [
     'audit/',
     {
-      ours: ['base/', 'bridge/', 'dns/name.ts', 'dns/codes.ts', 'pods/pod.ts', 'policy/compiled.ts'],
+      ours: ['base/', 'bridge/', 'dns/name.ts', 'dns/codes.ts', 'pods/pod.ts', 'policy/compiled.ts', 'policy/ports.ts'],
       packages: ['node:'],
     },
   ],
