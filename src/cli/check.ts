@@ -53,8 +53,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   if (args.positionals.length === 0) return misused(io, 'write at least one file, folder or glob');
 
   const { fileCount, policies, clients, problems: refused, texts } = await readPolicyFiles(args.positionals);
-  const known = clients?.ok === true ? clients.value : undefined;
-  const found = policies.ok ? lint(policies.value, known?.pods) : [];
+  const known = clients?.ok === true ? clients.value.pods : undefined;
+  const found = policies.ok ? lint(policies.value, known) : [];
   const { warnings, problems: misread } = policies.ok
     ? withoutIgnored(found, texts, known === undefined ? ['selects-nobody'] : [])
     : { warnings: [], problems: [] };
@@ -70,7 +70,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 
   const counts = [count(fileCount, 'file', 'files')];
   if (policies.ok) counts.push(count(policies.value.length, 'policy', 'policies'));
-  if (clients !== undefined) counts.push(count(known?.pods.length ?? 0, 'client', 'clients'));
+  if (clients !== undefined) counts.push(count(known?.length ?? 0, 'client', 'clients'));
   counts.push(problems.length === 0 ? 'no problems' : count(problems.length, 'problem', 'problems'));
   if (warnings.length > 0) counts.push(count(warnings.length, 'warning', 'warnings'));
   io.out(`${counts.join(', ')}\n`);

@@ -5,7 +5,7 @@ import type { Parsed } from '../base/errors.ts';
 import { canonicalAddress, formatAddress } from '../base/ip.ts';
 import { extraRanges, NEVER_GRANTED, protectedRanges, RangeMatcher } from '../kernel/protected.ts';
 import type { Pod } from '../pods/pod.ts';
-import { loadClients, type Clients } from '../pods/sources/file.ts';
+import { loadClients, ownAddresses, type Clients } from '../pods/sources/file.ts';
 import { compile } from '../policy/compile.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import { explain, type Destination } from '../policy/explain.ts';
@@ -83,23 +83,24 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
     return UNUSABLE;
   }
   const { clients, policies, protect, dnsServers } = setting.value;
+  const { pods, nodes, services } = clients;
   const [namespace, name] = options.pod.includes('/') ? options.pod.split('/', 2) : ['default', options.pod];
-  const index = clients.pods.findIndex((pod) => pod.namespace === namespace && pod.name === name);
-  const pod = clients.pods[index];
+  const index = pods.findIndex((pod) => pod.namespace === namespace && pod.name === name);
+  const pod = pods[index];
   if (pod === undefined) {
-    io.err(`namewall explain: no client is ${namespace}/${name}${nearby(clients.pods)}\n`);
+    io.err(`namewall explain: no client is ${namespace}/${name}${nearby(pods)}\n`);
     return UNUSABLE;
   }
   const ranges = protectedRanges(extraRanges(protect));
-  const own = new Set(clients.nodes.flatMap(({ addresses, isLocal }) => (isLocal ? addresses : [])));
-  const compiled = compile(policies, clients.pods, {
+  const compiled = compile(policies, pods, {
     knowsAllPods: true,
-    nodes: clients.nodes,
-    services: clients.services,
+    nodes,
+    services,
     dnsServers,
     protectedRanges: ranges.map(({ cidr }) => cidr),
   });
-  const answer = answerFor(compiled, index, { pod, to: options.to, ranges: new RangeMatcher(ranges), own });
+  const isHost = options.to.address !== undefined && ownAddresses(clients).has(formatAddress(options.to.address));
+  const answer = answerFor(compiled, index, { pod, to: options.to, isHost, ranges: new RangeMatcher(ranges) });
   io.out(options.output === 'json' ? `${JSON.stringify(answer, undefined, 2)}\n` : renderAnswer(answer));
   return answer.verdict === 'deny' ? DENIED : ALLOWED;
 }
@@ -107,15 +108,15 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
 interface Asked {
   readonly pod: Pod;
   readonly to: AskedDestination;
+  /** An address of the node itself. */
+  readonly isHost: boolean;
   readonly ranges: RangeMatcher;
-  /** Addresses of this node itself. */
-  readonly own: ReadonlySet<string>;
 }
 
-function answerFor(compiled: CompiledPolicy, index: number, { pod, to, ranges, own }: Asked) {
+function answerFor(compiled: CompiledPolicy, index: number, { pod, to, isHost, ranges }: Asked) {
   const never = new RangeMatcher(NEVER_GRANTED);
   const program = compiled.programOfPod[index] ?? -1;
-  const explanation = explain(compiled, program, destinationOf(to, own), {
+  const explanation = explain(compiled, program, destinationOf(to, isHost), {
     isNeverGranted: (address) => never.includes(address, 0),
     isProtected: (address) => ranges.includes(address, 0),
   });
@@ -123,10 +124,8 @@ function answerFor(compiled: CompiledPolicy, index: number, { pod, to, ranges, o
   return answerOf({ compiled, program, pod, to, explanation, closedBecause });
 }
 
-function destinationOf({ name, address, packet }: AskedDestination, own: ReadonlySet<string>): Destination {
-  if (address !== undefined) {
-    return { kind: 'address', packet: { ...packet, address, isHost: own.has(formatAddress(address)) } };
-  }
+function destinationOf({ name, address, packet }: AskedDestination, isHost: boolean): Destination {
+  if (address !== undefined) return { kind: 'address', packet: { ...packet, address, isHost } };
   return { kind: 'name', labels: nameLabels(name ?? new Uint8Array(1)), packet };
 }
 

@@ -41,12 +41,8 @@ export function podsOf(peer: Peer, { pods, knowsAllPods, services }: Surrounding
       );
       return pods.filter((pod) => selectors.some((selector) => selects(selector, pod)));
     }
-    case 'cidr': {
-      const { rest: ranges } = readCidr(peer);
-      return pods.filter(({ addresses }) =>
-        addresses.some((each) => ranges.some((range) => isWithin(rangeOf(each), range))),
-      );
-    }
+    case 'cidr':
+      return pods.filter(({ addresses }) => addresses.some((each) => isIn(each, peer)));
     default:
       return [];
   }
@@ -64,6 +60,12 @@ export function includesHost(peer: Peer, { nodes }: Surroundings): boolean {
   if (peer.kind === 'host') return true;
   if (peer.kind !== 'nodes' || peer.isRemote === true) return false;
   return (nodes ?? []).some((node) => node.isLocal && selectsNode(peer.requirements, node));
+}
+
+/** Whether a CIDR has the address, and does not except it. */
+export function isIn(address: string, cidr: Extract<Peer, { kind: 'cidr' }>): boolean {
+  const range = rangeOf(address);
+  return readCidr(cidr).rest.some((each) => isWithin(range, each));
 }
 
 /** One CIDR as it was written, and what its exceptions leave of it. */

@@ -5,6 +5,7 @@ import { ADDRESS_BYTES, parseAddress } from '../../base/ip.ts';
 import { parseNameText } from '../../dns/name.ts';
 import { NEVER_GRANTED, RangeMatcher } from '../../kernel/protected.ts';
 import type { Pod } from '../../pods/pod.ts';
+import { ownAddresses } from '../../pods/sources/file.ts';
 import { compile } from '../../policy/compile.ts';
 import type { CompiledPolicy, PortClass, StaticRule } from '../../policy/compiled.ts';
 import { decide, nameLabels, type NameVerdict } from '../../policy/match.ts';
@@ -15,6 +16,7 @@ import { findClient } from './clients.ts';
 import type { Setting } from './setting.ts';
 
 const NOT_SELECTED = -1;
+const OPEN = 'no rule mentions it, and no policy that is enforced isolates the client';
 
 export type PolicySetting = Pick<
   Setting,
@@ -30,7 +32,7 @@ export class PolicyProber implements Prober {
 
   constructor({ clients, nodes, services, policies, protectedRanges: ranges, dnsServers }: PolicySetting) {
     this.#clients = clients;
-    this.#ownAddresses = new Set(nodes.flatMap(({ addresses, isLocal }) => (isLocal ? addresses : [])));
+    this.#ownAddresses = ownAddresses({ nodes });
     this.#compiled = compile(policies, clients, {
       knowsAllPods: true,
       nodes,
@@ -104,6 +106,7 @@ export class PolicyProber implements Prober {
       if (isGranted) return seen('allowed', 'a rule opens that port to what it resolves to');
       if (mayAskUdp && segment.allow.some(isForAll)) return seen('allowed', 'a rule allows that port everywhere');
     }
+    if (mayAskUdp && this.#isOpen(program)) return seen('allowed', OPEN);
     return seen('blocked', mayAskUdp ? 'it may be asked, but no rule opens that port' : 'no rule names it');
   }
 
@@ -113,13 +116,21 @@ export class PolicyProber implements Prober {
       const packet = { address, protocol, port, isHost: this.#ownAddresses.has(text) };
       return staticVerdict(this.#compiled, program, packet, (each) => this.#neverGranted.includes(each, 0));
     });
-    const decisive = verdicts.find(({ verdict }) => verdict === 'allow') ?? verdicts.find(({ rule }) => rule >= 0);
+    const isOpen = this.#isOpen(program) && verdicts.some(({ verdict }) => verdict === 'none');
+    const allowing = verdicts.find(({ verdict }) => verdict === 'allow');
+    if (allowing === undefined && isOpen) return seen('allowed', OPEN);
+    const decisive = allowing ?? verdicts.find(({ rule }) => rule >= 0);
     if (decisive === undefined) {
       return seen('blocked', 'no rule allows that address and port; what a name grants is not looked at');
     }
     const rule = this.#compiled.rules[decisive.rule];
     const by = rule === undefined ? 'a rule' : `${rule.kind} ${rule.name} at ${rule.at}`;
     return decisive.verdict === 'allow' ? seen('allowed', `by ${by}`) : seen('blocked', `by ${by}`);
+  }
+
+  /** What no rule mentions passes, told or not. */
+  #isOpen(program: number): boolean {
+    return this.#compiled.programs[program]?.otherwise !== 'deny';
   }
 
   #decide(program: number, name: string): NameVerdict {

@@ -19,6 +19,11 @@ export interface Clients {
 const FILE = { what: 'a clients file', known: ['clients', 'namespaces', 'nodes', 'services'] };
 const NOBODY: Clients = { pods: [], nodes: [], services: [] };
 
+/** Those of the node itself. */
+export function ownAddresses({ nodes }: Pick<Clients, 'nodes'>): ReadonlySet<string> {
+  return new Set(nodes.flatMap(({ addresses, isLocal }) => (isLocal ? addresses : [])));
+}
+
 /** `parsed` remembers what is the same at the next call. */
 export async function loadClients(path: string, parsed = new ParsedFiles<Clients>()): Promise<Parsed<Clients>> {
   const text = await readTextFile(path);

@@ -1,5 +1,5 @@
 // What the command says of policies and clients in files, from the command line to the text.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -131,4 +131,42 @@ test('no clients file', async () => {
     2,
     'p.yaml: error[no-clients]: Cannot find the pod: none of the files is a clients file, which begins with "clients:"\n',
   ]);
+});
+
+test('a NetworkPolicy, with the ports, namespaces and nodes of the clients file', async () => {
+  await mkdir(join(folder, 'world')); // folders are not searched below: the other tests do not see it
+  const policy = join(folder, 'world', 'policy.yaml');
+  const clients = join(folder, 'world', 'clients.yaml');
+  await writeFile(
+    policy,
+    `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: cart, namespace: shop}
+spec:
+  policyTypes: [Egress]
+  egress:
+    - {to: [{namespaceSelector: {matchLabels: {team: a}}}], ports: [{port: http}]}
+    - {to: [{ipBlock: {cidr: 192.0.2.0/24}}]}
+`,
+  );
+  await writeFile(
+    clients,
+    `clients:
+  - {namespace: shop, name: cart, addresses: [10.0.0.1]}
+  - {namespace: data, name: db, addresses: [10.0.0.2], ports: [{name: http, port: 8080}]}
+namespaces: [{name: data, labels: {team: a}}]
+nodes: [{name: n1, addresses: [192.0.2.7], local: true}]
+`,
+  );
+  const verdictOf = async (to: string) => {
+    let out = '';
+    const io = { out: (text: string) => (out += text), err: (text: string) => (out += text) };
+    await run(['--pod', 'shop/cart', '--to', to, '-o', 'json', policy, clients], io);
+    const { verdict, rule } = JSON.parse(out) as { verdict: string; rule: { at: string } | null };
+    return [verdict, rule?.at.replace(policy, '')];
+  };
+  expect(await verdictOf('10.0.0.2:8080')).toEqual(['allow', ':7:7']);
+  expect(await verdictOf('10.0.0.2:8081')).toEqual(['deny', undefined]);
+  expect(await verdictOf('192.0.2.8:443')).toEqual(['allow', ':8:7']);
+  expect(await verdictOf('192.0.2.7:443')).toEqual(['deny', undefined]); // the node itself is no address
 });

@@ -126,6 +126,18 @@ spec:
   expect(await actual('192.0.2.7', 443)).toMatchObject({ actual: 'blocked' }); // the node itself is no address
 });
 
+test('what policies that only audit would deny is allowed', async () => {
+  const prober = open(
+    POLICY.replace('{name: cart,', '{name: cart, annotations: {namewall.io/mode: audit},')
+      .replace('cilium.io/v2', 'networking.k8s.io/v1')
+      .replace('CiliumNetworkPolicy', 'NetworkPolicy')
+      .replace(/spec:[^]*/, 'spec: {podSelector: {matchLabels: {app: cart}}, policyTypes: [Egress]}'),
+  );
+  expect(await prober.see(pod('cart'), connect('192.0.2.1', 443))).toMatchObject({ actual: 'allowed' });
+  expect(await prober.see(pod('cart'), connect('api.example.org', 443))).toMatchObject({ actual: 'allowed' });
+  expect(await prober.see(pod('cart'), ask('api.example.org', 'answered'))).toMatchObject({ actual: 'answered' });
+});
+
 test('without the policy, what it blocked is allowed', async () => {
   const other = POLICY.replace('matchLabels: {app: cart}', 'matchLabels: {app: other}');
   expect(await open(other).see(pod('cart'), connect('www.example.org', 443))).toMatchObject({ actual: 'allowed' });

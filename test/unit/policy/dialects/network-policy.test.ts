@@ -61,10 +61,11 @@ function verdict(compiled: CompiledPolicy, to: string, from = 'x/a'): string {
   const program = compiled.programOfPod[PODS.findIndex(({ uid }) => uid === from)] ?? -1;
   if (program < 0) return 'open';
   const text = to.replace(/\b[xyz]\/[abc]\b/, address);
-  const { verdict: found } = staticVerdict(compiled, program, packet(text), isNeverGranted);
+  const { verdict: found, told } = staticVerdict(compiled, program, packet(text), isNeverGranted);
   const otherwise = compiled.programs[program]?.otherwise;
   if (found !== 'none' || otherwise === undefined) return found;
-  return otherwise === 'allow' ? 'open' : otherwise;
+  if (otherwise === 'deny') return otherwise;
+  return told.length > 0 ? 'would-deny' : 'open';
 }
 const isNeverGranted = (bytes: Uint8Array): boolean => bytes[12] === 169 && bytes[13] === 254;
 
