@@ -272,12 +272,7 @@ describe('audit mode', () => {
       packet,
       'allow',
     ],
-    [
-      'what audited isolation lets pass goes on to Baseline',
-      audited(names) + deny('Baseline 1'),
-      packet,
-      'deny',
-    ],
+    ['what audited isolation lets pass goes on to Baseline', audited(names) + deny('Baseline 1'), packet, 'deny'],
     [
       'an audited Accept is an Accept',
       cluster('Admin 1', '[{action: Accept, to: [{networks: [192.0.2.0/24]}]}]', AUDIT) + deny('Admin 2'),
