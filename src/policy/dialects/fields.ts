@@ -9,6 +9,8 @@ export interface FieldTable {
   readonly known: readonly string[];
   /** Fields that exist but cannot be enforced, each with what to do instead. */
   readonly refused?: ReadonlyMap<string, string>;
+  /** Fields of other dialects, or of other versions, each with what to write for it here. */
+  readonly foreign?: ReadonlyMap<string, string>;
 }
 
 const FAR = 3; // more edits than this and the suggestion is a riddle, not a help
@@ -86,10 +88,11 @@ export class FieldReader {
     return this.fail(node.place, 'wrong-type', `Cannot use ${describe(node)} for ${what}: it must be ${wanted}${hint}`);
   }
 
-  #unknown(key: string, place: Place, { what, known, refused }: FieldTable): void {
+  #unknown(key: string, place: Place, { what, known, refused, foreign }: FieldTable): void {
     const near = nearest(key, [...known, ...(refused?.keys() ?? [])]);
     const list = known.map((field) => `"${field}"`).join(', ');
-    const hint = near === undefined ? `write one of ${list}` : `did you mean "${near}"?`;
+    const plain = near === undefined ? `write one of ${list}` : `did you mean "${near}"?`;
+    const hint = foreign?.get(key) ?? plain;
     this.fail(place, 'unknown-field', `Cannot use field ${quote(key)} in ${what}: it is unknown; ${hint}`);
   }
 }

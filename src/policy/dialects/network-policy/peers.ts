@@ -54,7 +54,7 @@ function readBlock(node: Node, reader: FieldReader): Peer | undefined {
     const read = readCidr(item, 'except', reader);
     if (read === undefined || cidr === undefined) return [];
     if (isStrictlyWithin(read.range, cidr.range)) return [read.text];
-    const message = `Cannot except ${quote(read.text)}: must be a strict subset of cidr, which is ${quote(cidr.text)}`;
+    const message = `Cannot except ${quote(read.text)}: must be a strict subset of cidr, which is ${quote(cidr.text)}; write one inside, or remove it`;
     return reader.fail(item.place, 'bad-cidr', message) ?? [];
   });
   return cidr && { kind: 'cidr', cidr: cidr.text, except };

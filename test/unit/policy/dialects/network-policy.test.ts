@@ -365,8 +365,8 @@ test.each([
     'unknown fields',
     networkPolicy('  endpointSelector: {}\n  egress: [{toPorts: []}]\nsepc: {}'),
     [
-      '5:3: unknown-field: Cannot use field "endpointSelector" in spec: it is unknown; write one of "podSelector", "policyTypes", "ingress", "egress"',
-      '6:13: unknown-field: Cannot use field "toPorts" in an egress rule: it is unknown; did you mean "ports"?',
+      '5:3: unknown-field: Cannot use field "endpointSelector" in spec: it is unknown; write podSelector',
+      '6:13: unknown-field: Cannot use field "toPorts" in an egress rule: it is unknown; write ports: [{port: 443}]',
       '7:1: unknown-field: Cannot use field "sepc" in a NetworkPolicy: it is unknown; did you mean "spec"?',
     ],
   ],

@@ -122,17 +122,23 @@ test.each([
   [
     'an exception outside',
     '{ipBlock: {cidr: 192.0.2.0/24, except: [198.51.100.0/28]}}',
-    ['5:59: bad-cidr: Cannot except "198.51.100.0/28": must be a strict subset of cidr, which is "192.0.2.0/24"'],
+    [
+      '5:59: bad-cidr: Cannot except "198.51.100.0/28": must be a strict subset of cidr, which is "192.0.2.0/24"; write one inside, or remove it',
+    ],
   ],
   [
     'an exception that is everything',
     '{ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.0/24]}}',
-    ['5:59: bad-cidr: Cannot except "192.0.2.0/24": must be a strict subset of cidr, which is "192.0.2.0/24"'],
+    [
+      '5:59: bad-cidr: Cannot except "192.0.2.0/24": must be a strict subset of cidr, which is "192.0.2.0/24"; write one inside, or remove it',
+    ],
   ],
   [
     'an exception of the other family',
     '{ipBlock: {cidr: 192.0.2.0/24, except: ["2001:db8::/64"]}}',
-    ['5:59: bad-cidr: Cannot except "2001:db8::/64": must be a strict subset of cidr, which is "192.0.2.0/24"'],
+    [
+      '5:59: bad-cidr: Cannot except "2001:db8::/64": must be a strict subset of cidr, which is "192.0.2.0/24"; write one inside, or remove it',
+    ],
   ],
   [
     'exceptions without a value',
