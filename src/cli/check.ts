@@ -4,10 +4,9 @@ import type { Parsed, Problem } from '../base/errors.ts';
 import type { Pod } from '../pods/pod.ts';
 import { isClientsDocument, readClientDocuments } from '../pods/sources/file.ts';
 import { ProblemList, readDocuments } from '../policy/dialects/document.ts';
-import { readPolicyDocuments } from '../policy/dialects/read-policies.ts';
+import { readPolicyDocuments, type PolicyFile } from '../policy/dialects/read-policies.ts';
 import { withoutIgnored } from '../policy/ignored.ts';
 import { lint } from '../policy/lint.ts';
-import type { Policy } from '../policy/policy.ts';
 import { collectPolicies, readTextFile } from '../policy/sources/files.ts';
 import { expandPaths } from '../policy/sources/paths.ts';
 
@@ -43,7 +42,7 @@ interface Io {
 }
 
 type FileContent =
-  | { readonly kind: 'policies'; readonly read: Parsed<readonly Policy[]>; readonly text?: string }
+  | { readonly kind: 'policies'; readonly read: Parsed<PolicyFile>; readonly text?: string }
   | { readonly kind: 'clients'; readonly read: Parsed<readonly Pod[]> };
 
 export async function run(argv: readonly string[], io: Io): Promise<number> {

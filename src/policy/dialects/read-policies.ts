@@ -1,12 +1,35 @@
 // The text of one file → its policies, whatever their dialect: looks at apiVersion and kind, and leaves the rest to the dialect.
 import type { Parsed } from '../../base/errors.ts';
 import type { Policy } from '../policy.ts';
+import {
+  CIDR_GROUP_KIND,
+  CIDR_GROUP_VERSIONS,
+  CidrGroups,
+  collectGroups,
+  readCidrGroup,
+  type CidrGroup,
+} from './cilium/cidr-groups.ts';
 import { CILIUM_API_VERSION, CILIUM_KINDS, readCiliumPolicy } from './cilium.ts';
 import { ProblemList, readDocuments, type MapNode, type Node } from './document.ts';
 import { FieldReader, nearest } from './fields.ts';
 
-/** All problems of the file at once, in the order of its lines. `file` is only used in messages. */
+/** What the documents of one file say. */
+export interface PolicyFile {
+  readonly policies: readonly (Policy | WaitingPolicy)[];
+  readonly groups: readonly CidrGroup[];
+}
+
+/** A policy that names groups of CIDRs, which may stand in another file: it is read again when all of them are there. */
+type WaitingPolicy = (groups: CidrGroups) => Parsed<Policy>;
+
+/** A file alone: what its policies refer to must be in it. `file` is only used in messages. */
 export function readPolicies(text: string, file: string): Parsed<readonly Policy[]> {
+  const read = readPolicyFile(text, file);
+  return read.ok ? completePolicies([read.value]) : read;
+}
+
+/** All problems of the file at once, in the order of its lines. `file` is only used in messages. */
+export function readPolicyFile(text: string, file: string): Parsed<PolicyFile> {
   const problems = new ProblemList();
   const documents = readDocuments(text, file, problems);
   return readPolicyDocuments(documents, file, problems);
@@ -17,18 +40,38 @@ export function readPolicyDocuments(
   documents: readonly Node[],
   file: string,
   problems: ProblemList,
-): Parsed<readonly Policy[]> {
+): Parsed<PolicyFile> {
   const reader = new FieldReader(problems);
   if (documents.length === 0 && problems.count === 0) {
     // A file that is being rewritten is empty for a moment; taking that for "no policy" would open every pod.
     const message = 'Cannot read a policy: the file is empty; write one, or remove the file';
     problems.add({ at: `${file}:1:1`, order: 0 }, 'empty-file', message);
   }
-  const policies = documents.flatMap((document) => readDocument(document, reader) ?? []);
-  return problems.count === 0 ? { ok: true, value: policies } : { ok: false, problems: problems.sorted() };
+  const policies: (Policy | WaitingPolicy)[] = [];
+  const groups: CidrGroup[] = [];
+  for (const document of documents) {
+    const read = readDocument(document, reader);
+    if (read === undefined) continue;
+    if ('cidrs' in read) groups.push(read);
+    else policies.push(read);
+  }
+  return problems.count === 0 ? { ok: true, value: { policies, groups } } : { ok: false, problems: problems.sorted() };
 }
 
-function readDocument(document: Node, reader: FieldReader): Policy | undefined {
+/** The policies of files that are all that there are. */
+export function completePolicies(files: readonly PolicyFile[]): Parsed<readonly Policy[]> {
+  const groups = collectGroups(files.flatMap((file) => file.groups));
+  if (!groups.ok) return groups;
+  const read = files
+    .flatMap(({ policies }) => policies)
+    .map((policy) => (typeof policy === 'function' ? policy(groups.value) : ({ ok: true, value: policy } as const)));
+  const problems = read.flatMap((each) => (each.ok ? [] : each.problems));
+  return problems.length === 0
+    ? { ok: true, value: read.flatMap((each) => (each.ok ? [each.value] : [])) }
+    : { ok: false, problems };
+}
+
+function readDocument(document: Node, reader: FieldReader): Policy | WaitingPolicy | CidrGroup | undefined {
   if (document.kind !== 'map') {
     const message = 'Cannot read a policy: the document must be a mapping that begins with apiVersion and kind';
     return reader.fail(document.place, 'wrong-type', message);
@@ -36,17 +79,31 @@ function readDocument(document: Node, reader: FieldReader): Policy | undefined {
   const apiVersion = readHead(document, 'apiVersion', `apiVersion: ${CILIUM_API_VERSION}`, reader);
   const kind = readHead(document, 'kind', 'kind: CiliumNetworkPolicy', reader);
   if (apiVersion === undefined || kind === undefined) return undefined;
-  if (!CILIUM_KINDS.includes(kind.text)) {
-    const near = nearest(kind.text, CILIUM_KINDS);
-    const hint = near === undefined ? `write one of ${CILIUM_KINDS.join(', ')}` : `did you mean "${near}"?`;
+  const kinds = [...CILIUM_KINDS, CIDR_GROUP_KIND];
+  if (!kinds.includes(kind.text)) {
+    const near = nearest(kind.text, kinds);
+    const hint = near === undefined ? `write one of ${kinds.join(', ')}` : `did you mean "${near}"?`;
     const message = `Cannot read a document of kind ${JSON.stringify(kind.text)}: not supported yet; ${hint}`;
     return reader.fail(kind.node.place, 'unknown-kind', message);
   }
-  if (apiVersion.text !== CILIUM_API_VERSION) {
+  const versions = kind.text === CIDR_GROUP_KIND ? CIDR_GROUP_VERSIONS : [CILIUM_API_VERSION];
+  if (!versions.includes(apiVersion.text)) {
     const message = `Cannot read a ${kind.text} of apiVersion ${JSON.stringify(apiVersion.text)}: write "${CILIUM_API_VERSION}"`;
     return reader.fail(apiVersion.node.place, 'unknown-kind', message);
   }
-  return readCiliumPolicy(document, kind.text, reader);
+  if (kind.text === CIDR_GROUP_KIND) return readCidrGroup(document, reader);
+  const groups = new CidrGroups();
+  const policy = readCiliumPolicy(document, kind.text, reader, groups);
+  return groups.isAsked ? waiting(document, kind.text) : policy;
+}
+
+function waiting(document: MapNode, kind: string): WaitingPolicy {
+  return (groups) => {
+    const problems = new ProblemList();
+    const policy = readCiliumPolicy(document, kind, new FieldReader(problems), groups);
+    if (policy !== undefined && problems.count === 0) return { ok: true, value: policy };
+    return { ok: false, problems: problems.sorted() };
+  };
 }
 
 function readHead(document: MapNode, field: string, example: string, reader: FieldReader) {
