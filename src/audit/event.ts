@@ -13,6 +13,10 @@ export interface AuditPolicy {
   readonly name: string;
   /** FILE:LINE:COL of the rule that decided. */
   readonly rule: string;
+  /** What its author says of it; at most 256 characters. */
+  readonly description?: string;
+  /** `source:key=value`; at most eight. What `log.value` says is `log:VALUE`. */
+  readonly labels?: readonly string[];
 }
 
 interface EventHead {
