@@ -13,9 +13,9 @@ export interface AuditPolicy {
   readonly name: string;
   /** FILE:LINE:COL of the rule that decided. */
   readonly rule: string;
-  /** What its author says of it; at most 256 characters. */
+  /** What its author says of it. */
   readonly description?: string;
-  /** `source:key=value`; at most eight. What `log.value` says is `log:VALUE`. */
+  /** `source:key=value`; what `log.value` says is `log:VALUE`. */
   readonly labels?: readonly string[];
 }
 

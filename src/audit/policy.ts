@@ -1,11 +1,6 @@
-// The policy that decided, as events show it. Whoever may write a policy writes its description and labels, and every event repeats them: so
-// they are bounded.
+// The policy that decided, as events show it.
 import type { RuleRef } from '../policy/compiled.ts';
 import type { AuditPolicy } from './event.ts';
-
-const MAX_DESCRIPTION = 256;
-const MAX_LABELS = 8;
-const MAX_LABEL = 128;
 
 export function auditPolicy(rule: RuleRef | undefined): AuditPolicy | null {
   if (rule === undefined) return null;
@@ -15,11 +10,7 @@ export function auditPolicy(rule: RuleRef | undefined): AuditPolicy | null {
     namespace,
     name,
     rule: at,
-    ...(description === undefined ? {} : { description: cut(description, MAX_DESCRIPTION) }),
-    ...(labels === undefined ? {} : { labels: labels.slice(0, MAX_LABELS).map((label) => cut(label, MAX_LABEL)) }),
+    ...(description === undefined ? {} : { description }),
+    ...(labels === undefined ? {} : { labels }),
   };
-}
-
-function cut(text: string, most: number): string {
-  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }

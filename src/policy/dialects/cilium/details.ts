@@ -1,10 +1,14 @@
-// What a rule says of itself: description, labels and log. It restricts nothing and is carried to the audit.
+// What a rule says of itself: description, labels and log. It restricts nothing and is carried to the audit, whose every line repeats it: so
+// it is bounded, and cut rather than refused.
 import type { MapNode, Node } from '../document.ts';
 import type { FieldReader } from '../fields.ts';
 
 const LABEL_FIELDS = { what: 'an item of labels', known: ['key', 'value', 'source'] };
 const LOG_FIELDS = { what: 'log', known: ['value'] };
 const MAX_LOG = 32; // Cilium: MaxLength of log.value
+const MAX_DESCRIPTION = 256;
+const MAX_LABELS = 8;
+const MAX_LABEL = 128;
 
 export interface Details {
   readonly description?: string;
@@ -19,10 +23,13 @@ export function readDetails({ entries }: MapNode, reader: FieldReader): Details 
   const items = list === undefined ? [] : (reader.list(list.value, 'labels')?.items ?? []);
   const log = entries.get('log');
   const labels = [
-    ...items.flatMap((item) => readLabel(item, reader) ?? []),
+    ...items.flatMap((item) => readLabel(item, reader) ?? []).slice(0, MAX_LABELS),
     ...(log === undefined ? [] : (readLog(log.value, reader) ?? [])),
   ];
-  return { ...(description === undefined ? {} : { description }), ...(labels.length === 0 ? {} : { labels }) };
+  return {
+    ...(description === undefined ? {} : { description: cut(description, MAX_DESCRIPTION) }),
+    ...(labels.length === 0 ? {} : { labels }),
+  };
 }
 
 /** As Cilium writes a label: without a value only its key. */
@@ -35,7 +42,11 @@ function readLabel(node: Node, reader: FieldReader): string | undefined {
     const part = map.entries.get(field);
     return part === undefined ? '' : (reader.text(part.value, field) ?? '');
   });
-  return `${source === '' ? '' : `${source}:`}${key}${value === '' ? '' : `=${value}`}`;
+  return cut(`${source === '' ? '' : `${source}:`}${key}${value === '' ? '' : `=${value}`}`, MAX_LABEL);
+}
+
+function cut(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }
 
 function readLog(node: Node, reader: FieldReader): string[] | undefined {

@@ -18,6 +18,13 @@ test.each<[why: string, details: string, carried: object]>([
   ['several, in their order', 'labels: [{key: b}, {key: a}]', { labels: ['b', 'a'] }],
   ['a text for the log', 'log: {value: checkout v2}', { labels: ['log:checkout v2'] }],
   ['one of 32 characters', `log: {value: ${'ä'.repeat(32)}}`, { labels: [`log:${'ä'.repeat(32)}`] }],
+  ['the beginning of a long description', `description: ${'x'.repeat(9_000)}`, { description: `${'x'.repeat(255)}…` }],
+  ['the beginning of a long label', `labels: [{key: ${'x'.repeat(9_000)}}]`, { labels: [`${'x'.repeat(127)}…`] }],
+  [
+    'the first eight labels, and the log',
+    `labels: [${Array.from({ length: 20 }, (_, i) => `{key: a${i}}`).join()}], log: {value: b}`,
+    { labels: [...Array.from({ length: 8 }, (_, i) => `a${i}`), 'log:b'] },
+  ],
   ['both', 'labels: [{key: a}], log: {value: b}', { labels: ['a', 'log:b'] }],
 ])('%s is carried', (_why, details, carried) => expect(withDetails(details)).toMatchObject(carried));
 
