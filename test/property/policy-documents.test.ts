@@ -22,11 +22,26 @@ spec:
     - toEntities: [world, host]
     - toEndpoints: [{matchLabels: {k8s-app: kube-dns, io.kubernetes.pod.namespace: kube-system}}]
       toPorts: [{ports: [{port: "53"}], rules: {dns: [{matchPattern: "*"}]}}]
+    - toServices: [{k8sService: {serviceName: db, namespace: shop}}, {k8sServiceSelector: {selector: {matchLabels: {a: b}}}}]
+      toPorts: [{ports: [{port: sql, protocol: TCP}]}]
+    - toNodes: [{matchLabels: {zone: a}}]
+    - toCIDRSet: [{cidrGroupRef: partners}, {cidrGroupSelector: {matchLabels: {role: partner}}}]
   egressDeny:
     - toCIDR: [198.51.100.0/24]
       toPorts: [{ports: [{port: 25}]}]
+  ingress: [{}]
+  enableDefaultDeny: {egress: true, ingress: false}
+  labels: [{key: team, value: a, source: k8s}]
+  log: {value: x}
+---
+apiVersion: cilium.io/v2
+kind: CiliumCIDRGroup
+metadata: {name: partners, labels: {role: partner}}
+spec: {externalCIDRs: [192.0.2.0/24]}
 `;
 const webPod = { uid: 'u', namespace: 'shop', name: 'w', labels: { app: 'web', tier: 'a' }, addresses: ['192.0.2.1'] };
+
+test('the text that is edited below is good', () => expect(readPolicies(good, 'f')).toMatchObject({ ok: true }));
 
 test('no text throws, and what is refused says where', () => {
   const edits = fc.array(fc.tuple(fc.nat(good.length), fc.nat(8), fc.string({ maxLength: 6 })), { maxLength: 4 });

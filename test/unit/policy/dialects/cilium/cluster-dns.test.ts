@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Verdicts } from '../../../../support/policy-verdicts.ts';
 import { CLUSTER_DNS, denyOf, egressOf, inCluster, named, pattern, read, refused } from '../cilium-documents.ts';
 
 const PODS = `toEndpoints: [${CLUSTER_DNS}]`;
@@ -75,10 +76,16 @@ describe.each([
       ]);
     });
 
-    test('port 53 may be denied', () => {
+    test('port 53 may be denied: no name may be asked then, and nobody else’s port 53 be reached', () => {
       const { policy, messages } = inCluster(spec('egressDeny', item(peer, '{port: 53}')));
       expect(messages).toEqual([]);
-      expect(policy?.rules).toMatchObject([{ egress: [{ verdict: 'deny' }] }]);
+      const web = { uid: 'w', namespace: 'default', name: 'web', labels: {}, addresses: ['10.0.0.1'] };
+      const open = inCluster('{endpointSelector: {}, egress: [{toEntities: [all]}]}').policy;
+      const policies = [policy, open].flatMap((each, i) => (each === undefined ? [] : [{ ...each, name: `p${i}` }]));
+      const verdicts = new Verdicts(policies, [web], { knowsAllPods: false });
+      expect(verdicts.asks('default/web', 'a.example.org')).toBe('');
+      expect(verdicts.packet('default/web', 'udp 192.0.2.53 53')).toBe('deny');
+      expect(verdicts.packet('default/web', 'udp 192.0.2.53 54')).toBe('allow');
     });
 
     test.each<[why: string, list: string, rule: string, message: string]>([
