@@ -11,6 +11,7 @@ Commands:
   run     intercept, judge and enforce, in the foreground
   check   check policy and client files
   match   say whether names match a rule
+  explain say whether policy lets a pod reach a destination, and by which rule
   probe   ask a running agent whether it lives or is ready
   dig     ask as a pod, and see the path that the question takes
   off     refuse nothing for a while, and log what would be
@@ -41,6 +42,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   run: () => import('./cli/run.ts'),
   check: () => import('./cli/check.ts'),
   match: () => import('./cli/match.ts'),
+  explain: () => import('./cli/explain.ts'),
   probe: () => import('./cli/probe.ts'),
   dig: () => import('./cli/dig.ts'),
   off: () => import('./cli/off.ts'),

@@ -89,6 +89,12 @@ export class Fields {
     return found ?? this.#wrong(node, key, `must be one of ${choices.join(', ')}`, choices[0]);
   }
 
+  /** Some of `choices`, at least one; all of them by default. */
+  someOf<T extends string>(key: string, choices: readonly T[]): readonly T[] {
+    if (!this.#entries.has(key)) return choices;
+    return this.values(key, (text) => choices.find((choice) => choice === text), `is none of ${choices.join(', ')}`);
+  }
+
   integer(key: string, fallback: number, least: number, most: number): number {
     const node = this.#entries.get(key)?.value;
     if (node === undefined) return fallback;

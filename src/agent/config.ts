@@ -5,6 +5,8 @@ import { dirname, resolve } from 'node:path';
 import type { Parsed } from '../base/errors.ts';
 import type { InternalZone, Lifetimes, UpstreamZone } from '../datapath/settings.ts';
 import { ProblemList, readDocuments } from '../policy/dialects/document.ts';
+import { DIALECTS } from '../policy/enforced.ts';
+import type { Dialect } from '../policy/enforced.ts';
 import type { PrivateRange } from '../kernel/protected.ts';
 import { DNS_KEYS, MAX_ZONES, readAnswering, readUpstreams, readZones } from './config-dns.ts';
 import type { AnsweringConfig, Upstreams } from './config-dns.ts';
@@ -16,6 +18,8 @@ import { HEALTH_SOCKET } from './health.ts';
 
 /** What both modes have. */
 interface CommonConfig extends AnsweringConfig {
+  /** Policies of other dialects are left out. */
+  readonly enforce: readonly Dialect[];
   readonly intercept: 'selected' | 'namespaces' | 'all';
   readonly lifetimes: Lifetimes;
   readonly protect: { readonly ranges: readonly PrivateRange[]; readonly cidrs: readonly string[] };
@@ -82,6 +86,7 @@ const MAIN_KEYS = [
   'clients',
   'policies',
   'dns',
+  'enforce',
   'intercept',
   'lifetimes',
   'protect',
@@ -172,6 +177,7 @@ function readCommon(fields: Fields, dns: Fields, folder: string, mode: Config['m
   const health = fields.text('health', mode === 'node' ? HEALTH_SOCKET : 'off');
   return {
     ...readAnswering(dns),
+    enforce: fields.someOf('enforce', DIALECTS),
     intercept: fields.choice('intercept', ['namespaces', 'selected', 'all']),
     lifetimes: {
       minTtlMs,

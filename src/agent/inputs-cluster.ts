@@ -8,6 +8,7 @@ import type { Logger } from '../base/log.ts';
 import type { UpstreamZone } from '../datapath/settings.ts';
 import { isIPv4Cidr, RangeMatcher } from '../kernel/protected.ts';
 import type { ProtectedRange } from '../kernel/protected.ts';
+import { enforced } from '../policy/enforced.ts';
 import { Cluster } from '../kubernetes/cluster.ts';
 import type { ClusterView } from '../kubernetes/cluster.ts';
 import type { Endpoint } from '../sys/sys.ts';
@@ -115,7 +116,7 @@ export function inputsOf(
     services: undefined,
     areDnsServersInside: true,
     podsAt: `Node ${kubernetes.nodeName}`,
-    policies: view.policies,
+    policies: enforced(view.policies, config.enforce).policies,
     dnsServers,
     zones: zonesOf(config, endpoints, named),
     guardedRanges: guarded.ranges,

@@ -3,9 +3,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Parsed } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { Pod } from '../pods/pod.ts';
-import { loadClients } from '../pods/sources/file.ts';
+import { loadClients, type Clients } from '../pods/sources/file.ts';
 import type { PolicyFile } from '../policy/dialects/read-policies.ts';
+import { enforced } from '../policy/enforced.ts';
 import { loadPolicies } from '../policy/sources/files.ts';
 import { ParsedFiles } from '../policy/sources/parsed-files.ts';
 import { watchFiles } from '../policy/sources/watch.ts';
@@ -48,7 +48,8 @@ export class FileSource implements InputSource {
   async read(): Promise<Parsed<Inputs>> {
     const [asked, files] = await Promise.all([this.#readAsked(), readFiles(this.#config, this.#parsed)]);
     if (asked.ok && files.ok) {
-      this.#last = { ...files.value, ...asked.value };
+      const { policies, problems } = enforced(files.value.policies, this.#config.enforce);
+      this.#last = { ...files.value, policies, ...asked.value, problems: [...asked.value.problems, ...problems] };
       return { ok: true, value: this.#last };
     }
     const problems = [asked, files].flatMap((each) => (each.ok ? [] : each.problems));
@@ -80,7 +81,7 @@ export class FileSource implements InputSource {
 
 /** What the files meant at the last reading: one that has changed does not cost the parsing of all. */
 class ParsedInputs {
-  readonly clients = new ParsedFiles<readonly Pod[]>();
+  readonly clients = new ParsedFiles<Clients>();
   readonly policies = new ParsedFiles<PolicyFile>();
 }
 
@@ -99,10 +100,8 @@ export async function readFiles(config: HostConfig, parsed = new ParsedInputs())
   return {
     ok: true,
     value: {
-      pods: clients.value,
+      ...clients.value,
       knowsAllPods: true,
-      nodes: [],
-      services: [],
       areDnsServersInside: false,
       podsAt: `${config.clients}:1:1`,
       policies: policies.value,

@@ -69,7 +69,7 @@ export function snapshotOf(
       program,
       ...(audited.has(id) ? { isAudited: true } : {}),
     })),
-    programs: compiled.programs.map(({ id, names }) => ({ id, names })),
+    programs: compiled.programs.map(({ id, names, unlisted }) => ({ id, names, unlisted })),
     classIds: compiled.classes.map(({ id }) => id),
     shield: shieldText({
       addresses: pods.flatMap(({ pod, program }) => (program >= 0 ? pod.addresses : [])),

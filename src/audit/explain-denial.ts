@@ -1,11 +1,9 @@
 // Why a packet did not pass, as one sentence that a person can act on. Says only what is known: what a pod saw resolve, and what that opens.
 import { assertNever } from '../base/errors.ts';
 import type { RecalledName } from '../bridge/protocol.ts';
-import type { PortClass, PortRange } from '../policy/compiled.ts';
+import type { PortClass } from '../policy/compiled.ts';
+import { portsText } from '../policy/ports.ts';
 import type { DenialReason } from './event.ts';
-
-/** Ports named in a sentence; a policy may have many more. */
-const MAX_PORTS = 8;
 
 export interface Denial {
   readonly reason: DenialReason;
@@ -58,11 +56,11 @@ function explainReason(denial: Denial, known: KnownOfDenial): string {
 
 /** The name that comes nearest to a grant explains most: one that opens this port, then one that opens others, then one that opens none. */
 function explainNames(denial: Denial, known: KnownOfDenial): string {
-  const opens = (name: RecalledName): boolean => portsOf(name, known).some((range) => covers(range, denial));
+  const opens = (name: RecalledName): boolean => classesOf(name, known).some((each) => covers(each, denial));
   const fitting = known.names.find(opens);
   if (fitting !== undefined) return explainTiming(fitting, known.nowWallMs);
   const granting = known.names.find(({ classes }) => classes.length > 0);
-  if (granting !== undefined) return `${granting.name} opens ${listPorts(portsOf(granting, known))} only`;
+  if (granting !== undefined) return `${granting.name} opens ${portsText(classesOf(granting, known))} only`;
   const [last] = known.names;
   if (last !== undefined) return `resolved as ${last.name}, which no rule allows to connect to`;
   return 'never resolved by this pod: connects by address, or resolved before namewall saw it';
@@ -81,24 +79,11 @@ function explainTranslation({ translatedFrom }: Denial, { serviceName }: KnownOf
   return `; translated by Service ${serviceName} (${translatedFrom})`;
 }
 
-function portsOf(name: RecalledName, { classes }: KnownOfDenial): ('all' | PortRange)[] {
-  return name.classes.flatMap((index): readonly ('all' | PortRange)[] => {
-    const ports = classes[index]?.ports ?? [];
-    return ports === 'all' ? ['all'] : ports;
-  });
+function classesOf(name: RecalledName, { classes }: KnownOfDenial): PortClass[] {
+  return name.classes.flatMap((index) => classes[index] ?? []);
 }
 
-function covers(range: 'all' | PortRange, { protocol, port }: Denial): boolean {
-  return range === 'all' || (range.protocol === protocol && range.first <= port && port <= range.last);
-}
-
-/** `tcp 443, udp 8000-8100`. */
-function listPorts(ranges: readonly ('all' | PortRange)[]): string {
-  const texts = ranges.map((range) => {
-    if (range === 'all') return 'everything';
-    return `${range.protocol} ${range.first}${range.last === range.first ? '' : `-${range.last}`}`;
-  });
-  const distinct = [...new Set(texts)];
-  const shown = distinct.slice(0, MAX_PORTS).join(', ');
-  return distinct.length > MAX_PORTS ? `${shown} and ${distinct.length - MAX_PORTS} more` : shown;
+function covers({ ports }: PortClass, { protocol, port }: Denial): boolean {
+  if (ports === 'all') return true;
+  return ports.some((range) => range.protocol === protocol && range.first <= port && port <= range.last);
 }

@@ -1,5 +1,5 @@
 // The policy and the pods of one moment, as the main thread posts them to the data plane. Replaced as a whole, never changed.
-import type { NameRule } from '../policy/compiled.ts';
+import type { NameRule, Otherwise } from '../policy/compiled.ts';
 
 /** Pods of a snapshot at most. A node runs 250 or so; a plain host may have more clients. */
 export const MAX_PODS = 8192;
@@ -19,6 +19,8 @@ export interface SnapshotProgram {
   readonly id: string;
   /** `rule` and `classes` of each are numbers of this snapshot: `firstRule + rule` is the audit's number (see main thread). */
   readonly names: readonly NameRule[];
+  /** What becomes of a question for a name that none of them lets be asked. Absent: it is denied. */
+  readonly unlisted?: { readonly udp: Otherwise; readonly tcp: Otherwise };
 }
 
 export interface Snapshot {

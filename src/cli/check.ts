@@ -1,14 +1,9 @@
 // `namewall check`: reads policies and clients files as the agent would, and reports every problem of all of them.
 import { parseArgs } from 'node:util';
-import type { Parsed, Problem } from '../base/errors.ts';
-import type { Pod } from '../pods/pod.ts';
-import { isClientsDocument, readClientDocuments } from '../pods/sources/file.ts';
-import { ProblemList, readDocuments } from '../policy/dialects/document.ts';
-import { readPolicyDocuments, type PolicyFile } from '../policy/dialects/read-policies.ts';
+import type { Problem } from '../base/errors.ts';
 import { withoutIgnored } from '../policy/ignored.ts';
 import { lint } from '../policy/lint.ts';
-import { collectPolicies, readTextFile } from '../policy/sources/files.ts';
-import { expandPaths } from '../policy/sources/paths.ts';
+import { readPolicyFiles } from './policy-files.ts';
 
 const HELP = `Usage: namewall check PATH…
 
@@ -41,10 +36,6 @@ interface Io {
   err(text: string): void;
 }
 
-type FileContent =
-  | { readonly kind: 'policies'; readonly read: Parsed<PolicyFile>; readonly text?: string }
-  | { readonly kind: 'clients'; readonly read: Parsed<readonly Pod[]> };
-
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   let args;
   try {
@@ -61,19 +52,13 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   if (output !== 'text' && output !== 'json') return misused(io, `-o takes text or json, not "${output}"`);
   if (args.positionals.length === 0) return misused(io, 'write at least one file, folder or glob');
 
-  const { files, problems: pathProblems } = await expandPaths(args.positionals);
-  const contents = await Promise.all(files.map(readAny));
-  const policies = collectPolicies(contents.flatMap((content) => (content.kind === 'policies' ? [content.read] : [])));
-  const clients = contents.flatMap((content) => (content.kind === 'clients' ? [content.read] : []));
-  const clientList = clients.flatMap((read) => (read.ok ? read.value : []));
-  const isWhole = clients.length > 0 && clients.every((read) => read.ok);
-  const texts = new Map(contents.flatMap((content, i) => textOf(content, files[i]!)));
-  const found = policies.ok ? lint(policies.value, isWhole ? clientList : undefined) : [];
+  const { fileCount, policies, clients, problems: refused, texts } = await readPolicyFiles(args.positionals);
+  const known = clients?.ok === true ? clients.value.pods : undefined;
+  const found = policies.ok ? lint(policies.value, known) : [];
   const { warnings, problems: misread } = policies.ok
-    ? withoutIgnored(found, texts, isWhole ? [] : ['selects-nobody'])
+    ? withoutIgnored(found, texts, known === undefined ? ['selects-nobody'] : [])
     : { warnings: [], problems: [] };
-  const refused = [policies, ...clients].flatMap((read) => (read.ok ? [] : read.problems));
-  const problems = [...pathProblems, ...refused, ...misread];
+  const problems = [...refused, ...misread];
   const exitCode = problems.length === 0 ? 0 : 1;
   if (output === 'json') {
     const all = [...problems.map(levelled('error')), ...warnings.map(levelled('warning'))];
@@ -83,9 +68,9 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   for (const problem of problems) io.err(`${formatProblem(problem)}\n`);
   for (const warning of warnings) io.err(`${formatProblem(warning, 'warning')}\n`);
 
-  const counts = [count(files.length, 'file', 'files')];
+  const counts = [count(fileCount, 'file', 'files')];
   if (policies.ok) counts.push(count(policies.value.length, 'policy', 'policies'));
-  if (clients.length > 0) counts.push(count(clientList.length, 'client', 'clients'));
+  if (clients !== undefined) counts.push(count(known?.length ?? 0, 'client', 'clients'));
   counts.push(problems.length === 0 ? 'no problems' : count(problems.length, 'problem', 'problems'));
   if (warnings.length > 0) counts.push(count(warnings.length, 'warning', 'warnings'));
   io.out(`${counts.join(', ')}\n`);
@@ -98,23 +83,6 @@ export function formatProblem({ at, code, message }: Problem, level: Level = 'er
 
 function levelled(level: Level) {
   return ({ at, code, message }: Problem) => ({ level, at, code, message });
-}
-
-async function readAny(file: string): Promise<FileContent> {
-  const text = await readTextFile(file);
-  if (!text.ok) return { kind: 'policies', read: text };
-  const problems = new ProblemList();
-  const documents = readDocuments(text.value, file, problems);
-  if (documents.some(isClientsDocument))
-    return { kind: 'clients', read: readClientDocuments(documents, file, problems) };
-  return { kind: 'policies', read: readPolicyDocuments(documents, file, problems), text: text.value };
-}
-
-/** JSON has no comments. */
-function textOf(content: FileContent, file: string): [string, string][] {
-  return content.kind === 'policies' && content.text !== undefined && !file.endsWith('.json')
-    ? [[file, content.text]]
-    : [];
 }
 
 function misused(io: Io, why: string): number {

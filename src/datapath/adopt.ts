@@ -33,7 +33,7 @@ export function adopt(plane: Plane, snapshot: Snapshot): boolean {
   // A pod that is gone but has grants that could not be removed keeps its index: nobody may inherit them.
   pods.replace(snapshot, (pod) => grants.sizeOf(pod) === 0);
   plane.lookups.share(snapshot.pods.length);
-  plane.programs = new Programs(snapshot.programs, plane.clusterZones);
+  plane.programs = new Programs(snapshot.programs, plane.clusterZones, plane.seed);
   plane.classIds = snapshot.classIds;
   plane.setNames = new Set(snapshot.classIds.flatMap((id) => [`grants4_${id}`, `grants6_${id}`]));
   plane.generation = snapshot.generation;

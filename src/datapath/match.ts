@@ -29,8 +29,9 @@ export function match(plane: Plane, slot: number): number {
   verdicts[slot] = verdict;
   const wouldDeny = !verdict.mayAsk;
   if (wouldDeny) {
-    if (pods.isAudited[pod] === 0) return MATCH.Denied;
-    verdicts[slot] = UNSELECTED; // as if no policy selected the pod
+    if (verdict.wouldDeny !== true && pods.isAudited[pod] === 0) return MATCH.Denied;
+    // As if no policy selected the pod, but for what a name opens all the same.
+    verdicts[slot] = verdict.wouldDeny === true ? verdict : UNSELECTED;
   }
   // An answer of every type would be the largest that a forged source address can ask for, and could not be judged record by record.
   if (qtype === TYPE.ANY) return MATCH.Any;

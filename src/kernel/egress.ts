@@ -150,7 +150,7 @@ function hookChains(program: Program, input: RulesetInput, hook: Hook): NamedTex
   return [...own, chainText(name, [...begin, ...rules, ...END[program.otherwise]])];
 }
 
-const END = { deny: ['jump deny'], 'would-deny': ['jump would_deny'], allow: [] };
+const END = { deny: ['jump deny'], allow: [] };
 
 interface Place {
   readonly input: RulesetInput;

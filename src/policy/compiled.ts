@@ -81,7 +81,7 @@ export interface RuleRef {
   readonly labels?: readonly string[];
 }
 
-/** What one matchName / matchPattern does in a program. */
+/** What one matchName, matchPattern or item of domainNames does in a program. */
 export interface NameRule {
   readonly match: 'name' | 'pattern' | 'domain';
   /** As the user wrote it; names.ts compiles it again on the other side of the thread boundary. */
@@ -97,7 +97,7 @@ export interface NameRule {
   readonly answerRanges?: readonly string[];
 }
 
-/** What becomes of what no rule mentions. `would-deny`: it passes and is told, since only policies that audit isolate the pod. */
+/** `would-deny`: it passes and is told, since only policies that audit would deny it. */
 export type Otherwise = 'deny' | 'would-deny' | 'allow';
 
 /** Everything that holds for one pod. Pods whose policies are equal share one program. */
@@ -110,7 +110,7 @@ export interface Program {
   /** In the order of their priority; one for dialects without tiers. */
   readonly segments: readonly Segment[];
   /** After the last segment. */
-  readonly otherwise: Otherwise;
+  readonly otherwise: 'deny' | 'allow';
   /** What becomes of a question for a name that no rule of `names` lets be asked. */
   readonly unlisted: { readonly udp: Otherwise; readonly tcp: Otherwise };
   /** Indexes into CompiledPolicy.rules: what takes the pod its open egress. Empty where it has it still. */

@@ -4,7 +4,7 @@ import type { Pod } from '../pods/pod.ts';
 import { behindNat64, difference, isWithin, parseRange, toCidrs, union, type Interval } from './cidr.ts';
 import type { Peer, ReachRule } from './policy.ts';
 import { selects } from './select.ts';
-import { podsOfService, selectsNode, selectsService, type ServicePeer, type World } from './world.ts';
+import { podsOfService, selectsNode, selectsService, type World } from './world.ts';
 
 /** What addresses depend on beside the policies. */
 export interface Surroundings extends Pick<World, 'pods' | 'knowsAllPods' | 'nodes' | 'services'> {
@@ -41,12 +41,8 @@ export function podsOf(peer: Peer, { pods, knowsAllPods, services }: Surrounding
       );
       return pods.filter((pod) => selectors.some((selector) => selects(selector, pod)));
     }
-    case 'cidr': {
-      const { rest: ranges } = readCidr(peer);
-      return pods.filter(({ addresses }) =>
-        addresses.some((each) => ranges.some((range) => isWithin(rangeOf(each), range))),
-      );
-    }
+    case 'cidr':
+      return pods.filter(({ addresses }) => addresses.some((each) => isIn(each, peer)));
     default:
       return [];
   }
@@ -64,6 +60,12 @@ export function includesHost(peer: Peer, { nodes }: Surroundings): boolean {
   if (peer.kind === 'host') return true;
   if (peer.kind !== 'nodes' || peer.isRemote === true) return false;
   return (nodes ?? []).some((node) => node.isLocal && selectsNode(peer.requirements, node));
+}
+
+/** Whether a CIDR has the address, and does not except it. */
+export function isIn(address: string, cidr: Extract<Peer, { kind: 'cidr' }>): boolean {
+  const range = rangeOf(address);
+  return readCidr(cidr).rest.some((each) => isWithin(range, each));
 }
 
 /** One CIDR as it was written, and what its exceptions leave of it. */
@@ -92,23 +94,19 @@ function rest(written: Written): readonly Interval[] {
 }
 
 function knownAddresses(peer: Peer, surroundings: Surroundings): readonly string[] {
-  switch (peer.kind) {
-    case 'pods':
-      return podsOf(peer, surroundings).flatMap(({ addresses }) => addresses);
-    case 'services':
-      return [...podsOf(peer, surroundings).flatMap(({ addresses }) => addresses), ...listedOf(peer, surroundings)];
-    case 'nodes': {
-      const meant = (surroundings.nodes ?? []).filter((node) => selectsNode(peer.requirements, node));
-      return meant.filter(({ isLocal }) => !(isLocal && peer.isRemote === true)).flatMap(({ addresses }) => addresses);
-    }
-    default:
-      return [];
-  }
+  const pods = peer.kind === 'pods' || peer.kind === 'services' ? podsOf(peer, surroundings) : [];
+  return [...pods.flatMap(({ addresses }) => addresses), ...listedAddresses(peer, surroundings)];
 }
 
-function listedOf(peer: ServicePeer, { services }: Surroundings): readonly string[] {
-  const meant = (services ?? []).filter((service) => selectsService(peer, service));
-  return meant.filter(({ selector }) => selector === undefined).flatMap(({ addresses }) => addresses);
+/** Of nodes, and of Services that list addresses instead of pods. */
+export function listedAddresses(peer: Peer, { nodes, services }: Pick<World, 'nodes' | 'services'>): readonly string[] {
+  if (peer.kind === 'nodes') {
+    const meant = (nodes ?? []).filter((node) => selectsNode(peer.requirements, node));
+    return meant.filter(({ isLocal }) => !(isLocal && peer.isRemote === true)).flatMap(({ addresses }) => addresses);
+  }
+  if (peer.kind !== 'services') return [];
+  const listed = (services ?? []).filter((service) => service.selector === undefined && selectsService(peer, service));
+  return listed.flatMap(({ addresses }) => addresses);
 }
 
 function rangeOf(cidr: string): Interval {

@@ -3,18 +3,19 @@
 import { assertNever } from '../base/errors.ts';
 import { isWithin, parseRange } from './cidr.ts';
 import type { PortProtocol } from './compiled.ts';
-import { readCidr } from './destinations.ts';
+import { listedAddresses, readCidr } from './destinations.ts';
 import type { Peer, ReachRule } from './policy.ts';
 import { takesPort } from './ports.ts';
 import { selects } from './select.ts';
-import { DNS_POD, podsOfService, selectsNode, selectsService, type World } from './world.ts';
+import { DNS_POD, podsOfService, selectsService, type World } from './world.ts';
 
 export const DNS_PORT = 53;
 
 export type DnsTransport = 'udp' | 'tcp';
 
 export function isAboutDns(rule: ReachRule, transport: DnsTransport, world: World): boolean {
-  return takesDnsPort(rule, transport) && rule.to.some((peer) => meansServers(peer, rule.verdict, world));
+  if (!takesDnsPort(rule, transport)) return false;
+  return rule.to.some((peer) => meansServers(peer, world)) || holdsServers(rule, world);
 }
 
 function takesDnsPort({ traffic, namedPorts = [] }: ReachRule, transport: DnsTransport): boolean {
@@ -26,24 +27,19 @@ function takesDnsPort({ traffic, namedPorts = [] }: ReachRule, transport: DnsTra
   );
 }
 
-function meansServers(peer: Peer, verdict: ReachRule['verdict'], world: World): boolean {
+function meansServers(peer: Peer, world: World): boolean {
   switch (peer.kind) {
     case 'any':
       return true;
     case 'host':
+    case 'cidr': // holdsServers
+    case 'nodes':
       return false;
-    case 'cidr':
-      return meansAddresses(peer, verdict, world);
     case 'pods':
       return dnsPods(world).some((pod) => selects(peer.selector, pod));
-    case 'nodes':
-      return (world.nodes ?? []).some(
-        (node) => selectsNode(peer.requirements, node) && hasServer(node.addresses, world),
-      );
     case 'services': {
       const meant = (world.services ?? []).filter((service) => selectsService(peer, service));
       const selectors = meant.flatMap((service) => podsOfService(service) ?? []);
-      if (meant.some(({ addresses }) => hasServer(addresses, world))) return true;
       return selectors.some((selector) => dnsPods(world).some((pod) => selects(selector, pod)));
     }
     default:
@@ -51,15 +47,19 @@ function meansServers(peer: Peer, verdict: ReachRule['verdict'], world: World): 
   }
 }
 
-/** One server is enough for an allow rule: all of them give our answers. A denial of some leaves the others. */
-function meansAddresses(peer: Extract<Peer, { kind: 'cidr' }>, verdict: ReachRule['verdict'], world: World): boolean {
-  if (world.dnsServers.length === 0 || (peer.isOutside === true && world.areDnsServersInside)) return false;
-  const { rest } = readCidr(peer);
-  const isMeant = (address: string): boolean => {
+/** By their addresses. One server is enough for an allow rule: all of them give our answers. A denial of some leaves the others. */
+function holdsServers({ to, verdict }: ReachRule, world: World): boolean {
+  const { dnsServers, areDnsServersInside } = world;
+  if (dnsServers.length === 0) return false;
+  const ranges = to.flatMap((peer) => {
+    if (peer.kind === 'cidr') return peer.isOutside === true && areDnsServersInside ? [] : readCidr(peer).rest;
+    return listedAddresses(peer, world).flatMap((address) => parseRange(address) ?? []);
+  });
+  const isHeld = (address: string): boolean => {
     const range = parseRange(address);
-    return range !== undefined && rest.some((each) => isWithin(range, each));
+    return range !== undefined && ranges.some((each) => isWithin(range, each));
   };
-  return verdict === 'allow' ? world.dnsServers.some(isMeant) : world.dnsServers.every(isMeant);
+  return verdict === 'allow' ? dnsServers.some(isHeld) : dnsServers.every(isHeld);
 }
 
 function dnsPods(world: World) {

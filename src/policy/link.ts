@@ -40,7 +40,7 @@ export function link(selecting: readonly LoweredRule[], tables: Tables): Program
   };
   const segments = [
     ...tierSegments(parts.admin, 'admin', { take, tables }),
-    ...(parts.isNormal ? [normalSegment(parts, take)] : []),
+    ...(parts.isNormal ? [normalSegment(parts, take), ...toldSegment(parts)] : []),
     ...tierSegments(parts.baseline, 'baseline', { take, tables }),
   ];
   const names = [...linked, ...everyName(udp.asks, tcp.asks)];
@@ -57,8 +57,10 @@ interface Parts {
   readonly isNormal: boolean;
   readonly normal: readonly LoweredItem[];
   readonly baseline: readonly LoweredItem[];
-  readonly otherwise: Otherwise;
+  readonly otherwise: Program['otherwise'];
   readonly isolatedBy: readonly number[];
+  /** What would take it, if it did not only audit; where nothing else takes it. */
+  readonly auditedBy: readonly number[];
 }
 
 function partsOf(selecting: readonly LoweredRule[]): Parts {
@@ -66,8 +68,7 @@ function partsOf(selecting: readonly LoweredRule[]): Parts {
   const isClosed = normal.some(({ rule }) => rule.isFinal === true);
   const isolating = normal.filter(({ rule }) => rule.isolates);
   const enforced = isolating.filter(({ policy }) => policy.isAudited !== true);
-  const isolated: Otherwise = isolating.length === 0 ? 'allow' : 'would-deny';
-  const otherwise = isClosed || enforced.length > 0 ? 'deny' : isolated;
+  const otherwise = isClosed || enforced.length > 0 ? 'deny' : 'allow';
   return {
     admin: itemsOf(selecting, 'admin'),
     isNormal: normal.length > 0,
@@ -75,7 +76,8 @@ function partsOf(selecting: readonly LoweredRule[]): Parts {
     // What isolates the pod decides before it.
     baseline: otherwise === 'allow' ? itemsOf(selecting, 'baseline') : [],
     otherwise,
-    isolatedBy: (enforced.length > 0 ? enforced : isolating).map(({ ref }) => ref),
+    isolatedBy: enforced.map(({ ref }) => ref),
+    auditedBy: otherwise === 'deny' ? [] : isolating.map(({ ref }) => ref),
   };
 }
 
@@ -95,6 +97,14 @@ function normalSegment({ normal }: Parts, take: Take): Segment {
     normal.flatMap((item) => (item.verdict === verdict ? item.statics : []));
   const classes = ascending(normal.flatMap(({ names }) => names.flatMap((name) => take(name, ''))));
   return { tier: 'normal', deny: statics('deny'), pass: [], classes, allow: statics('allow') };
+}
+
+/** Isolated by policies that audit: what they do not allow is told, and goes on. */
+function toldSegment({ auditedBy }: Parts): Segment[] {
+  const [rule] = auditedBy;
+  if (rule === undefined) return [];
+  const denied: StaticRule = { to: 'any', traffic: 'all', rule, isAudited: true };
+  return [{ tier: 'normal', deny: [denied], pass: [], classes: [], allow: [] }];
 }
 
 const RANKS = { deny: 0, pass: 1, allow: 2 };
@@ -130,7 +140,7 @@ interface DnsAnswer {
 }
 
 /** What the order of rules says of a packet to the DNS servers: the queries that we take never come to the kernel's rules. */
-function dnsOf({ admin, normal, baseline, otherwise }: Parts, transport: DnsTransport): DnsAnswer {
+function dnsOf({ admin, normal, baseline, otherwise, auditedBy }: Parts, transport: DnsTransport): DnsAnswer {
   const isAbout = ({ dns }: LoweredItem): boolean => dns[transport];
   let isTold = false; // a denial of a policy that audits
   const inOrder = (items: readonly LoweredItem[], isListed: boolean): DnsAnswer | undefined => {
@@ -151,7 +161,8 @@ function dnsOf({ admin, normal, baseline, otherwise }: Parts, transport: DnsTran
   if (denials.some((item) => !item.isAudited)) return answer([], false, 'deny');
   isTold ||= denials.length > 0;
   const asks = normal.flatMap((item) => (item.verdict === 'allow' && isAbout(item) ? [item.ref] : []));
-  if (asks.length > 0 || otherwise !== 'allow') return answer(asks, true, otherwise === 'allow' ? 'deny' : otherwise);
+  if (asks.length > 0 || otherwise === 'deny') return answer(asks, true, 'deny');
+  isTold ||= auditedBy.length > 0;
   return inOrder(baseline, true) ?? answer([], true, 'allow');
 }
 

@@ -1,5 +1,6 @@
 // The reference matcher: what a rule means, written to be read, on labels as strings. Slow; the oracle that names.ts and the data plane
 // are tested against. Never on the way of a packet.
+import { assertNever } from '../base/errors.ts';
 import type { CompiledPolicy, NameRule } from './compiled.ts';
 
 /** What a program lets a pod do with one name, told as a denial of a policy that audits or not. `classes` are indexes into CompiledPolicy.classes, ascending. */
@@ -30,10 +31,33 @@ export function ruleMatches(rule: Pick<NameRule, 'match' | 'text' | 'classes'>, 
 
   const wanted = rule.text.toLowerCase().replace(/\.$/, '').split('.'); // validated: ASCII only
   const asked = labels.map((label) => label.toLowerCase());
-  const isDeep = rule.match === 'pattern' && /^\*\*+$/.test(wanted[0] ?? '');
+  const isDeep = startsDeep(rule.match, wanted[0] ?? '');
   if (!isDeep) return labelsMatch(wanted, asked);
   const tail = wanted.slice(1);
   return asked.length > tail.length && labelsMatch(tail, asked.slice(asked.length - tail.length));
+}
+
+/** The labels of a name in wire form, as `decide` wants them. */
+export function nameLabels(wire: Uint8Array): string[] {
+  const labels: string[] = [];
+  for (let at = 0; (wire[at] ?? 0) > 0; at += (wire[at] ?? 0) + 1) {
+    labels.push(String.fromCharCode(...wire.subarray(at + 1, at + 1 + (wire[at] ?? 0))));
+  }
+  return labels;
+}
+
+/** Whether this first label stands for one label or more: `**` of a pattern, `*` of a domain name. */
+function startsDeep(match: NameRule['match'], first: string): boolean {
+  switch (match) {
+    case 'name':
+      return false;
+    case 'pattern':
+      return /^\*\*+$/.test(first);
+    case 'domain':
+      return first === '*';
+    default:
+      return assertNever(match);
+  }
 }
 
 function labelsMatch(wanted: readonly string[], asked: readonly string[]): boolean {

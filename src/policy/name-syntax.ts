@@ -6,10 +6,13 @@ import { domainToASCII } from 'node:url';
 export const MAX_TEXT = 255;
 const MAX_QUOTED = 300; // MAX_TEXT and the excess that the message is about
 
-/** What a byte of a name in a packet may match: nothing at all, only the bare wildcard of rules.dns, or every wildcard. */
+/**
+ * What a byte of a name in a packet may match: nothing at all, only the bare wildcard of rules.dns, or every wildcard. What the bytes of a
+ * name have in common (`&`) is what the name may match.
+ */
 export const BYTE_NEVER = 0;
 export const BYTE_ODD = 1;
-const BYTE_HOST = 2;
+export const BYTE_HOST = 3;
 export const byteClass = classifyBytes();
 
 /** [-a-zA-Z0-9_.] only. True for the empty text. */

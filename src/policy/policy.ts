@@ -50,6 +50,7 @@ export type LabelSubject =
   { readonly kind: 'label' | 'namespace-label'; readonly key: string } | { readonly kind: 'namespace' };
 
 export interface NameSelector {
+  /** A matchName, a matchPattern, or an item of domainNames. */
   readonly match: 'name' | 'pattern' | 'domain';
   /** As written; names.ts accepts it. */
   readonly text: string;

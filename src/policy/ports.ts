@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { PortClass, PortProtocol, PortRange, Traffic } from './compiled.ts';
 
 export const LAST_PORT = 65535;
+const MOST_SHOWN = 8; // ports in a sentence; a policy may have many more
 const MAX_ID = 40; // leaves room for the prefix in nft's listings; the kernel itself would take 255
 
 /** Sorted by protocol and port; overlapping and adjacent ranges become one. */
@@ -29,6 +30,18 @@ export function portClass(ports: readonly PortRange[] | 'all'): PortClass {
 export function takesPort(traffic: Traffic, protocol: PortProtocol, port: number): boolean {
   if (traffic === 'all') return true;
   return traffic.ports.some((range) => range.protocol === protocol && range.first <= port && port <= range.last);
+}
+
+/** What the classes open, for people: `tcp 443, udp 8000-8100`. */
+export function portsText(classes: readonly PortClass[]): string {
+  const texts = classes.flatMap(({ ports }) => (ports === 'all' ? ['everything'] : ports.map(rangeText)));
+  const distinct = [...new Set(texts)];
+  const shown = distinct.slice(0, MOST_SHOWN).join(', ');
+  return distinct.length > MOST_SHOWN ? `${shown} and ${distinct.length - MOST_SHOWN} more` : shown;
+}
+
+function rangeText({ protocol, first, last }: PortRange): string {
+  return `${protocol} ${first}${last === first ? '' : `-${last}`}`;
 }
 
 function classId(merged: readonly PortRange[]): string {

@@ -1,7 +1,7 @@
 // What static rules say of one packet, written to be read: for `namewall test`, for the audit, and for judging open connections again. Slow
 // beside the kernel, which has the same rules as sets; never on the way of a packet.
 import { addressInterval, isWithin, parseRange, union, type Interval } from './cidr.ts';
-import type { CompiledPolicy, Destination, PortProtocol, Segment, StaticRule, Tier, Traffic } from './compiled.ts';
+import type { CompiledPolicy, Destination, PortProtocol, StaticRule, Tier, Traffic } from './compiled.ts';
 import { takesPort } from './ports.ts';
 
 /** The beginning of a connection, or a packet of a protocol that has none. */
@@ -55,7 +55,7 @@ export function judgePacket(
       continue;
     }
     if (isGranted(segment.classes)) return { verdict: 'allow', rule: -1, told };
-    const allowed = allowRuleOf(policy, segment, packet, isNeverGranted);
+    const allowed = segment.allow.find((each) => opensTo(policy, each, packet, isNeverGranted));
     if (allowed !== undefined) return { verdict: 'allow', rule: allowed.rule, told };
   }
   return { verdict: 'none', rule: -1, told };
@@ -72,28 +72,26 @@ export function staticVerdict(
 }
 
 /** Whether a deny or a pass rule takes the packet: one of a range is about the node's own address in it, too. */
-function means(policy: CompiledPolicy, { to, traffic }: StaticRule, packet: StaticPacket): boolean {
+export function means(policy: CompiledPolicy, { to, traffic }: StaticRule, packet: StaticPacket): boolean {
   if (!takes(traffic, packet)) return false;
   if (to === 'any') return true;
   return to === 'host' ? packet.isHost : includes(policy.destinations[to], packet.address);
 }
 
-/** The first allow rule that takes the packet: the node itself is opened by `host` and `any` alone, never by its address. */
-function allowRuleOf(
+/** Whether an allow rule opens it: the node itself is opened by `host` and `any` alone, never by its address. */
+export function opensTo(
   policy: CompiledPolicy,
-  { allow }: Segment,
+  { to, traffic }: StaticRule,
   packet: StaticPacket,
   isNeverGranted: IsNeverGranted,
-): StaticRule | undefined {
-  return allow.find(({ to, traffic }) => {
-    if (!takes(traffic, packet)) return false;
-    if (to === 'any') return !isNeverGranted(packet.address);
-    if (to === 'host') return packet.isHost;
-    return !packet.isHost && includes(policy.destinations[to], packet.address);
-  });
+): boolean {
+  if (!takes(traffic, packet)) return false;
+  if (to === 'any') return !isNeverGranted(packet.address);
+  if (to === 'host') return packet.isHost;
+  return !packet.isHost && includes(policy.destinations[to], packet.address);
 }
 
-function takes(traffic: Traffic, { protocol, port }: StaticPacket): boolean {
+export function takes(traffic: Traffic, { protocol, port }: Pick<StaticPacket, 'protocol' | 'port'>): boolean {
   if (traffic === 'all') return true;
   switch (protocol) {
     case 'tcp':

@@ -1,8 +1,11 @@
 // Rules that no lookup changes, of one policy's rule → what the kernel gets: static rules and the destinations that they name.
-import { addressesOf, includesHost, mayMissOne, podsOf, type Surroundings } from './destinations.ts';
+import { addressesOf, includesHost, isIn, mayMissOne, podsOf, type Surroundings } from './destinations.ts';
 import type { Destination, PortRange, StaticRule, Traffic } from './compiled.ts';
-import type { NamedPort, ReachRule } from './policy.ts';
+import type { Pod } from '../pods/pod.ts';
+import type { NamedPort, Peer, ReachRule } from './policy.ts';
 import type { Slots } from './slots.ts';
+
+type NamedContainerPorts = NonNullable<Pod['ports']>;
 
 /** Of one rule: what stays while only addresses change. */
 export interface LoweredReach {
@@ -78,6 +81,17 @@ function missesOne({ to, verdict, namedPorts = [] }: ReachRule, surroundings: Su
   return to.some((peer) => mayMissOne(peer, surroundings)) || (namedPorts.length > 0 && !surroundings.knowsAllPods);
 }
 
+/** The pods that a peer means, with those of their addresses that it means. */
+function portsOf(
+  peer: Peer,
+  surroundings: Surroundings,
+): { addresses: readonly string[]; ports: NamedContainerPorts }[] {
+  return podsOf(peer, surroundings).map(({ addresses, ports = [] }) => ({
+    addresses: peer.kind === 'cidr' ? addresses.filter((each) => isIn(each, peer)) : addresses,
+    ports,
+  }));
+}
+
 /** For each number that one of the names stands for, the addresses of the pods that call it so. */
 function resolved(
   { to }: ReachRule,
@@ -86,8 +100,7 @@ function resolved(
 ): { range: PortRange; addresses: string[] }[] {
   if (namedPorts.length === 0) return [];
   const found = new Map<string, { range: PortRange; addresses: Set<string> }>();
-  const pods = new Set(to.flatMap((peer) => podsOf(peer, surroundings)));
-  for (const { addresses, ports = [] } of pods) {
+  for (const { addresses, ports } of to.flatMap((peer) => portsOf(peer, surroundings))) {
     for (const { name, port, protocol } of ports) {
       if (!namedPorts.some((wanted) => wanted.name === name && wanted.protocols.includes(protocol))) continue;
       const key = `${protocol}${port}`;

@@ -39,14 +39,49 @@ kind: CiliumCIDRGroup
 metadata: {name: partners, labels: {role: partner}}
 spec: {externalCIDRs: [192.0.2.0/24]}
 `;
+const ordered = `apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: p, annotations: {namewall.io/mode: audit}}
+spec:
+  tier: Admin
+  priority: 10
+  subject: {pods: {namespaceSelector: {}, podSelector: {matchExpressions: [{key: app, operator: In, values: [a]}]}}}
+  ingress: [{action: Deny, from: [{namespaces: {}}]}]
+  egress:
+    - {name: n, action: Accept, to: [{domainNames: [a.org, "*.b.org."]}], protocols: [{tcp: {destinationPort: {number: 443}}}]}
+    - {action: Pass, to: [{namespaces: {matchLabels: {a: b}}}], protocols: [{destinationNamedPort: web}]}
+    - {action: Deny, to: [{networks: ["::/0"]}, {nodes: {}}], protocols: [{udp: {destinationPort: {range: {start: 1, end: 9}}}}]}
+`;
+const goodNetworkPolicy = `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p, namespace: shop, annotations: {namewall.io/mode: audit}}
+spec:
+  podSelector: {matchExpressions: [{key: tier, operator: NotIn, values: [a]}]}
+  policyTypes: [Ingress, Egress]
+  ingress: [{}]
+  egress:
+    - to: [{namespaceSelector: {matchLabels: {team: a}}, podSelector: {}}, {ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.0/28]}}]
+      ports: [{port: 80, endPort: 90}, {port: dns-tcp}, {protocol: SCTP}]
+`;
+const goodClients = `clients:
+  - {namespace: shop, name: w, labels: {app: web}, addresses: [10.0.0.1], ports: [{name: http, port: 80}]}
+namespaces: [{name: shop, labels: {team: a}}]
+nodes: [{name: n, labels: {a: b}, addresses: [192.0.2.1], local: true}]
+services: [{name: s, selector: {app: web}}, {namespace: shop, name: t, labels: {a: b}, addresses: [192.0.2.9]}]
+`;
 const webPod = { uid: 'u', namespace: 'shop', name: 'w', labels: { app: 'web', tier: 'a' }, addresses: ['192.0.2.1'] };
 
 test('the text that is edited below is good', () => expect(readPolicies(good, 'f')).toMatchObject({ ok: true }));
 
-test('no text throws, and what is refused says where', () => {
-  const edits = fc.array(fc.tuple(fc.nat(good.length), fc.nat(8), fc.string({ maxLength: 6 })), { maxLength: 4 });
+test.each([
+  ['a policy', good],
+  ['a NetworkPolicy', goodNetworkPolicy],
+  ['a ClusterNetworkPolicy', ordered],
+  ['a clients file', goodClients],
+])('no text throws, and what is refused says where: %s', (_what, whole) => {
+  const edits = fc.array(fc.tuple(fc.nat(whole.length), fc.nat(8), fc.string({ maxLength: 6 })), { maxLength: 4 });
   const edited = edits.map((list) =>
-    list.reduce((text, [at, length, insert]) => text.slice(0, at) + insert + text.slice(at + length), good),
+    list.reduce((text, [at, length, insert]) => text.slice(0, at) + insert + text.slice(at + length), whole),
   );
   fc.assert(
     fc.property(fc.oneof(edited, fc.string({ unit: 'binary' })), (text) => {
@@ -56,7 +91,7 @@ test('no text throws, and what is refused says where', () => {
         for (const { at } of read.problems) expect(at).toMatch(/^f:[1-9][0-9]*:[1-9][0-9]*$/);
       }
     }),
-    { numRuns: 3000 },
+    { numRuns: 2000 },
   );
 });
 

@@ -35,6 +35,23 @@ test('the matcher agrees with the reference on every pattern and name', () => {
   );
 });
 
+test('of domain names too', () => {
+  const hostLabels = few('ab', 2);
+  const domains = fc
+    .tuple(fc.boolean(), fc.array(hostLabels, { minLength: 2, maxLength: 3 }), fc.boolean())
+    .map(([isWild, labels, hasFinalDot]) => `${isWild ? '*.' : ''}${labels.join('.')}${hasFinalDot ? '.' : ''}`);
+  const asked = fc.array(fc.oneof({ weight: 9, arbitrary: few('ab', 2) }, { weight: 1, arbitrary: oddLabel }), {
+    maxLength: 5,
+  });
+  fc.assert(
+    fc.property(domains, asked, (text, labels) => {
+      const rule = { match: 'domain' as const, text, classes: [0] };
+      expect(matchesName(compileNameRule(rule), wireOf(labels), 0)).toBe(ruleMatches(rule, labels));
+    }),
+    { numRuns: 20_000 },
+  );
+});
+
 test('a name that is made from the pattern matches it', () => {
   const made = fc.array(
     fc.array(fc.tuple(fc.constantFrom('a', 'b', '*'), few('ab', 3)), { minLength: 1, maxLength: 5 }),

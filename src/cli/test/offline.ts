@@ -5,9 +5,10 @@ import { ADDRESS_BYTES, parseAddress } from '../../base/ip.ts';
 import { parseNameText } from '../../dns/name.ts';
 import { NEVER_GRANTED, RangeMatcher } from '../../kernel/protected.ts';
 import type { Pod } from '../../pods/pod.ts';
+import { ownAddresses } from '../../pods/sources/file.ts';
 import { compile } from '../../policy/compile.ts';
 import type { CompiledPolicy, PortClass, StaticRule } from '../../policy/compiled.ts';
-import { decide, type NameVerdict } from '../../policy/match.ts';
+import { decide, nameLabels, type NameVerdict } from '../../policy/match.ts';
 import { takesPort } from '../../policy/ports.ts';
 import { staticVerdict } from '../../policy/static-match.ts';
 import type { AskCheck, ConnectCheck, Prober, Seen, Source } from './case.ts';
@@ -15,20 +16,27 @@ import { findClient } from './clients.ts';
 import type { Setting } from './setting.ts';
 
 const NOT_SELECTED = -1;
+const OPEN = 'no rule mentions it, and no policy that is enforced isolates the client';
 
-export type PolicySetting = Pick<Setting, 'clients' | 'policies' | 'protectedRanges' | 'dnsServers'>;
+export type PolicySetting = Pick<
+  Setting,
+  'clients' | 'nodes' | 'services' | 'policies' | 'protectedRanges' | 'dnsServers'
+>;
 
 export class PolicyProber implements Prober {
   readonly #clients: readonly Pod[];
+  /** This node itself has them. */
+  readonly #ownAddresses: ReadonlySet<string>;
   readonly #compiled: CompiledPolicy;
   readonly #neverGranted: RangeMatcher;
 
-  constructor({ clients, policies, protectedRanges: ranges, dnsServers }: PolicySetting) {
+  constructor({ clients, nodes, services, policies, protectedRanges: ranges, dnsServers }: PolicySetting) {
     this.#clients = clients;
+    this.#ownAddresses = ownAddresses({ nodes });
     this.#compiled = compile(policies, clients, {
       knowsAllPods: true,
-      nodes: [],
-      services: [],
+      nodes,
+      services,
       dnsServers,
       protectedRanges: ranges.map(({ cidr }) => cidr),
     });
@@ -98,16 +106,20 @@ export class PolicyProber implements Prober {
       if (isGranted) return seen('allowed', 'a rule opens that port to what it resolves to');
       if (mayAskUdp && segment.allow.some(isForAll)) return seen('allowed', 'a rule allows that port everywhere');
     }
+    if (mayAskUdp && this.#isOpen(program)) return seen('allowed', OPEN);
     return seen('blocked', mayAskUdp ? 'it may be asked, but no rule opens that port' : 'no rule names it');
   }
 
   #connectToAddresses(program: number, addresses: readonly string[], { protocol, port }: ConnectCheck): Seen {
     const verdicts = addresses.map((text) => {
       const address = parseAddress(text) ?? new Uint8Array(ADDRESS_BYTES); // canonical: it was parsed before
-      const packet = { address, protocol, port, isHost: false };
+      const packet = { address, protocol, port, isHost: this.#ownAddresses.has(text) };
       return staticVerdict(this.#compiled, program, packet, (each) => this.#neverGranted.includes(each, 0));
     });
-    const decisive = verdicts.find(({ verdict }) => verdict === 'allow') ?? verdicts.find(({ rule }) => rule >= 0);
+    const isOpen = this.#isOpen(program) && verdicts.some(({ verdict }) => verdict === 'none');
+    const allowing = verdicts.find(({ verdict }) => verdict === 'allow');
+    if (allowing === undefined && isOpen) return seen('allowed', OPEN);
+    const decisive = allowing ?? verdicts.find(({ rule }) => rule >= 0);
     if (decisive === undefined) {
       return seen('blocked', 'no rule allows that address and port; what a name grants is not looked at');
     }
@@ -116,9 +128,14 @@ export class PolicyProber implements Prober {
     return decisive.verdict === 'allow' ? seen('allowed', `by ${by}`) : seen('blocked', `by ${by}`);
   }
 
+  /** What no rule mentions passes, told or not. */
+  #isOpen(program: number): boolean {
+    return this.#compiled.programs[program]?.otherwise !== 'deny';
+  }
+
   #decide(program: number, name: string): NameVerdict {
     const wire = parseNameText(name) ?? new Uint8Array(1); // it was parsed before
-    return decide(this.#compiled, program, labelsOf(wire));
+    return decide(this.#compiled, program, nameLabels(wire));
   }
 }
 
@@ -129,13 +146,4 @@ function seen(actual: string, detail: string): Seen {
 function opens(portClass: PortClass | undefined, protocol: 'tcp' | 'udp', port: number): boolean {
   if (portClass === undefined) return false;
   return portClass.ports === 'all' || takesPort({ ports: portClass.ports, icmp: [] }, protocol, port);
-}
-
-/** As decide() wants them: one character a byte. */
-function labelsOf(wire: Uint8Array): string[] {
-  const labels: string[] = [];
-  for (let at = 0; (wire[at] ?? 0) > 0; at += (wire[at] ?? 0) + 1) {
-    labels.push(String.fromCharCode(...wire.subarray(at + 1, at + 1 + (wire[at] ?? 0))));
-  }
-  return labels;
 }

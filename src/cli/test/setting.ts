@@ -2,7 +2,7 @@
 import { readConfig } from '../../agent/config.ts';
 import type { Parsed } from '../../base/errors.ts';
 import { extraRanges, protectedRanges, type ProtectedRange } from '../../kernel/protected.ts';
-import type { Pod } from '../../pods/pod.ts';
+import type { Node, Pod, Service } from '../../pods/pod.ts';
 import { loadClients } from '../../pods/sources/file.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { loadPolicies } from '../../policy/sources/files.ts';
@@ -10,6 +10,8 @@ import type { TestOptions } from './command-line.ts';
 
 export interface Setting {
   readonly clients: readonly Pod[];
+  readonly nodes: readonly Node[];
+  readonly services: readonly Service[];
   /** Read only where they are what is asked. */
   readonly policies: readonly Policy[];
   /** Never granted. */
@@ -31,7 +33,9 @@ export async function readSetting(options: TestOptions): Promise<Parsed<Setting>
   return {
     ok: true,
     value: {
-      clients: clients.value,
+      clients: clients.value.pods,
+      nodes: clients.value.nodes,
+      services: clients.value.services,
       policies: policies.value,
       protectedRanges: protectedRanges(extraRanges(protect)),
       dnsServers,

@@ -1,17 +1,19 @@
 // cilium.io/v2 CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy, egress side: a document → a Policy. The fields and their
 // meaning are described in policies/README.md.
 import type { Policy, PolicyRule } from '../policy.ts';
-import { readAnnotations } from './cilium/annotations.ts';
+import { readAnswerRanges } from './answer-ranges.ts';
 import type { CidrGroups } from './cilium/cidr-groups.ts';
-import { readDocumentHead } from './cilium/metadata.ts';
 import { readRule } from './cilium/rule.ts';
 import type { Scope } from './cilium/scope.ts';
 import type { MapNode } from './document.ts';
 import type { FieldReader } from './fields.ts';
+import { ALLOW_ANSWER_RANGES, readMetadata } from './metadata.ts';
 
 export const CILIUM_API_VERSION = 'cilium.io/v2';
 const CLUSTERWIDE = 'CiliumClusterwideNetworkPolicy';
 export const CILIUM_KINDS: readonly string[] = ['CiliumNetworkPolicy', CLUSTERWIDE];
+
+const FIELDS = { known: ['apiVersion', 'kind', 'metadata', 'spec', 'specs', 'status'] };
 
 /** `groups`: what toCIDRSet may name; left out, it may name none. */
 export function readCiliumPolicy(
@@ -20,19 +22,21 @@ export function readCiliumPolicy(
   reader: FieldReader,
   groups?: CidrGroups,
 ): Policy | undefined {
-  const isNamespaced = kind !== CLUSTERWIDE;
-  const head = readDocumentHead(document, { kind, noun: 'policy', isNamespaced, fields: ['spec', 'specs'] }, reader);
-  const { answerRanges, isAudited } = readAnnotations(head?.annotations, reader);
-  const namespace = isNamespaced ? (head?.namespace ?? 'default') : undefined;
+  const isClusterwide = kind === CLUSTERWIDE;
+  reader.map(document, { what: `a ${kind}`, ...FIELDS });
+  const metadata = readMetadata(document, { kind, isClusterwide, annotations: [ALLOW_ANSWER_RANGES] }, reader);
+  const written = metadata?.annotations.get(ALLOW_ANSWER_RANGES);
+  const answerRanges = written && readAnswerRanges(written.text, written.place, reader);
+  const namespace = isClusterwide ? undefined : (metadata?.namespace ?? 'default');
   const rules = readSpecs(document, { namespace, groups }, reader);
   const notes = reader.takeNotes();
-  if (head?.name === undefined) return undefined;
+  if (metadata?.name === undefined) return undefined;
   return {
     kind,
-    namespace: namespace ?? '',
-    name: head.name,
+    namespace: metadata.namespace,
+    name: metadata.name,
     at: document.place.at,
-    ...(isAudited ? { isAudited } : {}),
+    ...(metadata.isAudited ? { isAudited: true } : {}),
     rules: answerRanges === undefined ? rules : rules.map((rule) => opening(rule, answerRanges)),
     ...(notes.length === 0 ? {} : { notes }),
   };

@@ -14,7 +14,7 @@ export interface FieldTable {
 
 const FAR = 3; // more edits than this and the suggestion is a riddle, not a help
 
-/** What is known of the pods that a policy may select. `own-labels`: a policy that asks for more would select nobody, and is refused. */
+/** Which pods are known: `own-labels`, of a clients file, all that there are; `own-and-namespace-labels`, of the API server, those of a node. */
 type PodKnowledge = 'own-labels' | 'own-and-namespace-labels';
 
 export class FieldReader {

@@ -1,17 +1,20 @@
 // The text of one file → its policies, whatever their dialect: looks at apiVersion and kind, and leaves the rest to the dialect.
 import type { Parsed } from '../../base/errors.ts';
 import type { Policy } from '../policy.ts';
-import {
-  CIDR_GROUP_KIND,
-  CIDR_GROUP_VERSIONS,
-  CidrGroups,
-  collectGroups,
-  readCidrGroup,
-  type CidrGroup,
-} from './cilium/cidr-groups.ts';
+import { CIDR_GROUP_KIND, CidrGroups, collectGroups, readCidrGroup, type CidrGroup } from './cilium/cidr-groups.ts';
 import { CILIUM_API_VERSION, CILIUM_KINDS, readCiliumPolicy } from './cilium.ts';
+import {
+  CLUSTER_POLICY_API_VERSION,
+  CLUSTER_POLICY_KIND,
+  readClusterNetworkPolicy,
+  replacementOf,
+} from './cluster-network-policy.ts';
 import { ProblemList, readDocuments, type MapNode, type Node } from './document.ts';
 import { FieldReader, nearest } from './fields.ts';
+import { NETWORK_POLICY_API_VERSION, NETWORK_POLICY_KIND, readNetworkPolicy } from './network-policy.ts';
+
+/** A policy that names groups of CIDRs, which may stand in another file: it is read again when all of them are there. */
+type WaitingPolicy = (groups: CidrGroups) => Parsed<Policy>;
 
 /** What the documents of one file say. */
 export interface PolicyFile {
@@ -19,8 +22,29 @@ export interface PolicyFile {
   readonly groups: readonly CidrGroup[];
 }
 
-/** A policy that names groups of CIDRs, which may stand in another file: it is read again when all of them are there. */
-type WaitingPolicy = (groups: CidrGroups) => Parsed<Policy>;
+interface Dialect {
+  readonly apiVersion: string;
+  /** Read as well. */
+  readonly olderVersion?: string;
+  /** Undefined: refused, and why is in the reader's problems. */
+  readonly read: (
+    document: MapNode,
+    kind: string,
+    reader: FieldReader,
+  ) => Policy | WaitingPolicy | CidrGroup | undefined;
+}
+
+const CIDR_GROUP: Dialect = {
+  apiVersion: CILIUM_API_VERSION,
+  olderVersion: 'cilium.io/v2alpha1',
+  read: (document, _kind, reader) => readCidrGroup(document, reader),
+};
+const KINDS: ReadonlyMap<string, Dialect> = new Map<string, Dialect>([
+  ...CILIUM_KINDS.map((kind): [string, Dialect] => [kind, { apiVersion: CILIUM_API_VERSION, read: readCilium }]),
+  [CIDR_GROUP_KIND, CIDR_GROUP],
+  [NETWORK_POLICY_KIND, { apiVersion: NETWORK_POLICY_API_VERSION, read: readNetworkPolicy }],
+  [CLUSTER_POLICY_KIND, { apiVersion: CLUSTER_POLICY_API_VERSION, read: readClusterNetworkPolicy }],
+]);
 
 /** A file alone: what its policies refer to must be in it. `file` is only used in messages. */
 export function readPolicies(text: string, file: string): Parsed<readonly Policy[]> {
@@ -79,22 +103,32 @@ function readDocument(document: Node, reader: FieldReader): Policy | WaitingPoli
   const apiVersion = readHead(document, 'apiVersion', `apiVersion: ${CILIUM_API_VERSION}`, reader);
   const kind = readHead(document, 'kind', 'kind: CiliumNetworkPolicy', reader);
   if (apiVersion === undefined || kind === undefined) return undefined;
-  const kinds = [...CILIUM_KINDS, CIDR_GROUP_KIND];
-  if (!kinds.includes(kind.text)) {
-    const near = nearest(kind.text, kinds);
-    const hint = near === undefined ? `write one of ${kinds.join(', ')}` : `did you mean "${near}"?`;
+  const replacement = replacementOf(kind.text);
+  if (replacement !== undefined) {
+    return reader.fail(
+      kind.node.place,
+      'unknown-kind',
+      `Cannot read a document of kind "${kind.text}": ${replacement}`,
+    );
+  }
+  const dialect = KINDS.get(kind.text);
+  if (dialect === undefined) {
+    const near = nearest(kind.text, [...KINDS.keys()]);
+    const hint = near === undefined ? `write one of ${[...KINDS.keys()].join(', ')}` : `did you mean "${near}"?`;
     const message = `Cannot read a document of kind ${JSON.stringify(kind.text)}: not supported yet; ${hint}`;
     return reader.fail(kind.node.place, 'unknown-kind', message);
   }
-  const versions = kind.text === CIDR_GROUP_KIND ? CIDR_GROUP_VERSIONS : [CILIUM_API_VERSION];
-  if (!versions.includes(apiVersion.text)) {
-    const message = `Cannot read a ${kind.text} of apiVersion ${JSON.stringify(apiVersion.text)}: write "${CILIUM_API_VERSION}"`;
+  if (apiVersion.text !== dialect.apiVersion && apiVersion.text !== dialect.olderVersion) {
+    const message = `Cannot read a ${kind.text} of apiVersion ${JSON.stringify(apiVersion.text)}: write "${dialect.apiVersion}"`;
     return reader.fail(apiVersion.node.place, 'unknown-kind', message);
   }
-  if (kind.text === CIDR_GROUP_KIND) return readCidrGroup(document, reader);
+  return dialect.read(document, kind.text, reader);
+}
+
+function readCilium(document: MapNode, kind: string, reader: FieldReader): Policy | WaitingPolicy | undefined {
   const groups = new CidrGroups();
-  const policy = readCiliumPolicy(document, kind.text, reader, groups);
-  return groups.isAsked ? waiting(document, kind.text) : policy;
+  const policy = readCiliumPolicy(document, kind, reader, groups);
+  return groups.isAsked ? waiting(document, kind) : policy;
 }
 
 function waiting(document: MapNode, kind: string): WaitingPolicy {

@@ -57,6 +57,7 @@ test('the smallest configuration: three keys, and a default for every other', ()
     newNamesPerSecond: 1_000,
     hints: 'grant',
     maxAddresses: 256,
+    enforce: ['cilium', 'networkPolicy', 'clusterNetworkPolicy'],
     intercept: 'namespaces',
     lifetimes: { minTtlMs: 5_000, maxTtlMs: 3_600_000, graceMs: 60_000 },
     protect: { ranges: [], cidrs: [] },
@@ -89,6 +90,7 @@ dns:
   newNamesPerSecond: 50
   hints: strip
   maxAddresses: 100
+enforce: [cilium, clusterNetworkPolicy]
 intercept: all
 lifetimes: {minTtl: 500ms, maxTtl: 10m, grace: 2, maxConnection: 12h}
 onRevoke: finish
@@ -126,6 +128,7 @@ mode: host
     newNamesPerSecond: 50,
     hints: 'strip',
     maxAddresses: 100,
+    enforce: ['cilium', 'clusterNetworkPolicy'],
     intercept: 'all',
     lifetimes: { minTtlMs: 500, maxTtlMs: 600_000, graceMs: 2_000 },
     protect: { ranges: ['rfc1918', 'cgnat'], cidrs: ['192.0.2.0/24', '2001:db8::/32'] },
@@ -225,6 +228,12 @@ test.each([
     '6:12 bad-value intercept is a list: it must be one of namespaces, selected, all',
   ],
   ['intercept: nothing', 'intercept:', '6:11 bad-value intercept is null: it must be one of namespaces, selected, all'],
+  [
+    'enforce: another word',
+    'enforce: [cilium, calico]',
+    '6:19 bad-value enforce: "calico" is none of cilium, networkPolicy, clusterNetworkPolicy',
+  ],
+  ['enforce: nothing', 'enforce: []', '6:10 bad-value enforce is a list: it must not be empty'],
   ['mode: another word', 'mode: cluster', '6:7 bad-value mode is "cluster": it must be one of host, node'],
   [
     'kubernetes in mode host',

@@ -31,6 +31,7 @@ const CONFIG: NodeConfig = {
   newNamesPerSecond: 2_000,
   hints: 'grant',
   maxAddresses: 256,
+  enforce: ['cilium', 'networkPolicy', 'clusterNetworkPolicy'],
   intercept: 'namespaces',
   lifetimes: { minTtlMs: 5_000, maxTtlMs: 3_600_000, graceMs: 60_000 },
   protect: { ranges: [], cidrs: [] },

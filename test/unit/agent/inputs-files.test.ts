@@ -62,6 +62,24 @@ test('clients and policies are those of the files; servers and upstreams those o
   });
 });
 
+test('nodes and Services are those that the clients file lists', async () => {
+  write(
+    'clients.yaml',
+    `clients: []
+nodes: [{name: n1, addresses: [192.0.2.1], local: true}]
+services: [{namespace: shop, name: db, selector: {app: db}}]
+`,
+  );
+  expect(await readFiles(config)).toMatchObject({
+    ok: true,
+    value: {
+      pods: [],
+      nodes: [{ name: 'n1', addresses: ['192.0.2.1'], isLocal: true }],
+      services: [{ namespace: 'shop', name: 'db', selector: { app: 'db' } }],
+    },
+  });
+});
+
 test.each([
   ['clients', 'clients.yaml', 'clients: [{name: cart, addresses: [x]}]\n', 'clients.yaml:1:36'],
   ['clients, half written', 'clients.yaml', '', 'clients.yaml:1:1'],

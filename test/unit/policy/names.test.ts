@@ -181,3 +181,14 @@ test('a validated rule is compiled for its place: names that open addresses have
   expect(compileNameRule({ match: 'pattern', text: '*', classes: [] }).kind).toBe('every');
   expect(() => compileNameRule({ match: 'name', text: '*', classes: [] })).toThrow('validated');
 });
+
+test('a star in front is one label of a pattern and one or more of a domain name', () => {
+  const name = wireOf('b.a.example.org');
+  for (const [match, expected] of [
+    ['pattern', false],
+    ['domain', true],
+  ] as const) {
+    expect(matchesName(compileNameRule({ match, text: '*.example.org', classes: [0] }), name, 0)).toBe(expected);
+  }
+  expect(() => compileNameRule({ match: 'domain', text: '*', classes: [] })).toThrow('validated');
+});

@@ -4,13 +4,13 @@ import type { Parsed, Problem } from '../../../base/errors.ts';
 import { selects } from '../../select.ts';
 import type { MapNode, Node, Place } from '../document.ts';
 import type { FieldReader } from '../fields.ts';
+import { readMetadata } from '../metadata.ts';
 import { readCidr } from './cidrs.ts';
 import { plainLabels, readLabelSelector } from './label-selectors.ts';
-import { readDocumentHead } from './metadata.ts';
 
 export const CIDR_GROUP_KIND = 'CiliumCIDRGroup';
-export const CIDR_GROUP_VERSIONS: readonly string[] = ['cilium.io/v2', 'cilium.io/v2alpha1'];
 
+const FIELDS = { what: `a ${CIDR_GROUP_KIND}`, known: ['apiVersion', 'kind', 'metadata', 'spec', 'status'] };
 const SPEC_FIELDS = { what: 'the spec of a CiliumCIDRGroup', known: ['externalCIDRs'] };
 const EMPTY = 'rules that name the group would open or deny nothing; list at least one, or remove the group';
 const readGroupLabel = plainLabels('groups', ['cidrgroup:']);
@@ -23,17 +23,15 @@ export interface CidrGroup {
 }
 
 export function readCidrGroup(document: MapNode, reader: FieldReader): CidrGroup | undefined {
-  const head = readDocumentHead(
-    document,
-    { kind: CIDR_GROUP_KIND, noun: 'group', isNamespaced: false, fields: ['spec'] },
-    reader,
-  );
+  reader.map(document, FIELDS);
+  const metadata = readMetadata(document, { kind: CIDR_GROUP_KIND, noun: 'group', isClusterwide: true }, reader);
   const entry = reader.required(document, 'spec', 'the group', 'spec: {externalCIDRs: [192.0.2.0/24]}');
   const spec = entry && reader.map(entry.value, SPEC_FIELDS);
   const list = spec && reader.required(spec, 'externalCIDRs', SPEC_FIELDS.what, 'externalCIDRs: [192.0.2.0/24]');
   const items = list && reader.fullList(list.value, 'externalCIDRs', EMPTY);
   const cidrs = (items ?? []).flatMap((item) => readCidr(item, 'externalCIDRs', reader)?.text ?? []);
-  return head?.name === undefined ? undefined : { name: head.name, labels: head.labels, cidrs, at: document.place.at };
+  if (metadata?.name === undefined) return undefined;
+  return { name: metadata.name, labels: metadata.labels, cidrs, at: document.place.at };
 }
 
 /** The groups of a set of files, or that they are not all read yet. */

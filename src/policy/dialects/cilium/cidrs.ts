@@ -88,7 +88,7 @@ export function readCidr(node: Node, field: string, reader: FieldReader): Cidr |
   const range = parseRange(text);
   if (range === undefined) {
     const example = 'write ADDRESS/LENGTH, as in "192.0.2.0/24" or "2001:db8::/32"';
-    return reader.fail(node.place, 'bad-cidr', `unable to parse CIDR ${quote(text)}; ${example}`);
+    return reader.fail(node.place, 'bad-cidr', `Cannot use ${quote(text)} as a CIDR: ${example}`);
   }
   if (!text.includes('/')) {
     const one = `${text}/${range.family === 4 ? 32 : 128}`;

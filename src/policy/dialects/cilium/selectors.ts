@@ -65,7 +65,7 @@ function readSubject(written: string, place: Place, reader: FieldReader): LabelS
     return reader.fail(place, 'bad-selector', message);
   }
   if (NAMESPACE_KEYS.includes(key)) return { kind: 'namespace' };
-  if (key.startsWith(NAMESPACE_LABEL) && reader.podKnowledge === 'own-and-namespace-labels') {
+  if (key.startsWith(NAMESPACE_LABEL)) {
     return labelSubject('namespace-label', key.slice(NAMESPACE_LABEL.length), place, reader);
   }
   if (key.startsWith('io.cilium.') || key.startsWith('io.kubernetes.')) {

@@ -8,7 +8,9 @@ import { readPolicies } from '../../../../src/policy/dialects/read-policies.ts';
 const CLIENTS = `
 clients:
   - {namespace: shop, name: cart, labels: {app: cart}, addresses: [10.0.1.7]}
-  - {namespace: shop, name: free, labels: {app: free}, addresses: [10.0.1.8]}
+  - {namespace: shop, name: free, labels: {app: free}, addresses: [10.0.1.8], ports: [{name: http, port: 8080}]}
+namespaces: [{name: shop, labels: {team: a}}]
+nodes: [{name: n1, addresses: [192.0.2.7], local: true}, {name: n2, addresses: [192.0.2.8]}]
 `;
 const POLICY = `
 apiVersion: cilium.io/v2
@@ -29,7 +31,9 @@ function open(policy: string): PolicyProber {
   const policies = readPolicies(policy, 'policy.yaml');
   if (!clients.ok || !policies.ok) return expect.fail(JSON.stringify([clients, policies]));
   return new PolicyProber({
-    clients: clients.value,
+    clients: clients.value.pods,
+    nodes: clients.value.nodes,
+    services: clients.value.services,
     policies: policies.value,
     protectedRanges: protectedRanges(extraRanges([])),
     dnsServers: [],
@@ -100,6 +104,38 @@ test.each([
   ['destination', pod('cart'), { ...connect('-', 80), to: { kind: 'pod' as const, namespace: 'shop', name: 'none' } }],
 ])('a %s that is no client is neither allowed nor blocked', async (_why, source, check) => {
   expect(await open(POLICY).see(source, check)).toEqual({ kind: 'unknown', detail: 'no client is pod shop/none' });
+});
+
+test('what the clients file says of namespaces, ports and nodes counts', async () => {
+  const prober = open(`
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: cart, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: cart}}
+  policyTypes: [Egress]
+  egress:
+    - to: [{namespaceSelector: {matchLabels: {team: a}}}]
+      ports: [{port: http}]
+    - to: [{ipBlock: {cidr: 192.0.2.0/24}}]
+`);
+  const actual = (address: string, port: number) => prober.see(pod('cart'), connect(address, port));
+  expect(await actual('10.0.1.8', 8080)).toMatchObject({ actual: 'allowed' });
+  expect(await actual('10.0.1.8', 8081)).toMatchObject({ actual: 'blocked' });
+  expect(await actual('192.0.2.8', 443)).toMatchObject({ actual: 'allowed' });
+  expect(await actual('192.0.2.7', 443)).toMatchObject({ actual: 'blocked' }); // the node itself is no address
+});
+
+test('what policies that only audit would deny is allowed', async () => {
+  const prober = open(
+    POLICY.replace('{name: cart,', '{name: cart, annotations: {namewall.io/mode: audit},')
+      .replace('cilium.io/v2', 'networking.k8s.io/v1')
+      .replace('CiliumNetworkPolicy', 'NetworkPolicy')
+      .replace(/spec:[^]*/, 'spec: {podSelector: {matchLabels: {app: cart}}, policyTypes: [Egress]}'),
+  );
+  expect(await prober.see(pod('cart'), connect('192.0.2.1', 443))).toMatchObject({ actual: 'allowed' });
+  expect(await prober.see(pod('cart'), connect('api.example.org', 443))).toMatchObject({ actual: 'allowed' });
+  expect(await prober.see(pod('cart'), ask('api.example.org', 'answered'))).toMatchObject({ actual: 'answered' });
 });
 
 test('without the policy, what it blocked is allowed', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseNameText } from '../../../../src/dns/name.ts';
-import type { NameRule } from '../../../../src/policy/compiled.ts';
+import type { NameRule, Otherwise } from '../../../../src/policy/compiled.ts';
 import { Programs, TRANSPORT, type Verdict } from '../../../../src/datapath/state/programs.ts';
 
 const wire = (name: string): Uint8Array => parseNameText(name) ?? expect.fail(name);
@@ -10,7 +10,10 @@ function rule(text: string, changes: Partial<NameRule> = {}): NameRule {
   return { match, text, askUdp: true, askTcp: true, classes: [], rule: 0, ...changes };
 }
 
-/** The verdict of `rules` on `name`, of few and among many, with and without memory; they must agree. */
+const silent = (text: string, changes: Partial<NameRule>): NameRule =>
+  rule(text, { askUdp: false, askTcp: false, ...changes });
+
+/** The verdict of `rules` on `name`, of few and among many, with memory and without; they must agree. */
 function judge(rules: readonly NameRule[], name: string): Verdict {
   const programs = new Programs([
     { id: 'few', names: rules },
@@ -24,9 +27,9 @@ function judge(rules: readonly NameRule[], name: string): Verdict {
   return verdict;
 }
 
-/** Verdicts of programs with few rules are not remembered: these are more, and none of the others matches. */
+/** Verdicts are remembered where a name has to be tried on many rules: on these it has, and none of the others matches. */
 function many(rules: readonly NameRule[]): NameRule[] {
-  const others = Array.from({ length: 17 }, (_, i) => rule(`n${i}.example.invalid`, { classes: [9], rule: 90 + i }));
+  const others = Array.from({ length: 17 }, (_, i) => rule(`n${i}-*.*`, { classes: [9], rule: 90 + i }));
   return [...others.slice(0, 8), ...rules, ...others.slice(8)];
 }
 
@@ -84,16 +87,16 @@ test.each<[string, NameRule[], string, Verdict]>([
     DENIED,
   ],
   [
-    'a rule that does not allow UDP opens nothing either',
-    [rule('*.example.org', { askUdp: false, classes: [1] }), rule('a.example.org', { classes: [0], rule: 2 })],
+    'a rule that lets nobody ask opens what another lets be asked',
+    [silent('*.example.org', { classes: [1] }), rule('a.example.org', { rule: 2 })],
     'a.example.org',
-    { mayAsk: true, classes: [0], rule: 2 },
+    { mayAsk: true, classes: [1], rule: 0 },
   ],
   [
-    'nor does it where another rule only lets ask',
-    [rule('*.example.org', { askUdp: false, classes: [1] }), rule('a.example.org', { rule: 2 })],
+    'and nothing where nobody lets it be asked',
+    [silent('*.example.org', { classes: [1] }), rule('b.example.org', { rule: 2 })],
     'a.example.org',
-    { mayAsk: true, classes: [], rule: 2 },
+    DENIED,
   ],
   [
     'the audit names the rule that lets ask over UDP, not one for TCP only',
@@ -119,6 +122,32 @@ test.each([
     );
     expect(judged).toEqual(want);
   }
+});
+
+test.each<[string, NameRule[], Otherwise, Verdict]>([
+  ['is denied', [], 'deny', DENIED],
+  ['is answered', [], 'allow', { mayAsk: true, classes: [], rule: -1 }],
+  ['is answered, and told', [], 'would-deny', { ...DENIED, wouldDeny: true }],
+  ['opens nothing where it is denied', [silent('a.example.org', { classes: [1] })], 'deny', DENIED],
+  [
+    'opens what its rule says',
+    [silent('a.example.org', { classes: [1] })],
+    'allow',
+    { mayAsk: true, classes: [1], rule: 0 },
+  ],
+  [
+    'opens that also where it is told',
+    [silent('a.example.org', { classes: [1] })],
+    'would-deny',
+    { mayAsk: false, wouldDeny: true, classes: [1], rule: 0 },
+  ],
+])('a name that no rule lets be asked %s', (_why, names, otherwise, want) => {
+  const programs = new Programs([{ id: 'p', names, unlisted: { udp: otherwise, tcp: 'deny' } }]);
+  const asked = wire('a.example.org');
+  const judged = (transport: number) => programs.judge(0, asked, 0, asked.length, 1, transport);
+  expect(judged(TRANSPORT.Udp)).toEqual(want);
+  expect(judged(TRANSPORT.Tcp)).toEqual(DENIED);
+  expect(judged(TRANSPORT.Any)).toEqual(want);
 });
 
 test('a name is judged at its offset', () => {

@@ -9,31 +9,54 @@ test('a client with everything', () => {
     addresses: [192.0.2.7, "2001:DB8:0:0::7"]
     interface: veth0@if2
     uid: 0b1c
+    ports: [{name: https, port: 8443}, {name: dns, port: 53, protocol: UDP}]
 `;
   expect(readClients(text, 'c.yaml')).toEqual({
     ok: true,
-    value: [
-      {
-        uid: '0b1c',
-        namespace: 'shop',
-        name: 'web',
-        labels: { app: 'web', 'example.org/tier': '' },
-        addresses: ['192.0.2.7', '2001:db8::7'],
-        interface: 'veth0@if2',
-      },
-    ],
+    value: {
+      pods: [
+        {
+          uid: '0b1c',
+          namespace: 'shop',
+          name: 'web',
+          labels: { app: 'web', 'example.org/tier': '' },
+          namespaceLabels: { 'kubernetes.io/metadata.name': 'shop' },
+          addresses: ['192.0.2.7', '2001:db8::7'],
+          interface: 'veth0@if2',
+          ports: [
+            { name: 'https', port: 8443, protocol: 'tcp' },
+            { name: 'dns', port: 53, protocol: 'udp' },
+          ],
+        },
+      ],
+      nodes: [],
+      services: [],
+    },
   });
 });
 
 test('a client with the least: namespace default, uid from its name', () => {
   expect(readClients('clients: [{name: web, addresses: [192.0.2.7]}]', 'c.yaml')).toEqual({
     ok: true,
-    value: [{ uid: 'default/web', namespace: 'default', name: 'web', labels: {}, addresses: ['192.0.2.7'] }],
+    value: {
+      pods: [
+        {
+          uid: 'default/web',
+          namespace: 'default',
+          name: 'web',
+          labels: {},
+          namespaceLabels: { 'kubernetes.io/metadata.name': 'default' },
+          addresses: ['192.0.2.7'],
+        },
+      ],
+      nodes: [],
+      services: [],
+    },
   });
 });
 
 test('an empty list is no clients', () => {
-  expect(readClients('clients: []', 'c.yaml')).toEqual({ ok: true, value: [] });
+  expect(readClients('clients: []', 'c.yaml')).toEqual({ ok: true, value: { pods: [], nodes: [], services: [] } });
 });
 
 const client = (fields: string) => `clients:\n  - {name: web, addresses: [192.0.2.7], ${fields}}\n`;
@@ -166,6 +189,43 @@ test.each([
     [
       'c.yaml:2:50: bad-label: Cannot use "__proto__" as a label: at most 63 of a-z, A-Z, 0-9, "-", "_", ".", beginning and ending with a letter or digit',
     ],
+  ],
+  [
+    'a port without name and number',
+    client('ports: [{}]'),
+    [
+      'c.yaml:2:49: missing-field: Add "name" to a client\'s port: it is missing; write name: https',
+      'c.yaml:2:49: missing-field: Add "port" to a client\'s port: it is missing; write port: 8443',
+    ],
+  ],
+  [
+    'a port with a bad name',
+    client('ports: [{name: Https, port: 8443}]'),
+    [
+      'c.yaml:2:56: bad-value: Cannot use "Https" as name: a name is at most 15 of a-z, 0-9 and single "-" between them, at least one a letter',
+    ],
+  ],
+  [
+    'a port with a text as number',
+    client('ports: [{name: https, port: "8443"}]'),
+    ['c.yaml:2:69: bad-port: Cannot use "8443" as port: write a decimal number from 1 to 65535'],
+  ],
+  [
+    'a port of another protocol',
+    client('ports: [{name: https, port: 8443, protocol: ANY}]'),
+    ['c.yaml:2:85: bad-protocol: Cannot use protocol "ANY": write one of TCP, UDP, SCTP'],
+  ],
+  [
+    'a port with an unknown field',
+    client('ports: [{name: https, containerPort: 8443, port: 1}]'),
+    [
+      'c.yaml:2:63: unknown-field: Cannot use field "containerPort" in a client\'s port: it is unknown; write one of "name", "port", "protocol"',
+    ],
+  ],
+  [
+    'a name of ports twice',
+    client('ports: [{name: dns, port: 53, protocol: UDP}, {name: dns, port: 54, protocol: UDP}]'),
+    ['c.yaml:2:87: duplicate-port: Remove or change port "dns": the client has it already for UDP'],
   ],
   [
     'a number as label',

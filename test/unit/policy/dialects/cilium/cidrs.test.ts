@@ -33,7 +33,7 @@ describe('toCIDR and toCIDRSet', () => {
       '{toCIDR: [192.0.2.1]}',
       'Cannot use "192.0.2.1" as a CIDR: write "192.0.2.1/32" for it alone',
     ],
-    ['what is no CIDR', '{toCIDR: [example.org]}', 'unable to parse CIDR "example.org"; write ADDRESS/LENGTH'],
+    ['what is no CIDR', '{toCIDR: [example.org]}', 'Cannot use "example.org" as a CIDR: write ADDRESS/LENGTH'],
     ['IPv4 in IPv6', '{toCIDR: ["::ffff:192.0.2.0/120"]}', 'such packets leave as IPv4'],
     [
       'an item without range',

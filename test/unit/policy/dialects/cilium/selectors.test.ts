@@ -43,13 +43,14 @@ describe('labels of namespaces', () => {
     expect(read({ 'io.cilium.k8s.policy.cluster': 'a' }).problems).toEqual(['not-supported']);
   });
 
-  test('a file’s policy is refused: its clients have none, so it would select nobody and leave them open', () => {
+  test('where pods come from a file they are known as well', () => {
     const text = `apiVersion: cilium.io/v2
 kind: CiliumClusterwideNetworkPolicy
 metadata: {name: p}
 spec: {endpointSelector: {matchLabels: {io.cilium.k8s.namespace.labels.team: a}}, egress: [{}]}
 `;
-    expect(readPolicies(text, 'f')).toMatchObject({ ok: false, problems: [{ code: 'not-supported' }] });
+    const requirements = [{ subject: { kind: 'namespace-label', key: 'team' }, operator: 'In', values: ['a'] }];
+    expect(readPolicies(text, 'f')).toMatchObject({ ok: true, value: [{ rules: [{ selector: { requirements } }] }] });
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { read } from '../cilium-documents.ts';
+import { read } from './cilium-documents.ts';
 
 const annotated = (annotations: string, kind = 'CiliumNetworkPolicy') => `apiVersion: cilium.io/v2
 kind: ${kind}
@@ -29,7 +29,7 @@ test.each(['namewall.io/mode: enforce', 'other.example/mode: audit'])('%s change
   expect(read(annotated(annotation))[0]).not.toHaveProperty('isAudited');
 });
 
-test.each(['off', 'Audit', ''])('another mode is refused: "%s"', (mode) => {
+test.each(['off', 'none', ''])('another mode is refused: "%s"', (mode) => {
   expect(() => read(annotated(`namewall.io/mode: "${mode}"`))).toThrow(
     `Cannot use "${mode}" as namewall.io/mode: write audit or enforce`,
   );

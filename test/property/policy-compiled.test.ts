@@ -1,0 +1,99 @@
+// The compiler against the reference, on random documents and worlds.
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { parseAddress } from '../../src/base/ip.ts';
+import type { Pod } from '../../src/pods/pod.ts';
+import { compile } from '../../src/policy/compile.ts';
+import type { CompiledPolicy, NameRule, Otherwise, PortClass } from '../../src/policy/compiled.ts';
+import { readPolicies } from '../../src/policy/dialects/read-policies.ts';
+import { ruleMatches } from '../../src/policy/match.ts';
+import { judgePacket, type StaticPacket } from '../../src/policy/static-match.ts';
+import { isInSomeRange, withNat64 } from './policy-reference/addresses.ts';
+import type { PolicyDocument } from './policy-reference/documents.ts';
+import { cases } from './policy-reference/generate.ts';
+import { ask, connect, isJudged } from './policy-reference/reference.ts';
+import { labelsOf, namespaceLabels, type Destination, type Transport, type World } from './policy-reference/world.ts';
+
+function compiledOf(documents: readonly PolicyDocument[], world: World): CompiledPolicy {
+  const policies = documents.flatMap((document) => {
+    const read = readPolicies(JSON.stringify(document), 'f');
+    return read.ok ? read.value : expect.fail(JSON.stringify([read.problems, document]));
+  });
+  const { everywhere, cluster, configured } = world.protectedRanges;
+  const pods = world.pods.map((pod): Pod => {
+    const ports = (pod.ports ?? []).map((port) => ({ ...port, protocol: PROTOCOLS[port.protocol] }));
+    const uid = `${pod.namespace}/${pod.name}`;
+    return { ...pod, uid, namespaceLabels: namespaceLabels(world, pod.namespace), ports };
+  });
+  const services = world.services.map((service) => ({ ...service, addresses: service.addresses ?? [] }));
+  return compile(policies, pods, {
+    knowsAllPods: true,
+    nodes: world.nodes,
+    services,
+    dnsServers: world.dnsServers,
+    areDnsServersInside: false,
+    protectedRanges: [...everywhere, ...cluster, ...configured],
+  });
+}
+
+const PROTOCOLS = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' } as const;
+
+function compiledVerdict(compiled: CompiledPolicy, program: number, destination: Destination, world: World): Otherwise {
+  const { protocol, port, isHost } = destination;
+  const packet = { protocol, port, isHost, address: parseAddress(destination.address) ?? expect.fail() };
+  const everywhere = withNat64(world.protectedRanges.everywhere);
+  const { names = [], otherwise = 'deny' } = compiled.programs[program] ?? {};
+  const granted = names.filter((rule) => isGranted(rule, destination, world)).flatMap(({ classes }) => classes);
+  const { verdict, told } = judgePacket(compiled, program, packet, {
+    isGranted: (classes) => classes.some((k) => granted.includes(k) && covers(compiled.classes[k], packet)),
+    isNeverGranted: () => isInSomeRange(destination.address, everywhere),
+  });
+  const decided = verdict === 'none' ? otherwise : verdict;
+  return decided === 'allow' && told.length > 0 ? 'would-deny' : decided;
+}
+
+function compiledAnswer({ programs }: CompiledPolicy, program: number, name: string, transport: Transport): Otherwise {
+  const { names = [], unlisted } = programs[program] ?? {};
+  const asking = names.filter((rule) => (transport === 'udp' ? rule.askUdp : rule.askTcp));
+  return asking.some((rule) => ruleMatches(rule, labelsOf(name))) ? 'allow' : (unlisted?.[transport] ?? 'deny');
+}
+
+function isGranted(rule: NameRule, { address, isHost, names }: Destination, { protectedRanges }: World): boolean {
+  const { everywhere, cluster, configured } = protectedRanges;
+  const isOpened = isInSomeRange(address, withNat64(rule.answerRanges ?? []));
+  const closed = [...everywhere, ...cluster, ...(isOpened ? [] : configured)];
+  const isNamed = names.some((name) => ruleMatches(rule, labelsOf(name)));
+  return !isHost && isNamed && !isInSomeRange(address, withNat64(closed));
+}
+
+function covers(opened: PortClass | undefined, { protocol, port }: StaticPacket): boolean {
+  if (opened === undefined || opened.ports === 'all') return opened !== undefined;
+  return opened.ports.some((range) => range.protocol === protocol && range.first <= port && port <= range.last);
+}
+
+test('what is compiled means what the documents say', () => {
+  fc.assert(
+    fc.property(cases, ({ documents, world, destinations, queries }) => {
+      const compiled = compiledOf(documents, world);
+      world.pods.forEach((pod, i) => {
+        const program = compiled.programOfPod[i] ?? -1;
+        expect(program >= 0).toBe(isJudged(documents, world, pod));
+        if (program < 0) return;
+        for (const destination of destinations) {
+          const verdict = compiledVerdict(compiled, program, destination, world);
+          expect([verdict, pod, destination]).toEqual([connect(documents, world, pod, destination), pod, destination]);
+        }
+        for (const { name, transport } of queries) {
+          const verdict = compiledAnswer(compiled, program, name, transport);
+          expect([verdict, pod, name, transport]).toEqual([
+            ask(documents, world, pod, name, transport),
+            pod,
+            name,
+            transport,
+          ]);
+        }
+      });
+    }),
+    { numRuns: Number(process.env['CASES'] ?? 1000) },
+  );
+});
