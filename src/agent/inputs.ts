@@ -20,6 +20,8 @@ export interface Inputs {
   readonly policies: readonly Policy[];
   /** Addresses that pods ask, canonical text; empty while nobody knows them. */
   readonly dnsServers: readonly string[];
+  /** Of the namespace that the cluster's DNS is in, where somebody lists them. */
+  readonly dnsNamespaceLabels?: Readonly<Record<string, string>>;
   /** They are pods of the cluster. */
   readonly areDnsServersInside: boolean;
   readonly zones: readonly UpstreamZone[];
@@ -41,8 +43,8 @@ export interface InputSource {
 }
 
 /** Equal for inputs that need no change of rules, grants or verdicts. */
-export function fingerprintOf({ pods, nodes, services, policies, guardedRanges }: Inputs): string {
-  return JSON.stringify([pods, nodes, services, policies, guardedRanges]);
+export function fingerprintOf({ pods, nodes, services, dnsNamespaceLabels, policies, guardedRanges }: Inputs): string {
+  return JSON.stringify([pods, nodes, services, dnsNamespaceLabels, policies, guardedRanges]);
 }
 
 /** What the data plane is told once: addresses to listen on, ranges never to grant. Another one takes another start. */

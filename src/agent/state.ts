@@ -34,7 +34,8 @@ export function stateOf(
   config: Pick<Config, 'protect'>,
   compiler = new Compiler(),
 ): Parsed<State> {
-  const { pods, policies, podsAt, knowsAllPods, nodes, services, dnsServers, areDnsServersInside } = inputs;
+  const { pods, policies, podsAt, knowsAllPods, nodes, services, dnsServers, areDnsServersInside, dnsNamespaceLabels } =
+    inputs;
   if (pods.length > MAX_PODS) {
     const message = `Remove clients: ${pods.length} are listed, at most ${MAX_PODS} are served`;
     return { ok: false, problems: [{ code: 'too-many-clients', at: podsAt, message }] };
@@ -47,6 +48,7 @@ export function stateOf(
     services,
     dnsServers,
     areDnsServersInside,
+    ...(dnsNamespaceLabels === undefined ? {} : { dnsNamespaceLabels }),
     protectedRanges: protectedRanges(extraRanges(config, inputs)).map(({ cidr }) => cidr),
   });
   return { ok: true, value: { generation: 1, inputs, registry: next, compiled } };
@@ -69,7 +71,7 @@ export function snapshotOf(
       program,
       ...(audited.has(id) ? { isAudited: true } : {}),
     })),
-    programs: compiled.programs.map(({ id, names, unlisted }) => ({ id, names, unlisted })),
+    programs: compiled.programs.map(({ id, names, unlisted, isTold }) => ({ id, names, unlisted, isTold })),
     classIds: compiled.classes.map(({ id }) => id),
     shield: shieldText({
       addresses: pods.flatMap(({ pod, program }) => (program >= 0 ? pod.addresses : [])),

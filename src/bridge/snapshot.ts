@@ -21,6 +21,8 @@ export interface SnapshotProgram {
   readonly names: readonly NameRule[];
   /** What becomes of a question for a name that none of them lets be asked. Absent: it is denied. */
   readonly unlisted?: { readonly udp: Otherwise; readonly tcp: Otherwise };
+  /** What may be asked is answered and told: policies that audit would deny it. Absent: it is not. */
+  readonly isTold?: { readonly udp: boolean; readonly tcp: boolean };
 }
 
 export interface Snapshot {

@@ -83,7 +83,7 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
     return UNUSABLE;
   }
   const { clients, policies, protect, dnsServers } = setting.value;
-  const { pods, nodes, services } = clients;
+  const { pods, ...world } = clients;
   const [namespace, name] = options.pod.includes('/') ? options.pod.split('/', 2) : ['default', options.pod];
   const index = pods.findIndex((pod) => pod.namespace === namespace && pod.name === name);
   const pod = pods[index];
@@ -94,8 +94,7 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
   const ranges = protectedRanges(extraRanges(protect));
   const compiled = compile(policies, pods, {
     knowsAllPods: true,
-    nodes,
-    services,
+    ...world,
     dnsServers,
     protectedRanges: ranges.map(({ cidr }) => cidr),
   });

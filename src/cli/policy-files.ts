@@ -43,6 +43,7 @@ function joined(read: readonly Parsed<Clients>[]): Parsed<Clients> | undefined {
   return {
     ok: true,
     value: {
+      ...all.find(({ dnsNamespaceLabels }) => dnsNamespaceLabels !== undefined),
       pods: all.flatMap(({ pods }) => pods),
       nodes: all.flatMap(({ nodes }) => nodes),
       services: all.flatMap(({ services }) => services),

@@ -113,6 +113,8 @@ export interface Program {
   readonly otherwise: 'deny' | 'allow';
   /** What becomes of a question for a name that no rule of `names` lets be asked. */
   readonly unlisted: { readonly udp: Otherwise; readonly tcp: Otherwise };
+  /** Whatever may be asked is told as `would-deny`. */
+  readonly isTold: { readonly udp: boolean; readonly tcp: boolean };
   /** Indexes into CompiledPolicy.rules: what takes the pod its open egress. Empty where it has it still. */
   readonly isolatedBy: readonly number[];
 }

@@ -2,28 +2,35 @@
 // for these servers, so their packets never come to the kernel's rules; this stands for them.
 import { assertNever } from '../base/errors.ts';
 import { isWithin, parseRange } from './cidr.ts';
-import type { PortProtocol } from './compiled.ts';
 import { listedAddresses, readCidr } from './destinations.ts';
-import type { Peer, ReachRule } from './policy.ts';
+import type { Peer, PodSelector, ReachRule } from './policy.ts';
 import { takesPort } from './ports.ts';
 import { selects } from './select.ts';
 import { DNS_POD, podsOfService, selectsService, type World } from './world.ts';
 
 export const DNS_PORT = 53;
 
+const CLUSTER_DNS: PodSelector = {
+  namespace: DNS_POD.namespace,
+  requirements: [{ subject: { kind: 'label', key: 'k8s-app' }, operator: 'In', values: ['kube-dns'] }],
+};
+
 export type DnsTransport = 'udp' | 'tcp';
 
 export function isAboutDns(rule: ReachRule, transport: DnsTransport, world: World): boolean {
-  if (!takesDnsPort(rule, transport)) return false;
+  if (!takesDnsPort(rule, transport, world)) return false;
   return rule.to.some((peer) => meansServers(peer, world)) || holdsServers(rule, world);
 }
 
-function takesDnsPort({ traffic, namedPorts = [] }: ReachRule, transport: DnsTransport): boolean {
+function takesDnsPort({ traffic, namedPorts = [] }: ReachRule, transport: DnsTransport, world: World): boolean {
   if (takesPort(traffic, transport, DNS_PORT)) return true;
-  const own = (DNS_POD.ports ?? []).filter(({ protocol }) => protocol === transport);
-  return namedPorts.some(
-    ({ name, protocols }) =>
-      protocols.includes(transport satisfies PortProtocol) && own.some((port) => port.name === name),
+  const wanted = namedPorts.filter(({ protocols }) => protocols.includes(transport));
+  if (wanted.length === 0) return false;
+  const known = world.pods.filter(({ namespace, labels }) => selects(CLUSTER_DNS, { ...DNS_POD, namespace, labels }));
+  const ports = [...dnsPods(world), ...known].flatMap((pod) => pod.ports ?? []);
+  return ports.some(
+    ({ name, port, protocol }) =>
+      port === DNS_PORT && protocol === transport && wanted.some((each) => each.name === name),
   );
 }
 
@@ -64,7 +71,7 @@ function holdsServers({ to, verdict }: ReachRule, world: World): boolean {
 
 function dnsPods(world: World) {
   const known = world.pods.find(({ namespace }) => namespace === DNS_POD.namespace);
-  const labels = { ...DNS_POD.namespaceLabels, ...known?.namespaceLabels };
+  const labels = { ...world.dnsNamespaceLabels, ...known?.namespaceLabels, ...DNS_POD.namespaceLabels };
   return [
     { ...DNS_POD, namespaceLabels: labels },
     ...world.pods.filter(({ addresses }) => hasServer(addresses, world)),

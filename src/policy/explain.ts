@@ -2,7 +2,7 @@
 // that decides. For people, offline; the verdict is that of judgePacket and decide, the matchers that the agent itself uses.
 import { formatAddress } from '../base/ip.ts';
 import type { CompiledPolicy, NameRule, Otherwise, PortClass, Segment, StaticRule, Tier } from './compiled.ts';
-import { decide, ruleMatches } from './match.ts';
+import { ruleMatches } from './match.ts';
 import { means, opensTo, takes } from './static-match.ts';
 import type { IsNeverGranted, StaticPacket } from './static-match.ts';
 
@@ -178,13 +178,15 @@ function covers(
 }
 
 function askOf(policy: CompiledPolicy, program: number, labels: readonly string[]): Explanation['ask'] {
-  const { names = [], unlisted = { udp: 'deny', tcp: 'deny' } as const } = policy.programs[program] ?? {};
-  const { mayAskUdp, mayAskTcp } = decide(policy, program, labels);
+  const { names = [], unlisted, isTold } = policy.programs[program] ?? {};
   const asked = names.filter((rule) => (rule.askUdp || rule.askTcp) && ruleMatches(rule, labels));
-  const isAsked = (transport: 'askUdp' | 'askTcp'): boolean => asked.some((rule) => rule[transport]);
+  const answer = (transport: 'udp' | 'tcp', flag: 'askUdp' | 'askTcp'): Otherwise => {
+    if (!asked.some((rule) => rule[flag])) return unlisted?.[transport] ?? 'deny';
+    return isTold?.[transport] === true ? 'would-deny' : 'allow';
+  };
   return {
-    udp: mayAskUdp && isAsked('askUdp') ? 'allow' : unlisted.udp,
-    tcp: mayAskTcp && isAsked('askTcp') ? 'allow' : unlisted.tcp,
+    udp: answer('udp', 'askUdp'),
+    tcp: answer('tcp', 'askTcp'),
     rules: [...new Set(asked.map(({ rule }) => rule))],
   };
 }

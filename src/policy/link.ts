@@ -46,9 +46,10 @@ export function link(selecting: readonly LoweredRule[], tables: Tables): Program
   const names = [...linked, ...everyName(udp.asks, tcp.asks)];
   const classes = ascending(segments.flatMap((segment) => segment.classes));
   const unlisted = { udp: udp.otherwise, tcp: tcp.otherwise };
+  const isTold = { udp: udp.isTold, tcp: tcp.isTold };
   const { otherwise, isolatedBy } = parts;
-  const content = { names, segments, otherwise, unlisted };
-  return { id: contentId(content, tables), names, classes, segments, otherwise, unlisted, isolatedBy };
+  const content = { names, segments, otherwise, unlisted, isTold };
+  return { id: contentId(content, tables), names, classes, segments, otherwise, unlisted, isTold, isolatedBy };
 }
 
 /** The rules by tiers; in each the order in which they are judged. */
@@ -136,34 +137,33 @@ interface DnsAnswer {
   readonly isListed: boolean;
   /** Rules that let every name be asked: indexes into CompiledPolicy.rules. */
   readonly asks: readonly number[];
+  /** Whatever may be asked is told: a policy that audits would deny it. */
+  readonly isTold: boolean;
   readonly otherwise: Otherwise;
 }
 
 /** What the order of rules says of a packet to the DNS servers: the queries that we take never come to the kernel's rules. */
 function dnsOf({ admin, normal, baseline, otherwise, auditedBy }: Parts, transport: DnsTransport): DnsAnswer {
   const isAbout = ({ dns }: LoweredItem): boolean => dns[transport];
-  let isTold = false; // a denial of a policy that audits
-  const inOrder = (items: readonly LoweredItem[], isListed: boolean): DnsAnswer | undefined => {
-    for (const item of items.filter(isAbout)) {
-      if (item.isAudited) isTold = true;
-      else if (item.verdict === 'pass') return undefined;
-      else return answer(item.verdict === 'deny' ? [] : [item.ref], isListed, 'deny');
-    }
-    return undefined;
-  };
-  const answer = (asks: readonly number[], isListed: boolean, rest: Otherwise): DnsAnswer => {
-    if (isTold && (asks.length > 0 || rest === 'allow')) return { isListed, asks: [], otherwise: 'would-deny' };
-    return { isListed, asks, otherwise: rest };
-  };
-  const decided = inOrder(admin, false);
-  if (decided !== undefined) return decided;
+  const denied = { isListed: false, asks: [], isTold: false, otherwise: 'deny' } as const;
+  const first = firstOf(admin.filter(isAbout));
+  if (first.item?.verdict === 'deny') return denied;
+  if (first.item?.verdict === 'allow') return { ...denied, asks: [first.item.ref], isTold: first.isTold };
   const denials = normal.filter((item) => item.verdict === 'deny' && isAbout(item));
-  if (denials.some((item) => !item.isAudited)) return answer([], false, 'deny');
-  isTold ||= denials.length > 0;
+  if (denials.some((item) => !item.isAudited)) return denied;
+  const listed = { isListed: true, isTold: first.isTold || denials.length > 0 };
   const asks = normal.flatMap((item) => (item.verdict === 'allow' && isAbout(item) ? [item.ref] : []));
-  if (asks.length > 0 || otherwise === 'deny') return answer(asks, true, 'deny');
-  isTold ||= auditedBy.length > 0;
-  return inOrder(baseline, true) ?? answer([], true, 'allow');
+  if (asks.length > 0 || otherwise === 'deny') return { ...listed, asks, otherwise: 'deny' };
+  const last = firstOf(baseline.filter(isAbout));
+  const isTold = listed.isTold || auditedBy.length > 0 || last.isTold;
+  const rest = last.item?.verdict === 'deny' ? 'deny' : isTold ? 'would-deny' : 'allow';
+  return { ...listed, asks: [], otherwise: rest };
+}
+
+/** The one that decides in a tier with an order, and whether one that only audits stands before it. */
+function firstOf(items: readonly LoweredItem[]): { readonly item: LoweredItem | undefined; readonly isTold: boolean } {
+  const at = items.findIndex(({ isAudited }) => !isAudited);
+  return { item: items[at], isTold: (at < 0 ? items : items.slice(0, at)).length > 0 };
 }
 
 /** As one rule of names for each rule that lets all be asked. */
@@ -184,7 +184,13 @@ function everyName(overUdp: readonly number[], overTcp: readonly number[]): Name
  * content must not be taken for each other in the audit.
  */
 function contentId(
-  { names, segments, otherwise, unlisted }: Pick<Program, 'names' | 'segments' | 'otherwise' | 'unlisted'>,
+  {
+    names,
+    segments,
+    otherwise,
+    unlisted,
+    isTold,
+  }: Pick<Program, 'names' | 'segments' | 'otherwise' | 'unlisted' | 'isTold'>,
   tables: Tables,
 ): string {
   const hash = createHash('sha256');
@@ -198,7 +204,7 @@ function contentId(
     );
     hash.update(JSON.stringify([segment.tier, segment.classes.map((index) => tables.classAt(index).id), lists]));
   }
-  hash.update(JSON.stringify([otherwise, unlisted]));
+  hash.update(JSON.stringify([otherwise, unlisted, isTold]));
   return hash.digest('hex').slice(0, ID_DIGITS);
 }
 

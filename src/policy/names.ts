@@ -122,7 +122,7 @@ export const SHAPE_ODD = 0x100;
  */
 export function nameShape(wire: Uint8Array, offset: number): number {
   let labels = 0;
-  let common: number = BYTE_HOST; // of all bytes: a branch for each would cost half as much again (npm run bench -- match)
+  let common: number = BYTE_HOST; // of all bytes: with a branch for each the pass took half as long again
   let at = offset;
   for (;;) {
     const length = wire[at];

@@ -14,6 +14,8 @@ export interface World {
   readonly dnsServers: readonly string[];
   /** They are pods of the cluster, behind a Service: for Cilium no CIDR means them. */
   readonly areDnsServersInside: boolean;
+  /** Labels of the namespace that the cluster's DNS is in, beside its name; undefined: none are known. */
+  readonly dnsNamespaceLabels?: Readonly<Record<string, string>>;
   /** CIDRs and addresses that no range opens that is not wholly inside one of them. */
   readonly protectedRanges: readonly string[];
 }

@@ -15,6 +15,7 @@ export function programOf(id: string, segments: readonly Partial<Segment>[], mor
     segments: whole,
     otherwise: 'deny',
     unlisted: { udp: 'deny', tcp: 'deny' },
+    isTold: { udp: false, tcp: false },
     isolatedBy: [],
     ...more,
   };

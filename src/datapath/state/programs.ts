@@ -38,6 +38,7 @@ interface JudgedName {
 interface NameProgram {
   /** By TRANSPORT: what becomes of a name that no rule lets be asked. */
   readonly unlisted: readonly Otherwise[];
+  readonly isTold: readonly boolean[];
   readonly table: NameTable;
   /** By rule: ASK bits. */
   readonly asks: Uint8Array;
@@ -51,6 +52,7 @@ const NO_ZONES = new NameSuffixes([]);
 export const UNSELECTED: Verdict = { mayAsk: true, classes: [], rule: -1 };
 const DENIED: Verdict = { mayAsk: false, classes: [], rule: -1 };
 const WOULD_DENY: Verdict = { ...DENIED, wouldDeny: true };
+const NOT_TOLD = { udp: false, tcp: false };
 const ALL_DENIED = { udp: 'deny', tcp: 'deny' } as const;
 
 /** To try a rule costs about 10 ns (npm run bench -- match), the memory about 40 and, for a new name, 500 and its garbage. */
@@ -76,7 +78,8 @@ export class Programs {
   constructor(programs: readonly SnapshotProgram[], clusterZones = NO_ZONES, seed = 0) {
     this.#clusterZones = clusterZones;
     const keys = hashKeys(seed);
-    this.#programs = programs.map(({ names, unlisted = ALL_DENIED }) => ({
+    this.#programs = programs.map(({ names, unlisted = ALL_DENIED, isTold = NOT_TOLD }) => ({
+      isTold: [isTold.udp, isTold.tcp, false],
       unlisted: [unlisted.udp, unlisted.tcp, moreOpen(unlisted.udp, unlisted.tcp)],
       table: new NameTable(names.map(compileNameRule), keys),
       asks: Uint8Array.from(names, ({ askUdp, askTcp }) => (askUdp ? ASK.Udp : 0) | (askTcp ? ASK.Tcp : 0)),
@@ -123,7 +126,8 @@ export class Programs {
       else if (own.classes.length === 0) continue;
       verdict = verdict === DENIED ? own : join(verdict, own);
     }
-    return isAsked ? verdict : unlistedVerdict(verdict, rules.unlisted[transport]!);
+    if (isAsked) return rules.isTold[transport] === true ? { ...verdict, mayAsk: false, wouldDeny: true } : verdict;
+    return unlistedVerdict(verdict, rules.unlisted[transport]!);
   }
 }
 

@@ -14,9 +14,12 @@ export interface Clients {
   readonly pods: readonly Pod[];
   readonly nodes: readonly Node[];
   readonly services: readonly Service[];
+  /** Of namespace kube-system, where the cluster's DNS is; absent: it is not listed. */
+  readonly dnsNamespaceLabels?: NonNullable<Pod['namespaceLabels']>;
 }
 
 const FILE = { what: 'a clients file', known: ['clients', 'namespaces', 'nodes', 'services'] };
+const DNS_NAMESPACE = 'kube-system';
 const NOBODY: Clients = { pods: [], nodes: [], services: [] };
 
 /** Those of the node itself. */
@@ -68,7 +71,9 @@ function readFile(document: YamlNode, problems: ProblemList): Clients {
   entries.fields.required(map, 'clients', 'the file', 'clients: []');
   const clients = entries.items(map, 'clients').flatMap((item) => readClient(item, entries) ?? []);
   const namespaces = readNamespaces(map, entries);
+  const ofDns = namespaces.get(DNS_NAMESPACE);
   return {
+    ...(ofDns === undefined ? {} : { dnsNamespaceLabels: ofDns }),
     pods: clients.map((pod) => ({ ...pod, namespaceLabels: namespaceLabels(pod.namespace, namespaces) })),
     nodes: readNodes(map, entries),
     services: readServices(map, entries),

@@ -36,6 +36,17 @@ export interface Rule {
 export type Intent = 'open' | 'close';
 
 const DNS_PORT = 53;
+/** Stands for pods of the cluster's DNS, also where none is known; its ports are those of every installation. */
+const CLUSTER_DNS_POD: Pod = {
+  namespace: 'kube-system',
+  name: 'kube-dns',
+  labels: { 'k8s-app': 'kube-dns' },
+  addresses: [],
+  ports: [
+    { name: 'dns', port: 53, protocol: 'UDP' },
+    { name: 'dns-tcp', port: 53, protocol: 'TCP' },
+  ],
+};
 const CLUSTER_DNS: Candidate = { namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } };
 
 export function takesEverything(): boolean {
@@ -57,7 +68,7 @@ export function matches(rule: Rule, intent: Intent, question: Question, world: W
   }
   const { name, transport } = question;
   if (rule.mayAsk?.(labelsOf(name), transport) === true) return true;
-  const pods = world.pods.filter((pod) => isDnsPod(pod, world));
+  const pods = [CLUSTER_DNS_POD, ...world.pods.filter((pod) => isDnsPod(pod, world))];
   return rule.takes({ protocol: transport, port: DNS_PORT, pods }) && holdsServers(rule.places, intent, world);
 }
 

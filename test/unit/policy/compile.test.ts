@@ -54,6 +54,7 @@ test('a rule becomes a class, a program and a reference to its line', () => {
         segments: [{ tier: 'normal', deny: [], pass: [], classes: [0], allow: [] }],
         otherwise: 'deny',
         unlisted: { udp: 'deny', tcp: 'deny' },
+        isTold: { udp: false, tcp: false },
         isolatedBy: [1],
       },
     ],
