@@ -83,7 +83,7 @@ const DEVIATIONS: Readonly<Record<string, string>> = {
   'datapath/committer.ts → kernel/netlink-socket.ts': 'the thread of that socket',
   'datapath/state/answer-ranges.ts → kernel/protected.ts': 'one list of ranges for the ruleset and for the answers',
   'datapath/settings.ts → kernel/protected.ts': 'the type of what the configuration adds to that list',
-  'policy/dialects/cilium/annotations.ts → kernel/opened-ranges.ts':
+  'policy/dialects/answer-ranges.ts → kernel/opened-ranges.ts':
     'a range that nothing opens is refused with its place, by that one list',
   'policy/sources/kubernetes.ts → kubernetes/objects.ts': 'the shape of the objects: types alone',
   'pods/sources/file.ts → policy/dialects/document.ts': 'one strict YAML reader with places',

@@ -34,7 +34,7 @@ test('every problem of every file, one a line', async () => {
   expect(out).toBe('2 files, 0 clients, 4 problems\n');
   expect(err.split('\n')).toEqual([
     `${folder}/none.yaml:1:1: error[bad-path]: Cannot read "${folder}/none.yaml": there is no such file or folder`,
-    `${folder}/a.yaml:4:7: error[missing-field]: rule must have at least one of Egress, EgressDeny; write "egress: [{}]" to deny everything`,
+    `${folder}/a.yaml:4:7: error[missing-field]: rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny; write "egress: [{}]" to deny everything`,
     `${folder}/a.yaml:4:30: error[unknown-field]: Cannot use field "egres" in a spec: it is unknown; did you mean "egress"?`,
     `${folder}/clients.yaml:1:34: error[empty-list]: Cannot use an empty list for addresses: a client is known by its addresses; write one, or remove the client`,
     '',
