@@ -64,7 +64,7 @@ function checkTogether(
     'domainNames may only be used with Accept action; write its addresses as networks, or leave the name out of what is accepted';
   for (const place of action === 'Accept' ? [] : namesAt) reader.fail(place, 'bad-rule', acceptOnly);
   const noNames =
-    'networks/nodes/domainNames peer cannot be set with namedPorts since there are no namedPorts for networks/nodes/domainNames; write tcp, udp or sctp with the destinationPort';
+    'networks/nodes/domainNames peer cannot be set with namedPorts since there are no namedPorts for networks/nodes/domainNames; write tcp, udp or sctp with its number instead of destinationNamedPort';
   for (const { place } of areBeyondPods ? (protocols?.namedPorts ?? []) : []) reader.fail(place, 'bad-rule', noNames);
 }
 

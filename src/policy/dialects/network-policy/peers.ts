@@ -24,7 +24,7 @@ export function readPeer(node: Node, namespace: string, reader: FieldReader): Pe
   if (pods !== undefined || namespaces !== undefined) return readPods(pods, namespaces, namespace, reader);
   if (map.entries.size > 0) return undefined; // unknown fields alone, and they are refused
   const message =
-    'must specify a peer: podSelector, namespaceSelector or ipBlock; write namespaceSelector: {} for every pod';
+    'Cannot use an empty item of to: must specify a peer; write podSelector, namespaceSelector ({} is every pod) or ipBlock';
   return reader.fail(map.place, 'bad-rule', message);
 }
 

@@ -373,21 +373,21 @@ test.each([
   [
     'values that are no lists',
     networkPolicy('  policyTypes: [Egress]\n  egress: {}'),
-    ['6:11: wrong-type: Cannot use a mapping for egress: it must be a list'],
+    ['6:11: wrong-type: Cannot use a mapping for egress: it must be a list; begin each item with "- "'],
   ],
   [
     'no value where an absent field would open everything',
     networkPolicy('  egress: [{to: null, ports: null}]'),
     [
-      '5:17: wrong-type: Cannot use no value for to: it must be a list',
-      '5:30: wrong-type: Cannot use no value for ports: it must be a list',
+      '5:17: wrong-type: Cannot use no value for to: it must be a list; list its items',
+      '5:30: wrong-type: Cannot use no value for ports: it must be a list; list its items',
     ],
   ],
   [
     'what is wrong where it has no effect',
     networkPolicy('  policyTypes: [Ingress]\n  egress: [{to: [{}]}]'),
     [
-      '6:18: bad-rule: must specify a peer: podSelector, namespaceSelector or ipBlock; write namespaceSelector: {} for every pod',
+      '6:18: bad-rule: Cannot use an empty item of to: must specify a peer; write podSelector, namespaceSelector ({} is every pod) or ipBlock',
     ],
   ],
 ])('refuses %s', (_why, text, expected) => {

@@ -108,7 +108,9 @@ test.each([
   [
     'a number instead of an item',
     '80',
-    ['5:22: wrong-type: Cannot use number 80 for an item of ports: it must be a mapping'],
+    [
+      '5:22: wrong-type: Cannot use number 80 for an item of ports: it must be a mapping; write its fields, as in port: …',
+    ],
   ],
 ])('refuses %s', (_why, item, expected) => {
   expect(problemsOf(ports(item))).toEqual(expected);
