@@ -106,7 +106,7 @@ function itemsOf(map: MapNode, field: string, reader: FieldReader): readonly Nod
   const items = reader.list(entry.value, field)?.items;
   if (items?.length === 0) {
     const message = `${field} is empty and says nothing, as in Cilium; write "egress: [{}]" to deny everything`;
-    reader.note(entry.place, 'empty-list', message);
+    reader.note(entry.place, 'no-effect', message);
   }
   return items;
 }

@@ -93,7 +93,7 @@ describe('empty lists', () => {
     const other = field === 'egress' ? DENIALS : EGRESS;
     expect(policyOf(`{endpointSelector: {}, ${other}, ${field}: []}`).notes).toMatchObject([
       {
-        code: 'empty-list',
+        code: 'no-effect',
         message: `${field} is empty and says nothing, as in Cilium; write "egress: [{}]" to deny everything`,
       },
     ]);
