@@ -105,8 +105,9 @@ function itemsOf(map: MapNode, field: string, reader: FieldReader): readonly Nod
   if (entry === undefined) return [];
   const items = reader.list(entry.value, field)?.items;
   if (items?.length === 0) {
-    const message = `${field} is empty and says nothing, as in Cilium; write "egress: [{}]" to deny everything`;
-    reader.note(entry.place, 'no-effect', message);
+    const instead =
+      field === 'egress' ? 'write "egress: [{}]" to deny everything' : 'list what is denied, or remove it';
+    reader.note(entry.place, 'no-effect', `${field} is empty and says nothing, as in Cilium; ${instead}`);
   }
   return items;
 }

@@ -89,13 +89,12 @@ describe('empty lists', () => {
     expect(refusals('{endpointSelector: {}, enableDefaultDeny: {egress: true}}')).toEqual([NOTHING]);
   });
 
-  test.each(['egress', 'egressDeny'])('what an empty %s does not mean is said', (field) => {
-    const other = field === 'egress' ? DENIALS : EGRESS;
+  test.each([
+    ['egress', DENIALS, 'write "egress: [{}]" to deny everything'],
+    ['egressDeny', EGRESS, 'list what is denied, or remove it'],
+  ])('what an empty %s does not mean is said', (field, other, instead) => {
     expect(policyOf(`{endpointSelector: {}, ${other}, ${field}: []}`).notes).toMatchObject([
-      {
-        code: 'no-effect',
-        message: `${field} is empty and says nothing, as in Cilium; write "egress: [{}]" to deny everything`,
-      },
+      { code: 'no-effect', message: `${field} is empty and says nothing, as in Cilium; ${instead}` },
     ]);
   });
 
