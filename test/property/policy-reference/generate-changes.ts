@@ -54,7 +54,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc
-      .tuple(name, otherPods)
+      .tuple(podName, otherPods)
       .map(([each, { labels }]) => ({ kind: 'relabelled' as const, name: each, labels })),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('gone'), name: podName }) },
