@@ -48,8 +48,8 @@ export function link(selecting: readonly LoweredRule[], tables: Tables): Program
   const unlisted = { udp: udp.otherwise, tcp: tcp.otherwise };
   const isTold = { udp: udp.isTold, tcp: tcp.isTold };
   const { otherwise, isolatedBy } = parts;
-  const content = { names, segments, otherwise, unlisted, isTold };
-  return { id: contentId(content, tables), names, classes, segments, otherwise, unlisted, isTold, isolatedBy };
+  const content = { names, segments, otherwise, unlisted, isTold, isolatedBy };
+  return { id: contentId(content, tables), classes, ...content };
 }
 
 /** The rules by tiers; in each the order in which they are judged. */
@@ -184,13 +184,7 @@ function everyName(overUdp: readonly number[], overTcp: readonly number[]): Name
  * content must not be taken for each other in the audit.
  */
 function contentId(
-  {
-    names,
-    segments,
-    otherwise,
-    unlisted,
-    isTold,
-  }: Pick<Program, 'names' | 'segments' | 'otherwise' | 'unlisted' | 'isTold'>,
+  { names, segments, otherwise, unlisted, isTold, isolatedBy }: Omit<Program, 'id' | 'classes'>,
   tables: Tables,
 ): string {
   const hash = createHash('sha256');
@@ -202,9 +196,11 @@ function contentId(
     const lists = (['deny', 'pass', 'allow'] as const).map((list) =>
       segment[list].map((each) => describe(each, list, tables)),
     );
-    hash.update(JSON.stringify([segment.tier, segment.classes.map((index) => tables.classAt(index).id), lists]));
+    const opened = segment.classes.map((index) => tables.classAt(index).id).toSorted(compareText);
+    hash.update(JSON.stringify([segment.tier, opened, lists]));
   }
-  hash.update(JSON.stringify([otherwise, unlisted, isTold]));
+  const owners = isolatedBy.map((index) => ownerOf(index, tables));
+  hash.update(JSON.stringify([otherwise, unlisted, isTold, owners]));
   return hash.digest('hex').slice(0, ID_DIGITS);
 }
 

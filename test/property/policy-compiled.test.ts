@@ -2,42 +2,15 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseAddress } from '../../src/base/ip.ts';
-import type { Pod } from '../../src/pods/pod.ts';
 import { compile } from '../../src/policy/compile.ts';
 import type { CompiledPolicy, NameRule, Otherwise, PortClass } from '../../src/policy/compiled.ts';
-import { readPolicies } from '../../src/policy/dialects/read-policies.ts';
 import { ruleMatches } from '../../src/policy/match.ts';
 import { judgePacket, type StaticPacket } from '../../src/policy/static-match.ts';
+import { policiesOf, worldOf } from './policy-inputs.ts';
 import { isInSomeRange, withNat64 } from './policy-reference/addresses.ts';
-import type { PolicyDocument } from './policy-reference/documents.ts';
 import { cases } from './policy-reference/generate.ts';
 import { ask, connect, isJudged } from './policy-reference/reference.ts';
-import { labelsOf, namespaceLabels, type Destination, type Transport, type World } from './policy-reference/world.ts';
-
-function compiledOf(documents: readonly PolicyDocument[], world: World): CompiledPolicy {
-  const policies = documents.flatMap((document) => {
-    const read = readPolicies(JSON.stringify(document), 'f');
-    return read.ok ? read.value : expect.fail(JSON.stringify([read.problems, document]));
-  });
-  const { everywhere, cluster, configured } = world.protectedRanges;
-  const pods = world.pods.map((pod): Pod => {
-    const ports = (pod.ports ?? []).map((port) => ({ ...port, protocol: PROTOCOLS[port.protocol] }));
-    const uid = `${pod.namespace}/${pod.name}`;
-    return { ...pod, uid, namespaceLabels: namespaceLabels(world, pod.namespace), ports };
-  });
-  const services = world.services.map((service) => ({ ...service, addresses: service.addresses ?? [] }));
-  return compile(policies, pods, {
-    knowsAllPods: true,
-    nodes: world.nodes,
-    services,
-    dnsServers: world.dnsServers,
-    areDnsServersInside: false,
-    dnsNamespaceLabels: namespaceLabels(world, 'kube-system'),
-    protectedRanges: [...everywhere, ...cluster, ...configured],
-  });
-}
-
-const PROTOCOLS = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' } as const;
+import { labelsOf, type Destination, type Transport, type World } from './policy-reference/world.ts';
 
 function compiledVerdict(compiled: CompiledPolicy, program: number, destination: Destination, world: World): Otherwise {
   const { protocol, port, isHost } = destination;
@@ -80,7 +53,8 @@ test('what is compiled means what the documents say, in 100,000 cases', { timeou
   let compared = 0;
   fc.assert(
     fc.property(cases, ({ documents, world, destinations, queries }) => {
-      const compiled = compiledOf(documents, world);
+      const { pods, ...surroundings } = worldOf(world);
+      const compiled = compile(documents.flatMap(policiesOf), pods, surroundings);
       world.pods.forEach((pod, i) => {
         const program = compiled.programOfPod[i] ?? -1;
         expect(program >= 0).toBe(isJudged(documents, world, pod));
