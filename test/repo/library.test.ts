@@ -258,24 +258,32 @@ async function said(
   return { code, out, err };
 }
 
-async function clientsFile(labels: readonly string[]): Promise<string> {
-  const path = join(folder, `${labels.join('-')}-clients.yaml`);
-  const all = labels.map((label) => `${PREFIX}${label}: "true"`).join(', ');
-  await writeFile(path, `clients:\n  - {namespace: default, name: pod, labels: {${all}}, addresses: [10.0.0.1]}\n`);
+interface Labelled {
+  readonly labels: readonly string[];
+  readonly namespace?: string;
+}
+
+async function clientsFile({ labels, namespace = 'default' }: Labelled): Promise<string> {
+  const path = join(folder, `${namespace}-${labels.join('-')}-clients.yaml`);
+  const all = labels
+    .filter((label) => label !== '')
+    .map((label) => `${PREFIX}${label}: "true"`)
+    .join(', ');
+  await writeFile(
+    path,
+    `clients:\n  - {namespace: ${namespace}, name: pod, labels: {${all}}, addresses: [10.0.0.1]}\n`,
+  );
   return path;
 }
 
 /** The answers of those that the pod may not do. */
-async function deniedOf(
-  destinations: readonly string[],
-  labels: readonly string[],
-  policies: string,
-): Promise<string[]> {
-  const clients = await clientsFile(labels.filter((label) => label !== ''));
+async function deniedOf(destinations: readonly string[], pod: Labelled, policies: string): Promise<string[]> {
+  const clients = await clientsFile(pod);
+  const name = `${pod.namespace ?? 'default'}/pod`;
   const answers = await Promise.all(
     destinations.map(async (destination) => {
       const to = destination.startsWith('ask ') ? `${destination.slice('ask '.length)}:443` : destination;
-      const { out, err } = await said(explain, ['--pod', 'default/pod', '--to', to, '-o', 'json', policies, clients]);
+      const { out, err } = await said(explain, ['--pod', name, '--to', to, '-o', 'json', policies, clients]);
       expect(err).toBe('');
       const { verdict, ask } = JSON.parse(out) as { verdict: string; ask: { udp: string; tcp: string } | null };
       if (!destination.startsWith('ask ')) return verdict;
@@ -318,11 +326,11 @@ test('each has at least three destinations that it opens, and three that it does
 
 describe.each(ROWS)('%s, label "%s"', (file, label, allowed, denied) => {
   test('opens what it is for', async () => {
-    expect(await deniedOf(allowed, [label], join(FOLDER, file))).toEqual([]);
+    expect(await deniedOf(allowed, { labels: [label] }, join(FOLDER, file))).toEqual([]);
   });
 
   test('leaves closed what lies beside it', async () => {
-    expect(await deniedOf(denied, [label], join(FOLDER, file))).toEqual(denied);
+    expect(await deniedOf(denied, { labels: [label] }, join(FOLDER, file))).toEqual(denied);
   });
 });
 
@@ -333,13 +341,12 @@ test('the check has nothing to say of any', async () => {
 });
 
 test('a pod has what its labels say, added together, and in a closed namespace nothing without one', async () => {
-  expect(await deniedOf(['github.com:443', 'pypi.org:443', 'crates.io:443'], ['github', 'pypi'], FOLDER)).toEqual([
-    'crates.io:443',
-  ]);
-  expect(await deniedOf(['github.com:443', 'ask github.com', 'ask a.b.svc.cluster.local'], [], FOLDER)).toEqual([
-    'github.com:443',
-    'ask github.com',
-  ]);
+  expect(
+    await deniedOf(['github.com:443', 'pypi.org:443', 'crates.io:443'], { labels: ['github', 'pypi'] }, FOLDER),
+  ).toEqual(['crates.io:443']);
+  expect(
+    await deniedOf(['github.com:443', 'ask github.com', 'ask a.b.svc.cluster.local'], { labels: [] }, FOLDER),
+  ).toEqual(['github.com:443', 'ask github.com']);
 });
 
 test('the region of aws.yaml is one value', async () => {
@@ -348,7 +355,17 @@ test('the region of aws.yaml is one value', async () => {
   await writeFile(path, text);
   const [, , allowed] = ROWS.find(([file]) => file === 'aws.yaml') ?? expect.fail('a row');
   const elsewhere = allowed.map((destination) => destination.replace('eu-central-1', 'us-west-2'));
-  expect(await deniedOf([...elsewhere, ...allowed], ['aws'], path)).toEqual(allowed);
+  expect(await deniedOf([...elsewhere, ...allowed], { labels: ['aws'] }, path)).toEqual(allowed);
+});
+
+test('a policy is for its own namespace, or as the clusterwide kind for all', async () => {
+  const text = readFileSync(join(FOLDER, 'github.yaml'), 'utf8');
+  const path = join(folder, 'github-for-all.yaml');
+  await writeFile(path, text.replaceAll('kind: Cilium', 'kind: CiliumClusterwide'));
+  const destinations = ['github.com:443', 'github.com:22'];
+  const elsewhere = { labels: ['github'], namespace: 'shop' };
+  expect(await deniedOf(destinations, elsewhere, path)).toEqual(['github.com:22']);
+  expect(await deniedOf(destinations, elsewhere, join(FOLDER, 'github.yaml'))).toEqual([]); // nothing selects it
 });
 
 describe.each(files)('%s', (file) => {
