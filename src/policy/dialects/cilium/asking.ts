@@ -56,7 +56,8 @@ function readDnsPorts(item: MapNode, reader: FieldReader): PortItem[] {
 /** Why a port cannot stand in a rule about names, or undefined. */
 function refusalOf(port: PortItem): string | undefined {
   if (isDnsPort(port)) return undefined;
-  if (port.kind === 'name') return `Cannot filter DNS on port "${port.name}": only port "${DNS_PORT}" is proxied`;
+  if (port.kind === 'name')
+    return `Cannot filter DNS on port "${port.name}": only port "${DNS_PORT}" is proxied; write port: "${DNS_PORT}"`;
   const { first, last } = port;
   if (first === DNS_PORT && last === DNS_PORT) {
     return 'Cannot proxy DNS over SCTP; write protocol: UDP, TCP or ANY';
@@ -64,7 +65,7 @@ function refusalOf(port: PortItem): string | undefined {
   const shown = first === last ? `port "${first}"` : `ports ${first} to ${last}`;
   if (first === 0) return 'L7 rules can not be used when a port is 0; write port: "53"';
   if (first !== last) return `DNS rules do not support port ranges; write port: "53" instead of ${shown}`;
-  return `Cannot filter DNS on ${shown}: only port "53" is proxied`;
+  return `Cannot filter DNS on ${shown}: only port "${DNS_PORT}" is proxied; write port: "${DNS_PORT}"`;
 }
 
 function isProxied({ protocols }: PortItem): boolean {

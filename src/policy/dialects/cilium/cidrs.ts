@@ -20,6 +20,10 @@ const MAPPED = parseRange('::ffff:0:0/96');
 export function readCidrs(node: Node, reader: FieldReader): Peer[] {
   const items = reader.fullList(node, 'toCIDR', NOBODY) ?? [];
   return items.flatMap((item) => {
+    if (item.kind === 'map') {
+      const message = 'Cannot use a mapping for toCIDR: write the range alone, or toCIDRSet instead of toCIDR';
+      return reader.fail(item.place, 'wrong-type', message) ?? [];
+    }
     const cidr = readCidr(item, 'toCIDR', reader);
     return cidr === undefined ? [] : [outside(cidr.text)];
   });

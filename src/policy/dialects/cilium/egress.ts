@@ -20,6 +20,13 @@ const EGRESS_FIELDS = {
   what: 'an egress rule',
   known: ['toFQDNs', 'toPorts', ...DESTINATION_FIELDS, 'icmps', 'authentication'],
   refused: new Map(REFUSED),
+  foreign: new Map([
+    ['to', 'write toEndpoints, toCIDR or toFQDNs'],
+    ['ports', 'write toPorts: [{ports: [{port: "443", protocol: TCP}]}]'],
+    ['domainNames', 'write toFQDNs: [{matchName: example.org}]'],
+    ['matchName', 'write toFQDNs: [{matchName: example.org}]'],
+    ['matchPattern', 'write toFQDNs: [{matchPattern: "*.example.org"}]'],
+  ]),
 };
 const DENIED_NAMES =
   'addresses of the name that nobody looked up yet would pass; remove it, since what no egress rule allows is denied';

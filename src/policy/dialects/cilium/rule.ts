@@ -22,6 +22,11 @@ const RULE_FIELDS = {
     'log',
     'nodeSelector',
   ],
+  foreign: new Map([
+    ['podSelector', 'write endpointSelector'],
+    ['subject', 'write endpointSelector'],
+    ['policyTypes', 'remove it: what is listed says it'],
+  ]),
 };
 
 /** Undefined: it says nothing of egress, or is refused. */
@@ -33,7 +38,8 @@ export function readRule(node: Node, scope: Scope, reader: FieldReader): PolicyR
   const selector = readSelector(map, scope, reader);
   const hasIngress = INGRESS.map((field) => isJudgedElsewhere(map.entries.get(field), field, reader)).includes(true);
   const egress = readLists(map, scope, reader);
-  if (!hasIngress && egress.isEmpty) {
+  const isMisspelt = [...INGRESS, 'egress', 'egressDeny'].some((field) => reader.isMisspelt(map, field));
+  if (!hasIngress && egress.isEmpty && !isMisspelt) {
     const message =
       'rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny; write "egress: [{}]" to deny everything';
     return reader.fail(map.place, 'missing-field', message);
@@ -48,7 +54,7 @@ function readSelector(map: MapNode, { namespace }: Scope, reader: FieldReader) {
   const nodes = map.entries.get('nodeSelector');
   if (nodes !== undefined) refuseNodes(nodes, entry !== undefined, namespace === undefined, reader);
   if (entry !== undefined) return readEndpointSelector(entry.value, namespace, reader);
-  if (nodes !== undefined) return undefined;
+  if (nodes !== undefined || reader.isMisspelt(map, 'endpointSelector')) return undefined;
   const message =
     'rule must have one of EndpointSelector or NodeSelector; write endpointSelector: {} for every pod of the namespace';
   return reader.fail(map.place, 'missing-field', message);

@@ -17,6 +17,7 @@ const TO_PORTS_FIELDS: FieldTable = {
     ['originatingTLS', INSIDE],
     ['listener', 'remove the item; there is no Envoy'],
   ]),
+  foreign: new Map(['port', 'endPort', 'protocol'].map((field) => [field, `write it in an item of ports`])),
 };
 const NAMES_IN_CLUSTER = 'the ports of pods on other nodes are not known';
 

@@ -48,8 +48,16 @@ describe('rules.dns', () => {
       `{toPorts: [{rules: ${NAME}}]}`,
       'port 53 must be specified for DNS rules; write ports: [{port: "53", protocol: ANY}]',
     ],
-    ['another port', dns('{port: 5353}', NAME), 'Cannot filter DNS on port "5353": only port "53" is proxied'],
-    ['the name of a port', dns('{port: dns}', NAME), 'Cannot filter DNS on port "dns": only port "53" is proxied'],
+    [
+      'another port',
+      dns('{port: 5353}', NAME),
+      'Cannot filter DNS on port "5353": only port "53" is proxied; write port: "53"',
+    ],
+    [
+      'the name of a port',
+      dns('{port: dns}', NAME),
+      'Cannot filter DNS on port "dns": only port "53" is proxied; write port: "53"',
+    ],
     ['every port', dns('{port: "0"}', NAME), 'L7 rules can not be used when a port is 0; write port: "53"'],
     [
       'a range',
@@ -82,7 +90,11 @@ describe('rules.dns', () => {
       dns('{port: 53}', '{}'),
       'Add "dns" to rules: it is empty; remove rules to allow every name',
     ],
-    ['dns without a value', dns('{port: 53}', '{dns: }'), 'Cannot use no value for rules.dns: it must be a list'],
+    [
+      'dns without a value',
+      dns('{port: 53}', '{dns: }'),
+      'Cannot use no value for rules.dns: it must be a list; list its items',
+    ],
   ])('%s is refused', (_why, item, message) => expect(refused(item)).toEqual([message]));
 
   test('two kinds of L7 rules are refused in Cilium’s words', () => {

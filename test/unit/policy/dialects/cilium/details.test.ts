@@ -36,7 +36,11 @@ test.each<[why: string, details: string, message: string]>([
   ],
   ['one with a tab', 'log: {value: "a\\tb"}', 'Cannot use "a\\tb" as log.value: at most 32 characters'],
   ['an empty log', 'log: {}', 'Add "value" to log: it is missing'],
-  ['labels that are a mapping', 'labels: {a: b}', 'Cannot use a mapping for labels: it must be a list'],
+  [
+    'labels that are a mapping',
+    'labels: {a: b}',
+    'Cannot use a mapping for labels: it must be a list; begin each item with "- "',
+  ],
   ['a label without key', 'labels: [{value: a}]', 'Add "key" to an item of labels: it is missing'],
   ['a label that is a text', 'labels: ["k8s:a=b"]', 'Cannot use the text "k8s:a=b" for an item of labels'],
   ['another field of a label', 'labels: [{key: a, values: b}]', 'did you mean "value"?'],

@@ -147,7 +147,9 @@ test.each(['toFQDNs', 'toEndpoints', 'toCIDR', 'toCIDRSet', 'toEntities', 'toSer
   (field) => {
     for (const ports of ['', ', toPorts: [{ports: [{port: 443}]}]']) {
       expect(refused(`{${field}: []${ports}}`)).toEqual([`Cannot use an empty list for ${field}: ${why(field)}`]);
-      expect(refused(`{${field}: ${ports}}`)).toEqual([`Cannot use no value for ${field}: it must be a list`]);
+      expect(refused(`{${field}: ${ports}}`)).toEqual([
+        `Cannot use no value for ${field}: it must be a list; list its items`,
+      ]);
     }
   },
 );

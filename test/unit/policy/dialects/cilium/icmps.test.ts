@@ -37,6 +37,6 @@ describe('icmps', () => {
     ['no type', icmps('{family: IPv6}'), 'Add "type" to an item of fields: it is missing'],
     ['no types', icmps(''), 'Cannot use an empty list for fields'],
     ['nothing', '{icmps: []}', 'Cannot use an empty list for icmps'],
-    ['no value', '{icmps: }', 'Cannot use no value for icmps: it must be a list'],
+    ['no value', '{icmps: }', 'Cannot use no value for icmps: it must be a list; list its items'],
   ])('%s is refused', (_why, item, message) => expect(refused(item)).toEqual([expect.stringContaining(message)]));
 });

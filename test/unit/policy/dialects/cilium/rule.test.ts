@@ -63,8 +63,8 @@ describe('ingress', () => {
   });
 
   test.each<[why: string, lists: string, message: string]>([
-    ['no list', 'ingress: {}', 'Cannot use a mapping for ingress: it must be a list'],
-    ['no value', 'ingress:', 'Cannot use no value for ingress: it must be a list'],
+    ['no list', 'ingress: {}', 'Cannot use a mapping for ingress: it must be a list; begin each item with "- "'],
+    ['no value', 'ingress:', 'Cannot use no value for ingress: it must be a list; list its items'],
     ['no rule', 'ingress: [web]', 'Cannot read an item of ingress: it must be a mapping'],
   ])('that is %s is refused', (_why, lists, message) => {
     expect(refusals(`{endpointSelector: {}, ${EGRESS}, ${lists}}`)).toEqual([message]);
@@ -100,7 +100,7 @@ describe('empty lists', () => {
 
   test.each(['egress', 'egressDeny'])('%s without a value is refused: a template may render it', (field) => {
     expect(refusals(`{endpointSelector: {}, ${field}:}`)).toEqual([
-      `Cannot use no value for ${field}: it must be a list`,
+      `Cannot use no value for ${field}: it must be a list; list its items`,
     ]);
   });
 });

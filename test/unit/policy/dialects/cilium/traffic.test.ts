@@ -57,7 +57,11 @@ test.each<[why: string, item: string, message: string]>([
   [
     'toPorts without a value',
     '{toCIDR: [192.0.2.0/24], toPorts: }',
-    'Cannot use no value for toPorts: it must be a list',
+    'Cannot use no value for toPorts: it must be a list; list its items',
   ],
-  ['ports without a value', '{toPorts: [{ports: }]}', 'Cannot use no value for ports: it must be a list'],
+  [
+    'ports without a value',
+    '{toPorts: [{ports: }]}',
+    'Cannot use no value for ports: it must be a list; list its items',
+  ],
 ])('%s is refused', (_why, item, message) => expect(refused(item)).toEqual([expect.stringContaining(message)]));
