@@ -12,6 +12,13 @@ test.each(Object.entries(GOLDEN_CASES))('the ruleset "%s" is the text that was r
   expect(text).toBe(goldenText(name));
 });
 
+test.each(Object.keys(GOLDEN_CASES))('every set that a rule of "%s" asks is declared', (name) => {
+  const text = goldenText(name);
+  const asked = [...text.matchAll(/@(\w+)/g)].map(([, set]) => set);
+  const declared = [...text.matchAll(/^\t(?:set|map) (\w+) /gm)].map(([, set]) => set);
+  expect(new Set(asked).difference(new Set(declared))).toEqual(new Set());
+});
+
 test('only sets of grants that no class names are removed in the second phase', () => {
   const existing = {
     sets: ['grants4_tcp443', 'grants4_tcp22', 'grants6_tcp22', 'bound4'],
