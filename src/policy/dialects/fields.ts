@@ -1,5 +1,6 @@
 // Strict reading of a document's nodes: every function either returns the value or adds one located problem and returns undefined.
 // A field that is not listed is refused, because a restriction that is ignored is a hole.
+import type { Problem } from '../../base/errors.ts';
 import { quote } from '../name-syntax.ts';
 import type { Entry, ListNode, MapNode, Node, Place, ProblemList } from './document.ts';
 
@@ -19,10 +20,28 @@ type PodKnowledge = 'own-labels' | 'own-and-namespace-labels';
 export class FieldReader {
   readonly problems: ProblemList;
   readonly podKnowledge: PodKnowledge;
+  #notes: Problem[] = [];
 
   constructor(problems: ProblemList, podKnowledge: PodKnowledge = 'own-labels') {
     this.problems = problems;
     this.podKnowledge = podKnowledge;
+  }
+
+  /** Labels of namespaces are known where pods come from the API server, which tells a node of its own pods alone. */
+  get knowsAllPods(): boolean {
+    return this.podKnowledge === 'own-labels';
+  }
+
+  /** What is right, and may be understood otherwise than its author thinks. */
+  note({ at }: Place, code: string, message: string): void {
+    this.#notes.push({ code, at, message });
+  }
+
+  /** Those since the last time. */
+  takeNotes(): readonly Problem[] {
+    const notes = this.#notes;
+    this.#notes = [];
+    return notes;
   }
 
   fail(place: Place, code: string, message: string): undefined {
