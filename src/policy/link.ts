@@ -210,7 +210,8 @@ function contentId(
     const lists = (['deny', 'pass', 'allow'] as const).map((list) =>
       segment[list].map((each) => describe(each, list, tables)),
     );
-    hash.update(JSON.stringify([segment.tier, segment.classes.map((index) => tables.classAt(index).id), lists]));
+    const opened = segment.classes.map((index) => tables.classAt(index).id).toSorted(compareText);
+    hash.update(JSON.stringify([segment.tier, opened, lists]));
   }
   const owners = [[toldBy.udp], [toldBy.tcp], isolatedBy, auditedBy].map((list) =>
     list.map((rule) => (rule < 0 ? [] : ownerOf(rule, tables))),

@@ -84,14 +84,13 @@ test('programs decide as a walk over all rules does: the rule, the classes in th
 
 type Walked = Omit<Verdict, 'opens'> & { readonly opens: readonly number[] | undefined };
 
-/** Rule by rule, first to last. */
+/** Rule by rule, first to last: what opens addresses of a name does so as soon as any other lets it be asked. */
 function walk(program: readonly NameRule[], wire: Uint8Array, transport: number): Walked {
   const shape = nameShape(wire, 0);
-  const meant = program.filter(
-    (rule) =>
-      ((rule.askUdp && transport !== TRANSPORT.Tcp) || (rule.askTcp && transport !== TRANSPORT.Udp)) &&
-      matchesShaped(compileNameRule(rule), wire, 0, shape),
-  );
+  const isAsked = ({ askUdp, askTcp }: NameRule): boolean =>
+    (askUdp && transport !== TRANSPORT.Tcp) || (askTcp && transport !== TRANSPORT.Udp);
+  const matching = program.filter((rule) => matchesShaped(compileNameRule(rule), wire, 0, shape));
+  const meant = matching.filter((rule) => matching.some(isAsked) && (isAsked(rule) || rule.classes.length > 0));
   const opening = meant.filter(({ answerRanges }) => answerRanges !== undefined).flatMap(({ classes }) => classes);
   return {
     mayAsk: meant.length > 0,

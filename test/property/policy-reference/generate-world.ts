@@ -75,6 +75,23 @@ const pods: fc.Arbitrary<readonly Pod[]> = fc
   )
   .map((all) => all.filter((pod) => pod !== undefined));
 
+/** Where one of them lives now, with what it is now: labels, ports, and one of its addresses or another one. */
+export const otherPods: fc.Arbitrary<Pod> = fc.oneof(
+  ...POD_ADDRESSES.map((addresses, i) =>
+    fc
+      .constantFrom(
+        addresses,
+        addresses,
+        addresses.slice(0, 1),
+        [`10.1.0.${i + 65}`],
+        [`10.1.0.${i + 65}`, ...addresses],
+      )
+      .chain((some) => podAt(some, i)),
+  ),
+  dnsPod,
+);
+export const POD_NAMES: readonly string[] = [...POD_ADDRESSES.map((_, i) => `pod-${i}`), 'dns'];
+
 const service: fc.Arbitrary<Service> = fc
   .tuple(
     fc.record({

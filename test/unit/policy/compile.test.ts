@@ -110,6 +110,17 @@ test('policies of equal content keep their own programs: the audit names the rig
   expect(found.classes).toHaveLength(1);
 });
 
+test('policies that only isolate keep their own programs, too', () => {
+  const found = compile(policies(['a', app('a'), '[{}]'], ['b', app('b'), '[{}]']), [
+    pod('a', { app: 'a' }),
+    pod('b', { app: 'b' }),
+  ]);
+  const isolating = found.programOfPod.map((index) =>
+    found.programs[index]?.isolatedBy.map((i) => found.rules[i]?.name),
+  );
+  expect(isolating).toEqual([['a'], ['b']]);
+});
+
 describe('the same result', () => {
   const list: [string, string, string][] = [
     ['b', '{}', `[{toFQDNs: [{matchName: b.org}]}]`],
@@ -131,6 +142,17 @@ describe('the same result', () => {
       `[{toFQDNs: [{matchName: c.org}], ${https}}]`,
     ];
     expect(idsOf(compile(policies(unrelated, ...list), pods))).toEqual(before);
+  });
+
+  test('program ids stay when another policy brings classes of its own', () => {
+    const two = policies([
+      'b',
+      app('b'),
+      `[${connectItem('a.org', '{port: 80, protocol: TCP}')}, ${connectItem('a.org', '{port: 443, protocol: TCP}')}]`,
+    ]);
+    const b = pod('b', { app: 'b' });
+    const [alone] = idsOf(compile(two, [b]));
+    expect(idsOf(compile([...policies(['a', app('a'), oneName]), ...two], [pod('a', { app: 'a' }), b]))[1]).toBe(alone);
   });
 
   test('a changed port is another program', () => {
