@@ -53,11 +53,11 @@ spec: { podSelector: {}, policyTypes: [Egress], egress: [${rules}] }
 `;
 }
 
-function cilium(lists: string): string {
+function cilium(lists: string, { isAudited }: About = {}): string {
   return `
 apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy
-metadata: { name: cilium, namespace: payments }
+metadata: { ${isAudited ? AUDIT : ''}name: cilium, namespace: payments }
 spec: { endpointSelector: { matchLabels: { app: checkout } }, ${lists} }
 `;
 }
@@ -248,6 +248,21 @@ const TIERS: readonly TierCase[] = [
     packets: ['tcp 192.0.2.1 443 → connected', 'tcp 2001:db8:9::1 443 → connected', 'tcp 198.51.100.1 443 → refused'],
   },
   {
+    why: 'what a pod may reach of a policy that does not isolate it is open before Baseline denies',
+    documents: [
+      cilium(
+        `enableDefaultDeny: { egress: false }, egress: [{ toCIDR: [192.0.2.9/32] }], egressDeny: [{ toCIDR: [198.51.100.0/24] }]`,
+      ),
+      baseline(`{ action: Deny, to: ${FIRST_NETS} }`),
+    ],
+    packets: [
+      'tcp 192.0.2.9 443 → connected',
+      'tcp 192.0.2.1 443 → refused',
+      'tcp 198.51.100.1 443 → refused',
+      'tcp 203.0.113.1 443 → connected',
+    ],
+  },
+  {
     why: 'a Deny of one protocol and port leaves the others of the same address open',
     documents: [admin(10, `{ action: Deny, to: ${FIRST_NETS}, protocols: ${HTTPS} }`)],
     packets: [
@@ -335,10 +350,23 @@ const AUDITED: readonly TierCase[] = [
     packets: ['tcp 192.0.2.9 443 → connected', 'tcp 198.51.100.1 443 → connected', 'tcp 192.0.2.1 443 → refused'],
   },
   {
+    why: 'a denial of a tier behind is told, too, and what is open otherwise stays open',
+    documents: [
+      cilium('egressDeny: [{ toCIDR: [192.0.2.0/24] }], egress: [{ toEntities: [world] }]', { isAudited: true }),
+      networkPolicy('{ to: [{ ipBlock: { cidr: 192.0.2.0/24 } }, { ipBlock: { cidr: 198.51.100.0/24 } }] }'),
+    ],
+    packets: [
+      'tcp 192.0.2.1 443 → told',
+      'tcp 198.51.100.1 443 → connected',
+      'tcp 203.0.113.1 443 → connected',
+      'tcp 10.9.0.1 443 → refused',
+    ],
+  },
+  {
     why: 'who is isolated only by policies that audit is told and loses nothing; what they open is not told',
     documents: [
       networkPolicy('{ to: [{ ipBlock: { cidr: 192.0.2.0/24 } }] }', { isAudited: true }),
-      admin(10, '{ action: Accept, to: [{ domainNames: [api.example.org] }] }', { isAudited: true }),
+      cilium('egress: [{ toFQDNs: [{ matchName: api.example.org }] }]', { isAudited: true }),
     ],
     names: { 'api.example.org': ['198.51.100.1', '2001:db8:a::1'] },
     packets: [
