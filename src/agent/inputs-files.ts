@@ -4,12 +4,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Parsed } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { loadClients, type Clients } from '../pods/sources/file.ts';
+import type { PolicyFile } from '../policy/dialects/read-policies.ts';
 import { enforced } from '../policy/enforced.ts';
 import { loadPolicies } from '../policy/sources/files.ts';
 import { ParsedFiles } from '../policy/sources/parsed-files.ts';
 import { watchFiles } from '../policy/sources/watch.ts';
 import type { FileWatch } from '../policy/sources/watch.ts';
-import type { Policy } from '../policy/policy.ts';
 import type { HostConfig } from './config.ts';
 import type { Inputs, InputSource } from './inputs.ts';
 import { ResolvConfFile } from './resolv-conf-file.ts';
@@ -82,7 +82,7 @@ export class FileSource implements InputSource {
 /** What the files meant at the last reading: one that has changed does not cost the parsing of all. */
 class ParsedInputs {
   readonly clients = new ParsedFiles<Clients>();
-  readonly policies = new ParsedFiles<readonly Policy[]>();
+  readonly policies = new ParsedFiles<PolicyFile>();
 }
 
 /** All problems of clients and policies are reported together. */

@@ -12,6 +12,7 @@ import type {
   DenialReason,
 } from './event.ts';
 import { explainDenial } from './explain-denial.ts';
+import { auditPolicy } from './policy.ts';
 
 const MAX_NAMES = 8;
 const PROTOCOL_NAMES: Readonly<Record<number, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmpv6', 132: 'sctp' };
@@ -104,7 +105,7 @@ export function connectionDenied(packet: DeniedPacket, about: DenialContext): Co
     reason,
     names: names.map(({ name }) => name),
     explanation: explainDenial(denial, { ...about, names }),
-    policy: policyOf(about.policy),
+    policy: auditPolicy(about.policy),
     ...(about.repeats === undefined || about.repeats === 0 ? {} : { repeats: about.repeats }),
   };
 }
@@ -149,7 +150,7 @@ function flowHead<E extends string>(event: E, flow: AuditedFlow, about: Connecti
     protocol: protocolName(flow.protocol),
     ...(asked === answers ? {} : { translatedFrom: asked }),
     names: about.names.slice(0, MAX_NAMES).map(({ name }) => name),
-    policy: policyOf(about.policy),
+    policy: auditPolicy(about.policy),
   };
 }
 
@@ -165,8 +166,4 @@ function withPort(address: Uint8Array, port: number): string {
 
 function podOf(pod: Pod | undefined) {
   return pod === undefined ? null : { namespace: pod.namespace, name: pod.name, uid: pod.uid };
-}
-
-function policyOf(rule: RuleRef | undefined) {
-  return rule === undefined ? null : { kind: rule.kind, namespace: rule.namespace, name: rule.name, rule: rule.at };
 }

@@ -14,7 +14,8 @@ import { rcodeName, typeName } from '../dns/codes.ts';
 import { formatName } from '../dns/name.ts';
 import type { Pod } from '../pods/pod.ts';
 import type { PortClass, RuleRef } from '../policy/compiled.ts';
-import type { AuditEvent, AuditPolicy, DnsEvent } from './event.ts';
+import type { AuditEvent, DnsEvent } from './event.ts';
+import { auditPolicy } from './policy.ts';
 
 const ADDRESS_BYTES = 16;
 const KIND_NAMES: Readonly<Record<number, DnsEvent['event']>> = {
@@ -63,7 +64,7 @@ export function decode(view: DataView, bytes: Uint8Array, offset: number, names:
   };
   const addresses = readAddresses(view, bytes, offset, nameBytes);
   const total = view.getUint16(offset + AUDIT_FIELD.addressCount, true);
-  const policy = policyOf(names.rule(generation, view.getInt32(offset + AUDIT_FIELD.rule, true)));
+  const policy = auditPolicy(names.rule(generation, view.getInt32(offset + AUDIT_FIELD.rule, true)));
   const seconds = view.getUint32(offset + AUDIT_FIELD.ttlSeconds, true);
   const micros = view.getUint32(offset + AUDIT_FIELD.latencyMicros, true);
   const flags = view.getUint8(offset + AUDIT_FIELD.flags);
@@ -108,9 +109,4 @@ function readAddresses(view: DataView, bytes: Uint8Array, offset: number, nameBy
   return Array.from({ length: Math.min(shown, AUDIT_ADDRESSES) }, (_, i) =>
     formatAddress(bytes, first + i * ADDRESS_BYTES),
   );
-}
-
-function policyOf(rule: RuleRef | undefined): AuditPolicy | null {
-  if (rule === undefined) return null;
-  return { kind: rule.kind, namespace: rule.namespace, name: rule.name, rule: rule.at };
 }

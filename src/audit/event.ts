@@ -13,6 +13,10 @@ export interface AuditPolicy {
   readonly name: string;
   /** FILE:LINE:COL of the rule that decided. */
   readonly rule: string;
+  /** What its author says of it. */
+  readonly description?: string;
+  /** `source:key=value`; what `log.value` says is `log:VALUE`. */
+  readonly labels?: readonly string[];
 }
 
 interface EventHead {

@@ -2,7 +2,7 @@
 import type { Parsed, Problem } from '../base/errors.ts';
 import { isClientsDocument, readClientDocuments, type Clients } from '../pods/sources/file.ts';
 import { ProblemList, readDocuments } from '../policy/dialects/document.ts';
-import { readPolicyDocuments } from '../policy/dialects/read-policies.ts';
+import { readPolicyDocuments, type PolicyFile } from '../policy/dialects/read-policies.ts';
 import type { Policy } from '../policy/policy.ts';
 import { collectPolicies, readTextFile } from '../policy/sources/files.ts';
 import { expandPaths } from '../policy/sources/paths.ts';
@@ -19,7 +19,7 @@ export interface PolicyFiles {
 }
 
 type FileContent =
-  | { readonly kind: 'policies'; readonly read: Parsed<readonly Policy[]>; readonly text?: string }
+  | { readonly kind: 'policies'; readonly read: Parsed<PolicyFile>; readonly text?: string }
   | { readonly kind: 'clients'; readonly read: Parsed<Clients> };
 
 /** `paths`: files, folders (not searched below), globs. */

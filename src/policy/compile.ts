@@ -5,8 +5,9 @@ import type { CompiledPolicy, Destination, PortClass, Program, RuleRef } from '.
 import { addressesOf, protectedIntervals, type Surroundings } from './destinations.ts';
 import { link, type Tables } from './link.ts';
 import { lowerRule, slotsOf, type LoweredRule } from './lower.ts';
-import type { Policy, PolicyRule } from './policy.ts';
+import type { Peer, Policy, PolicyRule } from './policy.ts';
 import { compareText } from './ports.ts';
+import { selects } from './select.ts';
 import { Selection, type SelectingRule } from './selection.ts';
 import { Slots } from './slots.ts';
 import { EMPTY_WORLD, type World } from './world.ts';
@@ -62,7 +63,7 @@ class Memory {
   readonly #selection = new Selection();
   #lowered = new Map<PolicyRule, LoweredRule>();
   #programs = new Map<string, Program>();
-  #addresses = '';
+  #pods: ReadonlyMap<string, Pod> = new Map();
   #serial = 0;
   readonly #protected: Surroundings['protectedRanges'];
 
@@ -112,20 +113,16 @@ class Memory {
   #lower(used: ReadonlySet<SelectingRule>, world: World): void {
     const { nodes, services, knowsAllPods, pods } = world;
     const surroundings = { pods, knowsAllPods, nodes, services, protectedRanges: this.#protected };
-    const addresses = JSON.stringify(
-      pods.map((pod) => [pod.namespace, pod.labels, pod.namespaceLabels, pod.addresses, pod.ports]),
-    );
-    const areOther = addresses !== this.#addresses;
-    this.#addresses = addresses;
+    const changed = this.#changed(pods);
     const wanted = new Map([...used].map(({ rule, policy }) => [rule, policy]));
     const kept = new Map<PolicyRule, LoweredRule>();
     for (const [rule, lowered] of this.#lowered) {
       const isWanted = wanted.get(rule) === lowered.policy;
-      if (isWanted && !(areOther && lowered.dependsOnPods)) kept.set(rule, lowered);
+      if (isWanted && !(changed.length > 0 && lowered.dependsOnPods)) kept.set(rule, lowered);
       else this.#forget(lowered);
     }
     this.#lowered = kept;
-    if (areOther) for (const lowered of kept.values()) this.#follow(lowered, surroundings);
+    if (changed.length > 0) for (const lowered of kept.values()) this.#follow(lowered, changed, surroundings);
     for (const { policy, rule, firstItem } of [...used].toSorted((a, b) => a.order - b.order)) {
       if (kept.has(rule)) continue;
       const tables = { rules: this.#rules, destinations: this.#destinations };
@@ -139,10 +136,22 @@ class Memory {
     this.#destinations.free(slotsOf(lowered));
   }
 
-  /** Pods came or went: the addresses that stand for them are others, and nothing else is. */
-  #follow({ reaches }: LoweredRule, surroundings: Surroundings): void {
+  /** Pods that came, went, or are others now: as they were and as they are. */
+  #changed(pods: readonly Pod[]): Pod[] {
+    const before = this.#pods;
+    const now = new Map(pods.map((pod) => [JSON.stringify(pod), pod]));
+    this.#pods = now;
+    const isOther =
+      (known: ReadonlyMap<string, Pod>) =>
+      ([key]: [string, Pod]) =>
+        !known.has(key);
+    return [...[...before].filter(isOther(now)), ...[...now].filter(isOther(before))].map(([, pod]) => pod);
+  }
+
+  /** The addresses that stand for pods are others, and nothing else is. */
+  #follow({ reaches }: LoweredRule, changed: readonly Pod[], surroundings: Surroundings): void {
     for (const { slot, of, key } of reaches.flatMap(({ places }) => places)) {
-      if (of.to.every(({ kind }) => kind === 'cidr')) continue;
+      if (!of.to.some((peer) => mayMean(peer, changed))) continue;
       this.#destinations.set(slot, { key, cidrs: addressesOf(of, surroundings) });
     }
   }
@@ -170,6 +179,12 @@ function answerRangesOf(used: ReadonlySet<SelectingRule>): string[] {
     rule.egress.flatMap((egress) => (egress.kind === 'connect' ? (egress.answerRanges ?? []) : [])),
   );
   return [...new Set(opened)].toSorted(compareText);
+}
+
+/** Of Services it is not looked up which pods they select. */
+function mayMean(peer: Peer, pods: readonly Pod[]): boolean {
+  if (peer.kind === 'pods') return pods.some((pod) => selects(peer.selector, pod));
+  return peer.kind === 'services';
 }
 
 function raise(why: string): never {

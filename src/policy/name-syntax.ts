@@ -43,8 +43,24 @@ export function leadingStars(text: string): number {
   return n;
 }
 
+/** For a text with characters that no name has: what to write instead, after `; `. */
+export function nameHint(text: string): string {
+  const unicode = punycodeHint(text);
+  if (unicode !== '') return unicode;
+  const host = hostOfUrl(text);
+  return host === '' || host === text || !isPatternText(host) ? '; remove the others' : `; write ${quote(host)} alone`;
+}
+
+/** `https://example.org:443/path` is about example.org. */
+function hostOfUrl(text: string): string {
+  const scheme = text.indexOf('://');
+  const rest = scheme < 0 ? text : text.slice(scheme + 3);
+  const ends = ['/', ':', '?', '#'].map((character) => rest.indexOf(character)).filter((at) => at >= 0);
+  return rest.slice(0, Math.min(rest.length, ...ends));
+}
+
 /** Unicode is never folded here (U+212A would become `k`): the user writes the A-labels, and this says which. */
-export function punycodeHint(text: string): string {
+function punycodeHint(text: string): string {
   if (!Array.from(text).some((character) => character > '\u007f')) return '';
   const ascii = domainToASCII(text);
   return isPatternText(ascii) && ascii !== '' ? `; write ${quote(ascii)}` : '; write the A-label form (xn--…)';

@@ -12,7 +12,7 @@ import {
   isHostText,
   isPatternText,
   leadingStars,
-  punycodeHint,
+  nameHint,
   quote,
 } from './name-syntax.ts';
 
@@ -39,7 +39,7 @@ const STAR = 0x2a;
 /** cilium.io/v2 matchName: one name, `.` literal, a trailing dot optional. */
 export function compileMatchName(text: string): NameResult {
   if (!isHostText(text)) {
-    const hint = isPatternText(text) ? `; write matchPattern: ${quote(text)} for a wildcard` : punycodeHint(text);
+    const hint = isPatternText(text) ? `; write matchPattern: ${quote(text)} for a wildcard` : nameHint(text);
     return fail(
       `Invalid characters in MatchName: ${quote(text)}. Only 0-9, a-z, A-Z and ., -, _ characters are allowed${hint}`,
     );
@@ -52,7 +52,7 @@ export function compileMatchName(text: string): NameResult {
 export function compileMatchPattern(text: string, use: PatternUse): NameResult {
   if (!isPatternText(text)) {
     return fail(
-      `Invalid characters in MatchPattern: ${quote(text)}. Only 0-9, a-z, A-Z and ., -, _ and * characters are allowed${punycodeHint(text)}`,
+      `Invalid characters in MatchPattern: ${quote(text)}. Only 0-9, a-z, A-Z and ., -, _ and * characters are allowed${nameHint(text)}`,
     );
   }
   const problem = checkShape(text, 'MatchPattern');
@@ -76,7 +76,7 @@ export function compileDomainName(text: string): NameResult {
   const because = (why: string) => fail(`Invalid DomainName: ${quote(text)}. ${why}`);
   if (!isHostText(name)) {
     return because(
-      `Only 0-9, a-z, A-Z and ., -, _ and one leading "*." for one or more labels are allowed${punycodeHint(text)}`,
+      `Only 0-9, a-z, A-Z and ., -, _ and one leading "*." for one or more labels are allowed${starHint(name)}`,
     );
   }
   if (text.length > MAX_TEXT) return because(`Must be <= ${MAX_TEXT} characters long`);
@@ -88,6 +88,15 @@ export function compileDomainName(text: string): NameResult {
   );
   if (bad !== undefined) return because(`Label ${quote(bad)} must not begin with "-" nor end with "-" or "_"`);
   return succeed(name, { isDeep, kind: isDeep ? 'globs' : 'exact' });
+}
+
+/** What to write for a star that the standard does not know. */
+function starHint(text: string): string {
+  if (!text.includes('*')) return nameHint(text);
+  const rest = text.slice(leadingStars(text));
+  if (rest === '' || rest === '.') return '; write networks: [0.0.0.0/0, "::/0"] for every address';
+  if (rest.startsWith('.') && isHostText(rest)) return `; write ${quote(`*${rest}`)}`;
+  return '; list the names that are meant';
 }
 
 /** Compiles a rule that validation has accepted before; for the other side of a thread boundary. */

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { budget } from './budget.ts';
 import { commit } from './commit.ts';
+import { compileBench } from './compile.ts';
 import { fairness } from './fairness.ts';
 import { filter } from './filter.ts';
 import { latency, lock } from './latency.ts';
@@ -15,6 +16,7 @@ import type { LoadProgram } from './throughput.ts';
 
 const BENCHES: Readonly<Record<string, (load: LoadProgram) => Outcome | Promise<Outcome>>> = {
   match,
+  compile: compileBench,
   commit,
   cached,
   unique,

@@ -6,7 +6,7 @@ import { compile } from '../../src/policy/compile.ts';
 import type { CompiledPolicy, NameRule, Otherwise, PortClass } from '../../src/policy/compiled.ts';
 import { ruleMatches } from '../../src/policy/match.ts';
 import { judgePacket, type StaticPacket } from '../../src/policy/static-match.ts';
-import { isAccepted, policiesOf, worldOf } from './policy-inputs.ts';
+import { policiesOf, worldOf } from './policy-inputs.ts';
 import { isInSomeRange, withNat64 } from './policy-reference/addresses.ts';
 import { cases } from './policy-reference/generate.ts';
 import { ask, connect, isJudged } from './policy-reference/reference.ts';
@@ -46,10 +46,13 @@ function covers(opened: PortClass | undefined, { protocol, port }: StaticPacket)
   return opened.ports.some((range) => range.protocol === protocol && range.first <= port && port <= range.last);
 }
 
-test('what is compiled means what the documents say', () => {
+/** Sets of policies; each is asked about several pods, destinations and names. */
+const SETS = Number(process.env['CASES'] ?? 4_200);
+
+test('what is compiled means what the documents say, in 100,000 cases', { timeout: 300_000 }, () => {
+  let compared = 0;
   fc.assert(
-    fc.property(cases, ({ documents: all, world, destinations, queries }) => {
-      const documents = all.filter(isAccepted);
+    fc.property(cases, ({ documents, world, destinations, queries }) => {
       const { pods, ...surroundings } = worldOf(world);
       const compiled = compile(documents.flatMap(policiesOf), pods, surroundings);
       expect(new Set(compiled.destinations.map(({ key }) => key)).size).toBe(compiled.destinations.length);
@@ -59,19 +62,18 @@ test('what is compiled means what the documents say', () => {
         if (program < 0) return;
         for (const destination of destinations) {
           const verdict = compiledVerdict(compiled, program, destination, world);
-          expect([verdict, pod, destination]).toEqual([connect(documents, world, pod, destination), pod, destination]);
+          const wanted = connect(documents, world, pod, destination);
+          if (verdict !== wanted) expect([verdict, pod, destination]).toEqual([wanted, pod, destination]);
         }
         for (const { name, transport } of queries) {
           const verdict = compiledAnswer(compiled, program, name, transport);
-          expect([verdict, pod, name, transport]).toEqual([
-            ask(documents, world, pod, name, transport),
-            pod,
-            name,
-            transport,
-          ]);
+          const wanted = ask(documents, world, pod, name, transport);
+          if (verdict !== wanted) expect([verdict, pod, name, transport]).toEqual([wanted, pod, name, transport]);
         }
+        compared += destinations.length + queries.length;
       });
     }),
-    { numRuns: Number(process.env['CASES'] ?? 1000) },
+    { numRuns: SETS },
   );
+  expect(compared).toBeGreaterThan(SETS < 4_200 ? 0 : 100_000);
 });

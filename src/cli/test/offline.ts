@@ -101,7 +101,8 @@ export class PolicyProber implements Prober {
     const opened = classes.filter((index) => opens(this.#compiled.classes[index], protocol, port));
     const isForAll = ({ to, traffic }: StaticRule): boolean => to === 'any' && takesPort(traffic, protocol, port);
     for (const segment of this.#compiled.programs[program]?.segments ?? []) {
-      if (segment.deny.some(isForAll)) return seen('blocked', 'a rule denies that port everywhere');
+      const denials = segment.deny.filter(({ isAudited }) => isAudited !== true);
+      if (denials.some(isForAll)) return seen('blocked', 'a rule denies that port everywhere');
       const isGranted = segment.classes.some((index) => opened.includes(index));
       if (isGranted) return seen('allowed', 'a rule opens that port to what it resolves to');
       if (mayAskUdp && segment.allow.some(isForAll)) return seen('allowed', 'a rule allows that port everywhere');

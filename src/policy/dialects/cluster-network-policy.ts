@@ -2,7 +2,7 @@
 // The fields and their meaning are described in policies/README.md.
 import type { Problem } from '../../base/errors.ts';
 import type { EgressRule, Policy } from '../policy.ts';
-import { readRanges } from './cilium/annotations.ts';
+import { readAnswerRanges } from './answer-ranges.ts';
 import { readSubject } from './cluster-network-policy/pods.ts';
 import { readEgressRule } from './cluster-network-policy/rules.ts';
 import { checkLength, readNumber, readWord } from './cluster-network-policy/values.ts';
@@ -38,7 +38,7 @@ export function readClusterNetworkPolicy(document: MapNode, kind: string, reader
   reader.map(document, DOCUMENT_FIELDS);
   const metadata = readMetadata(document, { kind, isClusterwide: true, annotations: [ALLOW_ANSWER_RANGES] }, reader);
   const opened = metadata?.annotations.get(ALLOW_ANSWER_RANGES);
-  const answerRanges = opened && readRanges(opened.text, opened.place, reader);
+  const answerRanges = opened && readAnswerRanges(opened.text, opened.place, reader);
   const entry = reader.required(document, 'spec', 'the policy', 'spec: {tier: Admin, priority: 100, …}');
   const spec = entry && reader.map(entry.value, SPEC_FIELDS);
   if (spec === undefined) return undefined;

@@ -65,6 +65,15 @@ export class ProblemList {
 
 const MAX_CHARACTERS = 8 * 1024 * 1024; // 100,000 patterns are about 5 MB; the reader needs some 40 times the text in memory
 const MAX_SYNTAX_PROBLEMS = 20; // one slip can derail the rest of a document; the first ones say where
+/** What to do about what the parser says; its other messages say it themselves. */
+const CURES: readonly (readonly [begins: string, cure: string])[] = [
+  ['Tabs are not allowed', 'write spaces'],
+  ['Sequence item without -', 'indent the line as the other fields of its item'],
+  ['All mapping items', 'indent the line as the fields beside it'],
+  ['All sequence items', 'indent the line as the items beside it'],
+  ['Nested mappings', 'write one "key: value" a line, and a text with ": " in quotes'],
+  ['Plain value cannot start', 'write the text in quotes'],
+];
 const MAX_DEPTH = 32; // the deepest field of a policy is at 10
 const MAX_NODES = 1_000_000; // what MAX_CHARACTERS of honest text can hold; ten nested lists of ten aliases are more
 
@@ -92,7 +101,8 @@ export function readDocuments(text: string, file: string, problems: ProblemList)
   const before = problems.count;
   for (const { errors, warnings } of documents) {
     for (const { pos, message } of [...errors, ...warnings].slice(0, MAX_SYNTAX_PROBLEMS)) {
-      problems.add(placeOf(pos[0]), 'yaml-syntax', `Cannot read the YAML: ${withoutFullStop(message)}`);
+      const offset = pos[0] + leadingBlanks(text, pos[0]);
+      problems.add(placeOf(offset), 'yaml-syntax', `Cannot read the YAML: ${cured(message)}`);
     }
   }
   if (problems.count > before) return [];
@@ -157,7 +167,12 @@ class TreeReader {
   /** Each alias is resolved once: the library's own search walks the document for every alias. */
   #alias(alias: Alias.Parsed, depth: number): Node | undefined {
     const target = this.#targets.get(alias) ?? this.#anchors.get(alias.source);
-    if (target === undefined) return this.#fail(this.#placeOf(alias.range[0]), `there is no anchor "&${alias.source}"`);
+    if (target === undefined) {
+      // Nearly always a wildcard: it is read on as the text that was meant, so that nothing is said to be missing.
+      const [place, meant] = [this.#placeOf(alias.range[0]), `*${alias.source}`];
+      this.#fail(place, `there is no anchor "&${alias.source}"; write "${meant}" in quotes if the text is meant`);
+      return this.#scalar(meant, meant, place);
+    }
     this.#targets.set(alias, target); // the anchor may be given anew before this alias is expanded again
     this.#expansions++;
     const node = this.#node(target, depth + 1); // an alias to a node that contains it is cut by the depth
@@ -201,6 +216,15 @@ class TreeReader {
   }
 }
 
-function withoutFullStop(message: string): string {
-  return message.endsWith('.') ? message.slice(0, -1) : message;
+function cured(message: string): string {
+  const text = message.endsWith('.') ? message.slice(0, -1) : message;
+  const cure = CURES.find(([begins]) => text.startsWith(begins))?.[1];
+  return cure === undefined ? text : `${text}; ${cure}`;
+}
+
+/** The parser means a line's indentation where it means the line. */
+function leadingBlanks(text: string, offset: number): number {
+  let n = 0;
+  while (text[offset + n] === ' ') n++;
+  return n;
 }

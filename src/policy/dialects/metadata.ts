@@ -1,4 +1,4 @@
-// metadata of a policy of any kind: its name, its namespace, and the annotations that are addressed to namewall. Annotations of other programs
+// metadata of a policy of any kind, and of what belongs to one: its name, its namespace, and the annotations that are addressed to namewall. Annotations of other programs
 // are theirs; one of ours that is not understood, or that means nothing for the kind, is refused, never ignored.
 import type { Entry, MapNode, Place } from './document.ts';
 import { nearest, type FieldReader } from './fields.ts';
@@ -30,6 +30,8 @@ const DEFAULT_NAMESPACE = 'default';
 export interface MetadataKind {
   /** For messages. */
   readonly kind: string;
+  /** Left out: policy. */
+  readonly noun?: 'policy' | 'group';
   readonly isClusterwide: boolean;
   /** What of ours it takes beside namewall.io/mode. */
   readonly annotations?: readonly string[];
@@ -40,6 +42,7 @@ export interface Metadata {
   readonly name: string | undefined;
   /** Empty for a cluster-wide policy. */
   readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
   readonly isAudited: boolean;
   readonly annotations: Annotations;
 }
@@ -47,21 +50,23 @@ export interface Metadata {
 type Annotations = ReadonlyMap<string, { readonly text: string; readonly place: Place }>;
 
 export function readMetadata(document: MapNode, kind: MetadataKind, reader: FieldReader): Metadata | undefined {
-  const entry = reader.required(document, 'metadata', 'the policy', 'metadata: {name: my-policy}');
+  const { noun = 'policy' } = kind;
+  const entry = reader.required(document, 'metadata', `the ${noun}`, `metadata: {name: my-${noun}}`);
   const map = entry && reader.map(entry.value, FIELDS);
   if (map === undefined) return undefined;
   const namespace = readNamespace(map, kind, reader) ?? (kind.isClusterwide ? '' : DEFAULT_NAMESPACE);
-  checkLabels(map.entries.get('labels'), reader);
+  const labels = readLabels(map.entries.get('labels'), reader);
   const annotations = readAnnotations(map.entries.get('annotations'), kind, reader);
-  return { name: readName(map, reader), namespace, isAudited: readMode(annotations, reader) === 'audit', annotations };
+  const isAudited = readMode(annotations, reader) === 'audit';
+  return { name: readName(map, noun, reader), namespace, labels, isAudited, annotations };
 }
 
-function readName(metadata: MapNode, reader: FieldReader): string | undefined {
-  const entry = reader.required(metadata, 'name', 'metadata', 'name: my-policy');
+function readName(metadata: MapNode, noun: string, reader: FieldReader): string | undefined {
+  const entry = reader.required(metadata, 'name', 'metadata', `name: my-${noun}`);
   const name = entry && reader.text(entry.value, 'metadata.name');
   if (entry === undefined || name === undefined || isDnsSubdomain(name)) return name;
   const rule = 'lower case letters, digits, "-" and ".", at most 253, beginning and ending with a letter or digit';
-  return reader.fail(entry.value.place, 'bad-value', `Cannot use ${JSON.stringify(name)} as a policy's name: ${rule}`);
+  return reader.fail(entry.value.place, 'bad-value', `Cannot use ${JSON.stringify(name)} as a ${noun}'s name: ${rule}`);
 }
 
 function readNamespace(metadata: MapNode, { kind, isClusterwide }: MetadataKind, reader: FieldReader) {
@@ -76,14 +81,15 @@ function readNamespace(metadata: MapNode, { kind, isClusterwide }: MetadataKind,
   return reader.fail(entry.value.place, 'bad-value', `Cannot use ${JSON.stringify(namespace)} as a namespace: ${rule}`);
 }
 
-function checkLabels(entry: Entry | undefined, reader: FieldReader): void {
-  const texts = entry && reader.texts(entry.value, 'label');
+function readLabels(entry: Entry | undefined, reader: FieldReader): Record<string, string> {
+  const texts = (entry && reader.texts(entry.value, 'label')) ?? new Map<string, never>();
   const rule = 'at most 63 of a-z, A-Z, 0-9, "-", "_", ".", beginning and ending with a letter or digit';
-  for (const [key, { text, place }] of texts ?? []) {
+  for (const [key, { text, place }] of texts) {
     if (!isLabelKey(key)) reader.fail(place, 'bad-label', `Cannot use ${JSON.stringify(key)} as a label: ${rule}`);
     else if (!isLabelValue(text))
       reader.fail(place, 'bad-label', `Cannot use ${JSON.stringify(text)} as a label's value: ${rule}`);
   }
+  return Object.fromEntries([...texts].map(([key, { text }]) => [key, text]));
 }
 
 function readAnnotations(

@@ -12,8 +12,29 @@ export const NETWORK_POLICY_API_VERSION = 'networking.k8s.io/v1';
 export const NETWORK_POLICY_KIND = 'NetworkPolicy';
 
 const DOCUMENT_FIELDS = { what: 'a NetworkPolicy', known: ['apiVersion', 'kind', 'metadata', 'spec', 'status'] };
-const SPEC_FIELDS = { what: 'spec', known: ['podSelector', 'policyTypes', 'ingress', 'egress'] };
-const EGRESS_FIELDS = { what: 'an egress rule', known: ['to', 'ports'] };
+const SPEC_FIELDS = {
+  what: 'spec',
+  known: ['podSelector', 'policyTypes', 'ingress', 'egress'],
+  foreign: new Map([
+    ['endpointSelector', 'write podSelector'],
+    ['subject', 'write podSelector'],
+    ['egressDeny', 'a NetworkPolicy denies nothing but what it does not list; write a CiliumNetworkPolicy'],
+  ]),
+};
+const NO_NAMES = 'a NetworkPolicy has no names; write a CiliumNetworkPolicy with toFQDNs';
+const EGRESS_FIELDS = {
+  what: 'an egress rule',
+  known: ['to', 'ports'],
+  foreign: new Map([
+    ['toFQDNs', NO_NAMES],
+    ['domainNames', NO_NAMES],
+    ['toPorts', 'write ports: [{port: 443}]'],
+    ['toEndpoints', 'write to: [{podSelector: …}]'],
+    ['toCIDR', 'write to: [{ipBlock: {cidr: …}}]'],
+    ['toCIDRSet', 'write to: [{ipBlock: {cidr: …, except: […]}}]'],
+    ['from', 'write to: from is for ingress'],
+  ]),
+};
 
 export function readNetworkPolicy(document: MapNode, kind: string, reader: FieldReader): Policy | undefined {
   reader.map(document, DOCUMENT_FIELDS);

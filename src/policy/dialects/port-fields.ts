@@ -33,7 +33,8 @@ export function readProtocol(map: MapNode, reader: FieldReader): PortProtocol | 
 export function readPortNumber(node: Node, field: 'port' | 'endPort', reader: FieldReader): number | undefined {
   const isDecimal = node.kind === 'scalar' && typeof node.value === 'number' && /^[1-9][0-9]{0,4}$/.test(node.source);
   if (isDecimal && Number(node.source) <= LAST_PORT) return Number(node.source);
-  const message = `Cannot use ${shown(node)} as ${field}: write a decimal number from 1 to ${LAST_PORT}`;
+  const several = node.kind === 'list' ? ', and an item of ports for each' : '';
+  const message = `Cannot use ${shown(node)} as ${field}: write a decimal number from 1 to ${LAST_PORT}${several}`;
   return reader.fail(node.place, 'bad-port', message);
 }
 

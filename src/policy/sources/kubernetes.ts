@@ -112,7 +112,7 @@ function readObject(object: PolicyObject): Parsed<Policy> {
 /** Sets of addresses are the node's, too: a tenant may not make any number of them. */
 function tooManyAddresses({ rules }: Policy): string | undefined {
   const peers = rules.flatMap(({ egress }) => egress.flatMap((each) => (each.kind === 'reach' ? [each.to] : [])));
-  const sets = peers.filter((to) => to.some(({ kind }) => kind === 'cidr' || kind === 'pods')).length;
+  const sets = peers.filter((to) => to.some(({ kind }) => kind !== 'any' && kind !== 'host')).length;
   const cidrs = peers.flat().reduce((sum, peer) => sum + (peer.kind === 'cidr' ? 1 + peer.except.length : 0), 0);
   if (sets > MOST_ADDRESS_SETS) return `${sets} rules by address, at most ${MOST_ADDRESS_SETS}`;
   return cidrs > MOST_CIDRS ? `${cidrs} CIDRs and exceptions, at most ${MOST_CIDRS}` : undefined;

@@ -210,6 +210,12 @@ describe('a connection', () => {
   };
   const about = { ...ABOUT, names: [named('web.example.org', 1, WEB)] };
 
+  test('that a rule with a description and labels lets open says both', () => {
+    const details = { description: 'Payments', labels: ['k8s:team=shop'] };
+    const policy = { kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'web', at: 'web.yaml:7:5', ...details };
+    expect(connectionOpened(FLOW, { ...about, policy }).policy).toMatchObject(details);
+  });
+
   test('that opens is told at its real destination, and what was asked for', () => {
     expect(connectionOpened(FLOW, about)).toEqual({
       time: '2026-11-22T12:03:35.000Z',

@@ -15,15 +15,17 @@ import { decode, type AuditNames } from '../../../src/audit/decode.ts';
 import type { AuditEvent } from '../../../src/audit/event.ts';
 import { putRecord, wireOf, type Written } from './record.ts';
 
+const EGRESS = { kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'egress' };
+const RULES = [
+  { ...EGRESS, at: 'policies/shop.yaml:12:9' },
+  { ...EGRESS, at: 'policies/shop.yaml:20:9', description: 'Payments', labels: ['k8s:team=shop'] },
+];
 const NAMES: AuditNames = {
   pod: (id) =>
     id === 7
       ? { uid: 'u-7', namespace: 'shop', name: 'cart', labels: { app: 'cart' }, addresses: ['192.0.2.7'] }
       : undefined,
-  rule: (generation, index) =>
-    generation === 1 && index === 0
-      ? { kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'egress', at: 'policies/shop.yaml:12:9' }
-      : undefined,
+  rule: (generation, index) => (generation === 1 ? RULES[index] : undefined),
   portClass: (generation, index) =>
     generation === 1 && index === 2 ? { id: 'tcp443', ports: [{ protocol: 'tcp', first: 443, last: 443 }] } : undefined,
 };
@@ -54,6 +56,12 @@ test('an allowed query, whole', () => {
     withheld: false,
     policy: { kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'egress', rule: 'policies/shop.yaml:12:9' },
     latencyMicros: 142,
+  });
+});
+
+test('a query whose rule has a description and labels', () => {
+  expect(decoded({ rule: 1 })).toMatchObject({
+    policy: { rule: 'policies/shop.yaml:20:9', description: 'Payments', labels: ['k8s:team=shop'] },
   });
 });
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { withoutIgnored } from '../../../src/policy/ignored.ts';
+import { LINT_CODES } from '../../../src/policy/lint.ts';
 
 const warning = (line: number, code = 'all-ports', file = 'p.yaml') => ({
   at: `${file}:${line}:7`,
@@ -51,8 +52,7 @@ test('the message says what is wrong and what to write', () => {
     {
       at: 'p.yaml:1:6',
       code: 'bad-ignore',
-      message:
-        'Cannot use this comment: "x" is no code of a warning (no-dot-boundary, broad-pattern, duplicate-name, all-ports, doh-resolver, selects-nobody); write "# namewall-ignore CODE: REASON"',
+      message: `Cannot use this comment: "x" is no code of a warning (${LINT_CODES.join(', ')}); write "# namewall-ignore CODE: REASON"`,
     },
   ]);
 });

@@ -1,79 +1,23 @@
-import { describe, expect, test } from 'vitest';
-import { readPolicies } from '../../../src/policy/dialects/read-policies.ts';
-import { lint } from '../../../src/policy/lint.ts';
-import type { Pod } from '../../../src/pods/pod.ts';
+import { expect, test } from 'vitest';
+import { notes } from '../../../src/policy/lint.ts';
+import { cilium, networkPolicy, PORTS, read } from './lint/linted.ts';
 
-const PORTS = 'toPorts: [{ports: [{port: "443", protocol: TCP}]}]';
+const codesOf = (text: string): string[] => notes(read(text)).map(({ code }) => code);
 
-function warnings(egress: string, pods?: readonly Pod[]): string[] {
-  const text = `apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: p, namespace: shop}\nspec: {endpointSelector: {matchLabels: {app: cart}}, egress: [${egress}]}\n`;
-  const read = readPolicies(text, 'p.yaml');
-  if (!read.ok) return expect.fail(JSON.stringify(read.problems));
-  return lint(read.value, pods).map(({ at, code, message }) => `${at}: ${code}: ${message}`);
-}
-
-const codes = (egress: string): string[] => warnings(egress).map((line) => line.split(': ')[1] ?? '');
-
-describe('patterns', () => {
-  test.each([
-    ['*ok.com', ['no-dot-boundary']],
-    ['o*k.com', ['no-dot-boundary']],
-    ['www.*ok.com', ['no-dot-boundary']],
-    ['ok.c*', ['no-dot-boundary']],
-    ['*.com', ['broad-pattern']],
-    ['**.com', ['broad-pattern']],
-    ['*', ['broad-pattern']],
-    ['*.*', ['broad-pattern']],
-    ['*.ok.com', []],
-    ['**.ok.com', []],
-    ['*-cdn.ok.com', []],
-    ['cdn*.*.ok.com', []],
-  ])('%s', (pattern, expected) => {
-    expect(codes(`{toFQDNs: [{matchPattern: "${pattern}"}], ${PORTS}}`)).toEqual(expected);
-  });
-
-  test('the message says where, and what to write', () => {
-    expect(warnings(`{toFQDNs: [{matchPattern: "*OK.com."}], ${PORTS}}`)).toEqual([
-      'p.yaml:4:89: no-dot-boundary: "*ok.com" also matches domains of others, since a star does not end at a dot; write "ok.com" and "*.ok.com"',
-    ]);
-  });
-
-  test('of names that may only be asked nothing is said', () => {
-    const dns = 'toPorts: [{ports: [{port: "53", protocol: ANY}], rules: {dns: [{matchPattern: "*"}]}}]';
-    expect(codes(`{${dns}}`)).toEqual([]);
-  });
+test('names of toFQDNs need no rule for DNS: said where there is none', () => {
+  const names = `{toFQDNs: [{matchName: a.example.org}], ${PORTS}}`;
+  const dns = '{toPorts: [{ports: [{port: "53"}], rules: {dns: [{matchName: a.example.org}]}}]}';
+  expect(codesOf(cilium(`egress: [${names}]`))).toEqual(['implied-dns']);
+  expect(codesOf(cilium(`egress: [${names}, ${dns}]`))).toEqual([]);
+  expect(codesOf(cilium('egress: [{}]'))).toEqual([]);
 });
 
-test.each([
-  ['{matchName: dns.google}', ['doh-resolver']],
-  ['{matchName: DNS.Google.}', ['doh-resolver']],
-  ['{matchPattern: "*.cloudflare-dns.com"}', ['doh-resolver']],
-  ['{matchName: google.com}', []],
-])('resolvers over HTTPS: %s', (name, expected) => {
-  expect(codes(`{toFQDNs: [${name}], ${PORTS}}`)).toEqual(expected);
+test('that a CNI may enforce NetworkPolicy, too, is said once', () => {
+  const two = `${networkPolicy('{}')}---\n${networkPolicy('{}').replace('name: p', 'name: q')}`;
+  expect(codesOf(two).filter((code) => code === 'cni-enforces')).toHaveLength(1);
 });
 
-test('a name that stands twice in a rule; a pattern is not its name', () => {
-  expect(codes(`{toFQDNs: [{matchName: a.example}, {matchName: A.example.}], ${PORTS}}`)).toEqual(['duplicate-name']);
-  expect(codes(`{toFQDNs: [{matchName: a.example}, {matchPattern: a.example}], ${PORTS}}`)).toEqual([]);
-});
-
-test('names without ports', () => {
-  expect(codes('{toFQDNs: [{matchName: a.example}]}')).toEqual(['all-ports']);
-});
-
-test('a selector that selects nobody, where it is known who there is', () => {
-  const pod = (app: string): Pod => ({
-    uid: '1',
-    name: 'c',
-    namespace: 'shop',
-    labels: { app },
-    addresses: ['10.0.1.7'],
-  });
-  const rule = `{toFQDNs: [{matchName: a.example}], ${PORTS}}`;
-  expect(warnings(rule, [pod('cart')])).toEqual([]);
-  expect(warnings(rule, undefined)).toEqual([]);
-  expect(warnings(rule, [pod('desk')])).toEqual([
-    expect.stringContaining('selects-nobody: selects none of the clients: look at its labels and its namespace'),
-  ]);
+test('what a dialect notes is said', () => {
+  const text = networkPolicy('{}').replace('[Egress]', '[Egress, Ingress]');
+  expect(codesOf(text)).toContain('left-to-cni');
 });

@@ -106,10 +106,10 @@ describe('matchPattern', () => {
   });
 
   test('says what Cilium says', () => {
+    const rule = 'Only 0-9, a-z, A-Z and ., -, _ and * characters are allowed';
     expect(compileMatchPattern('*.example.org,', 'toFQDNs')).toEqual({
       ok: false,
-      message:
-        'Invalid characters in MatchPattern: "*.example.org,". Only 0-9, a-z, A-Z and ., -, _ and * characters are allowed',
+      message: `Invalid characters in MatchPattern: "*.example.org,". ${rule}; remove the others`,
     });
   });
 });

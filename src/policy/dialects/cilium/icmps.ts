@@ -70,7 +70,7 @@ export function readIcmps(node: Node, reader: FieldReader): IcmpType[] {
 function readFields(node: Node, reader: FieldReader): IcmpType[] {
   const items = reader.fullList(node, 'fields', 'it selects no message; list types') ?? [];
   if (items.length > MAX_FIELDS) {
-    const message = `too many fields, the max is ${MAX_FIELDS}; ${items.length} are listed: split the entry`;
+    const message = `too many types, the max is ${MAX_FIELDS}; ${items.length} are listed: split the entry`;
     reader.fail(node.place, 'bad-icmp', message);
   }
   return items.flatMap((item) => readField(item, reader) ?? []);
@@ -90,7 +90,7 @@ function readFamily(map: MapNode, reader: FieldReader): keyof typeof FAMILIES | 
   if (entry === undefined) return 'IPv4';
   const text = reader.text(entry.value, 'family');
   if (text === undefined || text === 'IPv4' || text === 'IPv6') return text;
-  return reader.fail(entry.value.place, 'bad-icmp', `Cannot use family ${quote(text)}: write IPv4 or IPv6`);
+  return reader.fail(entry.value.place, 'bad-icmp', `wrong family: ${quote(text)}; write IPv4 or IPv6`);
 }
 
 /** As number or as text; a leading zero is refused, as it is in ports. */

@@ -4,12 +4,14 @@ import type { NameSelector } from '../../policy.ts';
 import type { Node } from '../document.ts';
 import type { FieldReader } from '../fields.ts';
 
+const FOREIGN = new Map([['toPorts', 'write it beside the list of names, not inside']]);
+
 export function readNames(items: readonly Node[], use: PatternUse, reader: FieldReader): NameSelector[] {
   return items.flatMap((item) => readName(item, use, reader) ?? []);
 }
 
 function readName(node: Node, use: PatternUse, reader: FieldReader): NameSelector | undefined {
-  const map = reader.map(node, { what: `an item of ${use}`, known: ['matchName', 'matchPattern'] });
+  const map = reader.map(node, { what: `an item of ${use}`, known: ['matchName', 'matchPattern'], foreign: FOREIGN });
   if (map === undefined) return undefined;
   const name = map.entries.get('matchName');
   const pattern = map.entries.get('matchPattern');

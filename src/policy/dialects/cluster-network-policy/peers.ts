@@ -17,7 +17,17 @@ export interface Peers {
   readonly areBeyondPods: boolean;
 }
 
-const PEER_FIELDS = { what: 'a peer', known: ['namespaces', 'pods', 'nodes', 'networks', 'domainNames'] };
+const PEER_FIELDS = {
+  what: 'a peer',
+  known: ['namespaces', 'pods', 'nodes', 'networks', 'domainNames'],
+  foreign: new Map([
+    ['ipBlock', 'write networks: [192.0.2.0/24]'],
+    ['toCIDR', 'write networks: [192.0.2.0/24]'],
+    ['podSelector', 'write pods: {podSelector: …}'],
+    ['namespaceSelector', 'write namespaces, with the same selector'],
+    ['toFQDNs', 'write domainNames: [example.org]'],
+  ]),
+};
 const NOBODY = 'it selects nobody; list at least one, or remove the peer';
 
 export function readPeers(node: Node, reader: FieldReader): Peers {

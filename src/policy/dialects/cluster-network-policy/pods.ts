@@ -5,7 +5,14 @@ import type { FieldReader } from '../fields.ts';
 import { readLabelSelector } from '../kubernetes-selectors.ts';
 import { readOneOf } from './values.ts';
 
-const SUBJECT_FIELDS = { what: 'the subject', known: ['namespaces', 'pods'] };
+const SUBJECT_FIELDS = {
+  what: 'the subject',
+  known: ['namespaces', 'pods'],
+  foreign: new Map([
+    ['podSelector', 'write pods: {podSelector: …}'],
+    ['namespaceSelector', 'write namespaces, with the same selector'],
+  ]),
+};
 const PODS_FIELDS = { what: 'pods', known: ['namespaceSelector', 'podSelector'] };
 
 export function readSubject(node: Node, reader: FieldReader): PodSelector | undefined {

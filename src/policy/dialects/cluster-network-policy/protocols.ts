@@ -62,7 +62,8 @@ function readRange(protocol: PortProtocol, node: Node, reader: FieldReader): Por
   if (end === undefined || first === undefined || last === undefined) return undefined;
   if (first < last) return [{ protocol, first, last }];
   const instead = first === last ? `write number: ${first}` : 'exchange the two';
-  return reader.fail(end.value.place, 'bad-port', `Start port must be less than End port; ${instead}`);
+  const why = `Start port must be less than End port; ${instead}`;
+  return reader.fail(end.value.place, 'bad-port', `Cannot use end ${last} with start ${first}: ${why}`);
 }
 
 function readPort(node: Node, field: string, reader: FieldReader): number | undefined {

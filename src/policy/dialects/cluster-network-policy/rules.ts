@@ -6,7 +6,17 @@ import { readPeers, type Peers } from './peers.ts';
 import { readProtocols, type Protocols } from './protocols.ts';
 import { readWord } from './values.ts';
 
-const FIELDS = { what: 'an egress rule', known: ['name', 'action', 'to', 'protocols'] };
+const FIELDS = {
+  what: 'an egress rule',
+  known: ['name', 'action', 'to', 'protocols'],
+  foreign: new Map([
+    ['ports', 'write protocols: [{tcp: {destinationPort: {number: 443}}}]'],
+    ['toPorts', 'write protocols: [{tcp: {destinationPort: {number: 443}}}]'],
+    ['toFQDNs', 'write to: [{domainNames: [example.org]}]'],
+    ['domainNames', 'write to: [{domainNames: [example.org]}]'],
+    ['from', 'write to: from is for ingress'],
+  ]),
+};
 const ACTIONS = ['Accept', 'Deny', 'Pass'] as const;
 const VERDICTS = { Accept: 'allow', Deny: 'deny', Pass: 'pass' } as const;
 const MAX_NAME = 100;
@@ -50,10 +60,11 @@ function checkTogether(
   reader: FieldReader,
 ): void {
   // In the API's words. An address that nobody looked up yet would be neither denied nor passed.
-  const acceptOnly = 'domainNames may only be used with Accept action';
+  const acceptOnly =
+    'domainNames may only be used with Accept action; write its addresses as networks, or leave the name out of what is accepted';
   for (const place of action === 'Accept' ? [] : namesAt) reader.fail(place, 'bad-rule', acceptOnly);
   const noNames =
-    'networks/nodes/domainNames peer cannot be set with namedPorts since there are no namedPorts for networks/nodes/domainNames';
+    'networks/nodes/domainNames peer cannot be set with namedPorts since there are no namedPorts for networks/nodes/domainNames; write tcp, udp or sctp with its number instead of destinationNamedPort';
   for (const { place } of areBeyondPods ? (protocols?.namedPorts ?? []) : []) reader.fail(place, 'bad-rule', noNames);
 }
 

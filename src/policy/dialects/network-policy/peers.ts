@@ -24,7 +24,7 @@ export function readPeer(node: Node, namespace: string, reader: FieldReader): Pe
   if (pods !== undefined || namespaces !== undefined) return readPods(pods, namespaces, namespace, reader);
   if (map.entries.size > 0) return undefined; // unknown fields alone, and they are refused
   const message =
-    'must specify a peer: podSelector, namespaceSelector or ipBlock; write namespaceSelector: {} for every pod';
+    'Cannot use an empty item of to: must specify a peer; write podSelector, namespaceSelector ({} is every pod) or ipBlock';
   return reader.fail(map.place, 'bad-rule', message);
 }
 
@@ -54,7 +54,7 @@ function readBlock(node: Node, reader: FieldReader): Peer | undefined {
     const read = readCidr(item, 'except', reader);
     if (read === undefined || cidr === undefined) return [];
     if (isStrictlyWithin(read.range, cidr.range)) return [read.text];
-    const message = `Cannot except ${quote(read.text)}: must be a strict subset of cidr, which is ${quote(cidr.text)}`;
+    const message = `Cannot except ${quote(read.text)}: must be a strict subset of cidr, which is ${quote(cidr.text)}; write one inside, or remove it`;
     return reader.fail(item.place, 'bad-cidr', message) ?? [];
   });
   return cidr && { kind: 'cidr', cidr: cidr.text, except };

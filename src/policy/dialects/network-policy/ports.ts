@@ -47,7 +47,7 @@ function readPort(node: Node, reader: FieldReader): PortRange | NamedPort | unde
   const last = endPort === undefined ? first : readPortNumber(endPort.value, 'endPort', reader);
   if (first === undefined || last === undefined || protocol === undefined) return undefined;
   if (endPort === undefined || last >= first) return { protocol, first, last };
-  const message = `Cannot use endPort ${last}: must be greater than or equal to port, which is ${first}`;
+  const message = `Cannot use endPort ${last}: must be greater than or equal to port, which is ${first}; write the lower one as port`;
   return reader.fail(endPort.value.place, 'bad-port', message);
 }
 

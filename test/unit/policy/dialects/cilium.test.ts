@@ -1,170 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { readPolicies } from '../../../../src/policy/dialects/read-policies.ts';
-import type { EgressRule, Policy, PolicyRule } from '../../../../src/policy/policy.ts';
-
-function read(text: string): readonly Policy[] {
-  const policies = readPolicies(text, 'p.yaml');
-  if (!policies.ok) throw new Error(policies.problems.map(({ at, message }) => `${at}: ${message}`).join('\n'));
-  return policies.value;
-}
-
-function ruleOf(spec: string, kind = 'CiliumNetworkPolicy'): PolicyRule {
-  const [policy] = read(`apiVersion: cilium.io/v2\nkind: ${kind}\nmetadata: {name: p}\nspec: ${spec}\n`);
-  const rule = policy?.rules[0];
-  if (rule === undefined) throw new Error('No rule');
-  return rule;
-}
-
-function egressOf(item: string): readonly EgressRule[] {
-  return ruleOf(`{endpointSelector: {}, egress: [${item}]}`).egress;
-}
-
-const named = (text: string) => expect.objectContaining({ match: 'name', text }) as unknown;
-const pattern = (text: string) => expect.objectContaining({ match: 'pattern', text }) as unknown;
-
-const requirements = (selector: string, kind?: string) =>
-  ruleOf(`{endpointSelector: ${selector}, egress: [{}]}`, kind).selector;
+import type { Pod } from '../../../../src/pods/pod.ts';
+import { Verdicts } from '../../../support/policy-verdicts.ts';
+import { read } from './cilium-documents.ts';
 
 const policy = (name: string, rest: string) =>
   `apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: ${name}}\n${rest}\n`;
-
-test.each(['CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy'])(
-  'allow-answer-ranges of a %s is about every name that it lets connect to, and about nothing else',
-  (kind) => {
-    const text = `apiVersion: cilium.io/v2
-kind: ${kind}
-metadata: {name: p, annotations: {namewall.io/allow-answer-ranges: "192.168.7.0/24,10.20.0.0/16, cgnat", other: x}}
-specs:
-  - {endpointSelector: {}, egress: [{toFQDNs: [{matchName: a.org}]}, {toCIDR: [192.0.2.0/24]}]}
-  - {endpointSelector: {}, egress: [{toFQDNs: [{matchName: b.org}]}]}
-`;
-    const egress = read(text).flatMap(({ rules }) => rules.flatMap((rule) => rule.egress));
-    const answerRanges = ['10.20.0.0/16', '100.64.0.0/10', '192.168.7.0/24'];
-    const expected = [{ kind: 'connect', answerRanges }, { kind: 'reach' }, { kind: 'connect', answerRanges }];
-    expect(egress).toMatchObject(expected);
-    expect(egress[1]).not.toHaveProperty('answerRanges');
-  },
-);
-
-describe('egress', () => {
-  test.each<[why: string, item: string, rules: unknown[]]>([
-    ['an empty item allows nothing', '{}', []],
-    [
-      'names alone open every port',
-      '{toFQDNs: [{matchName: a.org}]}',
-      [{ kind: 'connect', names: [named('a.org')], ports: 'all' }],
-    ],
-    [
-      'a port without protocol is of all three',
-      '{toFQDNs: [{matchName: a.org}], toPorts: [{ports: [{port: 80}]}]}',
-      [
-        {
-          kind: 'connect',
-          names: [named('a.org')],
-          ports: ['tcp', 'udp', 'sctp'].map((protocol) => ({ protocol, first: 80, last: 80 })),
-        },
-      ],
-    ],
-    [
-      'port 0 is every port of the protocol',
-      '{toFQDNs: [{matchPattern: "*.a.org"}], toPorts: [{ports: [{port: "0", protocol: UDP}]}]}',
-      [{ kind: 'connect', names: [pattern('*.a.org')], ports: [{ protocol: 'udp', first: 1, last: 65535 }] }],
-    ],
-    [
-      'items of toPorts add up',
-      '{toFQDNs: [{matchName: a.org}], toPorts: [{ports: [{port: 1, endPort: 3, protocol: TCP}]}, {ports: [{port: "9", protocol: SCTP}]}]}',
-      [
-        {
-          kind: 'connect',
-          names: [named('a.org')],
-          ports: [
-            { protocol: 'tcp', first: 1, last: 3 },
-            { protocol: 'sctp', first: 9, last: 9 },
-          ],
-        },
-      ],
-    ],
-    [
-      'rules.dns may be asked over its protocol',
-      '{toPorts: [{ports: [{port: "53", protocol: UDP}], rules: {dns: [{matchName: a.org}]}}]}',
-      [{ kind: 'ask', names: [named('a.org')], overUdp: true, overTcp: false }],
-    ],
-    [
-      'an empty rules.dns is every name',
-      '{toPorts: [{ports: [{port: 53, protocol: TCP}], rules: {dns: []}}]}',
-      [{ kind: 'ask', names: [pattern('*')], overUdp: false, overTcp: true }],
-    ],
-    [
-      'endPort that says the same is no range',
-      '{toPorts: [{ports: [{port: 53, endPort: 53}], rules: {dns: [{matchName: a.org}]}}]}',
-      [{ kind: 'ask', names: [named('a.org')], overUdp: true, overTcp: true }],
-    ],
-    [
-      'each item of toPorts has its own names, and one without any opens the port',
-      '{toPorts: [{ports: [{port: 53, protocol: UDP}], rules: {dns: [{matchName: a.org}]}}, {ports: [{port: 53, protocol: TCP}]}]}',
-      [
-        { kind: 'ask', names: [named('a.org')], overUdp: true, overTcp: false },
-        {
-          kind: 'reach',
-          verdict: 'allow',
-          to: [{ kind: 'any' }],
-          traffic: { ports: [{ protocol: 'tcp', first: 53, last: 53 }], icmp: [] },
-          at: expect.stringMatching(/^p\.yaml:4:/) as unknown,
-        },
-      ],
-    ],
-  ])('%s', (_why, item, rules) => expect(egressOf(item)).toEqual(rules));
-
-  test.each([
-    ['k8s:io.kubernetes.pod.namespace', 'k8s-app'],
-    ['io.kubernetes.pod.namespace', 'k8s:k8s-app'],
-    ['any:io.kubernetes.pod.namespace', 'any:k8s-app'],
-    ['k8s:io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name', 'k8s-app'],
-  ])('the cluster DNS as %s and %s', (namespace, app) => {
-    const labels = `{"${namespace}": kube-system, "${app}": kube-dns}`;
-    const item = `{toEndpoints: [{matchLabels: ${labels}}], toPorts: [{ports: [{port: "53", protocol: ANY}], rules: {dns: [{matchPattern: "*"}]}}]}`;
-    expect(egressOf(item)).toEqual([{ kind: 'ask', names: [pattern('*')], overUdp: true, overTcp: true }]);
-  });
-});
-
-test('in a policy of kube-system, kube-dns needs no namespace', () => {
-  const text = `apiVersion: cilium.io/v2
-kind: CiliumNetworkPolicy
-metadata: {name: p, namespace: kube-system}
-spec:
-  endpointSelector: {}
-  egress: [{toEndpoints: [{matchLabels: {k8s-app: kube-dns}}], toPorts: [{ports: [{port: 53}]}]}]
-`;
-  expect(read(text)[0]?.rules[0]?.egress).toHaveLength(1);
-});
-
-describe('endpointSelector', () => {
-  test('a policy selects in its own namespace', () => {
-    expect(requirements('{}')).toEqual({ namespace: 'default', requirements: [] });
-  });
-
-  test('a clusterwide policy selects in all', () => {
-    expect(requirements('{}', 'CiliumClusterwideNetworkPolicy')).toEqual({ requirements: [] });
-  });
-
-  test('sources of labels are left out, and the own namespace says nothing new', () => {
-    const labels = '{matchLabels: {"k8s:app": web, "any:tier": a, "k8s:io.kubernetes.pod.namespace": default}}';
-    expect(requirements(labels)).toEqual({
-      namespace: 'default',
-      requirements: [
-        { subject: { kind: 'label', key: 'app' }, operator: 'In', values: ['web'] },
-        { subject: { kind: 'label', key: 'tier' }, operator: 'In', values: ['a'] },
-      ],
-    });
-  });
-
-  test('the namespace is a label of a clusterwide policy', () => {
-    const expression = '{matchExpressions: [{key: io.kubernetes.pod.namespace, operator: NotIn, values: [a, b]}]}';
-    expect(requirements(expression, 'CiliumClusterwideNetworkPolicy')).toEqual({
-      requirements: [{ subject: { kind: 'namespace' }, operator: 'NotIn', values: ['a', 'b'] }],
-    });
-  });
-});
 
 describe('documents', () => {
   const allowNothing = '{endpointSelector: {}, egress: [{}]}';
@@ -193,7 +33,7 @@ metadata:
   name: a
   resourceVersion: "7"
   uid: 0b1c
-spec: {endpointSelector: {}, enableDefaultDeny: {egress: true, ingress: false}, labels: [{key: a}], egress: [{}]}
+spec: {endpointSelector: {}, enableDefaultDeny: {egress: true, ingress: false}, labels: [{key: a}], log: {value: x}, egress: [{}]}
 status: {conditions: []}
 `;
     expect(read(text)).toHaveLength(1);
@@ -218,4 +58,192 @@ status: {conditions: []}
     const names = { names: [{ at: 'p.yaml:6:42' }] };
     expect(found?.rules[0]?.egress).toMatchObject([names, names]);
   });
+});
+
+describe('what decides', () => {
+  const pod = (name: string, address: string, labels: Record<string, string>, ports: Pod['ports'] = []): Pod => ({
+    uid: name,
+    namespace: 'shop',
+    name,
+    labels,
+    addresses: [address],
+    ports,
+  });
+  const DB_PORTS = [{ name: 'sql', port: 5432, protocol: 'tcp' as const }];
+  const PODS = [
+    pod('web', '10.0.0.1', { app: 'web' }),
+    pod('db', '10.0.0.2', { app: 'db' }, DB_PORTS),
+    pod('db-2', '10.0.0.3', { app: 'db' }, [{ name: 'sql', port: 15432, protocol: 'tcp' }]),
+    { ...pod('kube-dns', '10.0.0.53', { 'k8s-app': 'kube-dns' }), namespace: 'kube-system' },
+  ];
+  const WORLD = {
+    nodes: [
+      { name: 'here', labels: { zone: 'a' }, addresses: ['172.16.0.1'], isLocal: true },
+      { name: 'there', labels: { zone: 'b' }, addresses: ['172.16.0.2'], isLocal: false },
+    ],
+    services: [
+      { namespace: 'shop', name: 'db', labels: { tier: 'data' }, selector: { app: 'db' }, addresses: ['10.96.0.2'] },
+      { namespace: 'infra', name: 'mail', labels: { tier: 'out' }, addresses: ['198.51.100.25'] },
+    ],
+    dnsServers: ['10.96.0.10'],
+    areDnsServersInside: true,
+    protectedRanges: ['10.0.0.0/8'],
+  };
+  const DNS = 'toEndpoints: [{matchLabels: {k8s-app: kube-dns, io.kubernetes.pod.namespace: kube-system}}]';
+  const DNS_SERVICE = 'toServices: [{k8sService: {serviceName: kube-dns, namespace: kube-system}}]';
+  const DB = 'toServices: [{k8sService: {serviceName: db, namespace: shop}}]';
+  const ALL = 'egress: [{toEntities: [all]}, {toEntities: [cluster]}]';
+  const OFF = 'enableDefaultDeny: {egress: false}';
+  const ports = (port: string, protocol = 'TCP') => `toPorts: [{ports: [{port: ${port}, protocol: ${protocol}}]}]`;
+
+  /** Each of `rules` is a policy; `audit ` before it makes it one that only audits. */
+  function verdicts(...rules: string[]): Verdicts {
+    const documents = rules.map((rule, i) => {
+      const mode = rule.startsWith('audit ') ? 'audit' : 'enforce';
+      const metadata = `{name: p${i}, namespace: shop, annotations: {namewall.io/mode: ${mode}}}`;
+      const spec = `{endpointSelector: {matchLabels: {app: web}}, ${rule.replace(/^audit /, '')}}`;
+      return `apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: ${metadata}\nspec: ${spec}\n`;
+    });
+    return new Verdicts(read(documents.join('---\n')), PODS, WORLD);
+  }
+
+  test.each<[why: string, rules: string[], packet: string, verdict: 'allow' | 'deny' | 'would-deny']>([
+    ['a Service is the pods that it selects', [`egress: [{${DB}}]`], 'tcp 10.0.0.2 5432', 'allow'],
+    ['and not its own address, which no packet goes to', [`egress: [{${DB}}]`], 'tcp 10.96.0.2 5432', 'deny'],
+    ['nor other pods', [`egress: [{${DB}}]`], 'tcp 10.0.0.53 53', 'deny'],
+    [
+      'one without selector is its addresses',
+      ['egress: [{toServices: [{k8sServiceSelector: {selector: {matchLabels: {tier: out}}}}]}]'],
+      'tcp 198.51.100.25 25',
+      'allow',
+    ],
+    [
+      'one that does not exist is nobody',
+      ['egress: [{toServices: [{k8sService: {serviceName: none}}]}]'],
+      'tcp 10.0.0.2 5432',
+      'deny',
+    ],
+    ['a Service that is denied beats what is allowed', [ALL, `egressDeny: [{${DB}}]`], 'tcp 10.0.0.2 5432', 'deny'],
+    ['on its ports', [ALL, `egressDeny: [{${DB}, ${ports('5432')}}]`], 'tcp 10.0.0.2 5433', 'allow'],
+
+    ['a node by a label', ['egress: [{toNodes: [{matchLabels: {zone: b}}]}]'], 'tcp 172.16.0.2 9100', 'allow'],
+    ['not another', ['egress: [{toNodes: [{matchLabels: {zone: b}}]}]'], 'tcp 172.16.0.1 9100 host', 'deny'],
+    ['this one by its label', ['egress: [{toNodes: [{matchLabels: {zone: a}}]}]'], 'tcp 172.16.0.1 9100 host', 'allow'],
+    [
+      'a node that is denied beats what is allowed',
+      [ALL, 'egressDeny: [{toNodes: [{}]}]'],
+      'tcp 172.16.0.2 9100',
+      'deny',
+    ],
+    ['this one is denied among them', [ALL, 'egressDeny: [{toNodes: [{}]}]'], 'tcp 172.16.0.1 9100 host', 'deny'],
+    [
+      'and not among remote nodes',
+      [ALL, 'egressDeny: [{toEntities: [remote-node]}]'],
+      'tcp 172.16.0.1 9100 host',
+      'allow',
+    ],
+
+    ['the cluster is its pods', ['egress: [{toEntities: [cluster]}]'], 'tcp 10.0.0.2 1', 'allow'],
+    ['its nodes', ['egress: [{toEntities: [cluster]}]'], 'tcp 172.16.0.2 1', 'allow'],
+    ['this one', ['egress: [{toEntities: [cluster]}]'], 'tcp 172.16.0.1 1 host', 'allow'],
+    ['and nobody outside', ['egress: [{toEntities: [cluster]}]'], 'tcp 203.0.113.1 1', 'deny'],
+    [
+      'the cluster that is denied leaves the world',
+      ['egress: [{toEntities: [all]}], egressDeny: [{toEntities: [cluster]}]'],
+      'tcp 203.0.113.1 1',
+      'allow',
+    ],
+    [
+      'and not its pods',
+      ['egress: [{toEntities: [all]}], egressDeny: [{toEntities: [cluster]}]'],
+      'tcp 10.0.0.2 1',
+      'deny',
+    ],
+
+    ['a named port is another of each pod', [`egress: [{${DB}, ${ports('sql')}}]`], 'tcp 10.0.0.2 5432', 'allow'],
+    ['of each', [`egress: [{${DB}, ${ports('sql')}}]`], 'tcp 10.0.0.3 15432', 'allow'],
+    ['and not the other’s', [`egress: [{${DB}, ${ports('sql')}}]`], 'tcp 10.0.0.3 5432', 'deny'],
+    ['of its protocol', [`egress: [{${DB}, ${ports('sql', 'UDP')}}]`], 'udp 10.0.0.2 5432', 'deny'],
+    ['of any destination', [`egress: [{${ports('sql')}}]`], 'tcp 10.0.0.2 5432', 'allow'],
+    ['which is pods', [`egress: [{${ports('sql')}}]`], 'tcp 203.0.113.1 5432', 'deny'],
+    ['of the pods in a range', [`egress: [{toCIDR: [10.0.0.2/32], ${ports('sql')}}]`], 'tcp 10.0.0.3 15432', 'deny'],
+    [
+      'one that is denied beats what is allowed',
+      [ALL, `egressDeny: [{toEntities: [cluster], ${ports('sql')}}]`],
+      'tcp 10.0.0.2 5432',
+      'deny',
+    ],
+    [
+      'and denies nothing else',
+      [ALL, `egressDeny: [{toEntities: [cluster], ${ports('sql')}}]`],
+      'tcp 10.0.0.3 5432',
+      'allow',
+    ],
+
+    [
+      'who does not deny by default leaves everything open',
+      [`egress: [{toCIDR: [192.0.2.0/24]}], ${OFF}`],
+      'tcp 203.0.113.1 1',
+      'allow',
+    ],
+    ['but for what it denies', [`egressDeny: [{toCIDR: [192.0.2.0/24]}], ${OFF}`], 'tcp 192.0.2.1 1', 'deny'],
+    [
+      'and allows where another denies by default',
+      [`egress: [{toCIDR: [192.0.2.0/24]}], ${OFF}`, 'egress: [{}]'],
+      'tcp 192.0.2.1 1',
+      'allow',
+    ],
+    [
+      'which one policy is enough for',
+      [`egress: [{toCIDR: [192.0.2.0/24]}], ${OFF}`, 'egress: [{}]'],
+      'tcp 203.0.113.1 1',
+      'deny',
+    ],
+    [
+      'also one of ingress that says so',
+      ['ingress: [{}], enableDefaultDeny: {egress: true}'],
+      'tcp 203.0.113.1 1',
+      'deny',
+    ],
+    ['ingress alone leaves everything open', ['ingress: [{}]'], 'tcp 203.0.113.1 1', 'allow'],
+
+    ['one that audits tells what it would deny', ['audit egress: [{}]'], 'tcp 203.0.113.1 1', 'would-deny'],
+    ['and what it denies', [ALL, 'audit egressDeny: [{toCIDR: [203.0.113.0/24]}]'], 'tcp 203.0.113.1 1', 'would-deny'],
+    ['its allow rules count', ['audit egress: [{toCIDR: [192.0.2.0/24]}]', 'egress: [{}]'], 'tcp 192.0.2.1 1', 'allow'],
+    ['one that does not audit decides', ['audit egress: [{}]', 'egress: [{}]'], 'tcp 203.0.113.1 1', 'deny'],
+
+    ['metrics of the cluster DNS', [`egress: [{${DNS}, ${ports('9153')}}]`], 'tcp 10.0.0.53 9153', 'allow'],
+    ['by its Service', [`egress: [{${DNS_SERVICE}, ${ports('9153')}}]`], 'tcp 10.0.0.53 9153', 'allow'],
+    ['and no other port of it', [`egress: [{${DNS}, ${ports('9153')}}]`], 'tcp 10.0.0.53 9154', 'deny'],
+    ['all of it', [`egress: [{${DNS}}]`], 'udp 10.0.0.53 9154', 'allow'],
+    ['what may be asked opens no address', [`egress: [{${DNS}, ${ports('53')}}]`], 'tcp 10.0.0.53 53', 'deny'],
+  ])('%s', (_why, rules, packet, verdict) => expect(verdicts(...rules).packet('shop/web', packet)).toBe(verdict));
+
+  const asked = (protocol: string) => `{${DNS}, ${ports('53', protocol)}}`;
+  const NAMES = '{toFQDNs: [{matchName: a.example.org}]}';
+
+  test.each<[why: string, rules: string[], over: string]>([
+    ['port 53 of the cluster DNS is every name', [`egress: [${asked('UDP')}]`], 'udp'],
+    ['of its Service, too', [`egress: [{${DNS_SERVICE}, ${ports('53', 'TCP')}}]`], 'tcp'],
+    ['all of it is, too', [`egress: [{${DNS}}]`], 'udp,tcp'],
+    ['all of its Service, too', [`egress: [{${DNS_SERVICE}}]`], 'udp,tcp'],
+    ['its metrics are not', [`egress: [{${DNS}, ${ports('9153')}}]`], ''],
+    [
+      'a range around it is',
+      [`egress: [{${DNS}, toPorts: [{ports: [{port: 1, endPort: 99, protocol: TCP}]}]}]`],
+      'tcp',
+    ],
+    ['its port by name is', [`egress: [{${DNS}, ${ports('dns', 'UDP')}}]`], 'udp'],
+    ['the cluster is', ['egress: [{toEntities: [cluster]}]'], 'udp,tcp'],
+    ['denied, no name may be asked, not even those of toFQDNs', [`egress: [${NAMES}], egressDeny: [{${DNS}}]`], ''],
+    ['its Service denied, neither', [`egress: [${NAMES}], egressDeny: [{${DNS_SERVICE}}]`], ''],
+    ['over the protocol that is denied', [`egress: [${NAMES}], egressDeny: [${asked('UDP')}]`], 'tcp'],
+    ['whatever another policy lets be asked', [`egress: [${asked('ANY')}]`, `egressDeny: [${asked('TCP')}]`], 'udp'],
+    ['its metrics denied changes nothing', [`egress: [${NAMES}], egressDeny: [{${DNS}, ${ports('9153')}}]`], 'udp,tcp'],
+    ['the cluster denied does', [`egress: [${NAMES}], egressDeny: [{toEntities: [cluster]}]`], ''],
+    ['who does not deny by default lets all be asked', [`egress: [${NAMES}], ${OFF}`], 'udp,tcp'],
+    ['but for what it denies', [`egressDeny: [${asked('UDP')}], ${OFF}`], 'tcp'],
+    ['who audits lets all be asked', ['audit egress: [{}]'], 'udp,tcp'],
+    ['ingress alone does', ['ingress: [{}]'], 'udp,tcp'],
+  ])('of names: %s', (_why, rules, over) => expect(verdicts(...rules).asks('shop/web', 'a.example.org')).toBe(over));
 });

@@ -53,7 +53,13 @@ const VALUE = 'it is at most 63 of a-z, A-Z, 0-9, "-", "_", "."';
 const expression = (fields: string): string => `matchExpressions: [{${fields}}]`;
 
 test.each([
-  ['no mapping', 'web', ['f:1:1: wrong-type: Cannot use the text "web" for podSelector: it must be a mapping']],
+  [
+    'no mapping',
+    'web',
+    [
+      'f:1:1: wrong-type: Cannot use the text "web" for podSelector: it must be a mapping; write its fields, as in matchLabels: …',
+    ],
+  ],
   [
     'an unknown field',
     'matchLabel: {}',
@@ -62,7 +68,7 @@ test.each([
   [
     'labels without a value',
     'matchLabels:',
-    ['f:1:13: wrong-type: Cannot use no value for label: it must be a mapping'],
+    ['f:1:13: wrong-type: Cannot use no value for label: it must be a mapping; write one "key: value" a line'],
   ],
   [
     'a number',
@@ -79,7 +85,7 @@ test.each([
   [
     'expressions that are a mapping',
     'matchExpressions: {}',
-    ['f:1:19: wrong-type: Cannot use a mapping for matchExpressions: it must be a list'],
+    ['f:1:19: wrong-type: Cannot use a mapping for matchExpressions: it must be a list; begin each item with "- "'],
   ],
   [
     'an expression without key and operator',

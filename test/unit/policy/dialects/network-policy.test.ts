@@ -365,29 +365,29 @@ test.each([
     'unknown fields',
     networkPolicy('  endpointSelector: {}\n  egress: [{toPorts: []}]\nsepc: {}'),
     [
-      '5:3: unknown-field: Cannot use field "endpointSelector" in spec: it is unknown; write one of "podSelector", "policyTypes", "ingress", "egress"',
-      '6:13: unknown-field: Cannot use field "toPorts" in an egress rule: it is unknown; did you mean "ports"?',
+      '5:3: unknown-field: Cannot use field "endpointSelector" in spec: it is unknown; write podSelector',
+      '6:13: unknown-field: Cannot use field "toPorts" in an egress rule: it is unknown; write ports: [{port: 443}]',
       '7:1: unknown-field: Cannot use field "sepc" in a NetworkPolicy: it is unknown; did you mean "spec"?',
     ],
   ],
   [
     'values that are no lists',
     networkPolicy('  policyTypes: [Egress]\n  egress: {}'),
-    ['6:11: wrong-type: Cannot use a mapping for egress: it must be a list'],
+    ['6:11: wrong-type: Cannot use a mapping for egress: it must be a list; begin each item with "- "'],
   ],
   [
     'no value where an absent field would open everything',
     networkPolicy('  egress: [{to: null, ports: null}]'),
     [
-      '5:17: wrong-type: Cannot use no value for to: it must be a list',
-      '5:30: wrong-type: Cannot use no value for ports: it must be a list',
+      '5:17: wrong-type: Cannot use no value for to: it must be a list; list its items',
+      '5:30: wrong-type: Cannot use no value for ports: it must be a list; list its items',
     ],
   ],
   [
     'what is wrong where it has no effect',
     networkPolicy('  policyTypes: [Ingress]\n  egress: [{to: [{}]}]'),
     [
-      '6:18: bad-rule: must specify a peer: podSelector, namespaceSelector or ipBlock; write namespaceSelector: {} for every pod',
+      '6:18: bad-rule: Cannot use an empty item of to: must specify a peer; write podSelector, namespaceSelector ({} is every pod) or ipBlock',
     ],
   ],
 ])('refuses %s', (_why, text, expected) => {

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { PolicyFile } from '../../../../src/policy/dialects/read-policies.ts';
 import { loadPolicies } from '../../../../src/policy/sources/files.ts';
+import { ParsedFiles } from '../../../../src/policy/sources/parsed-files.ts';
 
 const policiesFolder = fileURLToPath(new URL('../../../../policies', import.meta.url));
 const policy = (name: string) =>
@@ -63,6 +65,55 @@ test('globs, also in folders; a file that two paths name is read once', async ()
   await write('xfile', 'not a folder');
   expect(await names(join(folder, 'x*', '*.yaml'), join(folder, 'x1'), `${folder}/x1/./a.yaml`)).toEqual(['a', 'b']);
   expect(await names(join(folder, 'x{1,2}', '[a-b].yaml'))).toEqual(['a', 'b']);
+});
+
+describe('groups of CIDRs', () => {
+  const group = (cidr: string) =>
+    `apiVersion: cilium.io/v2\nkind: CiliumCIDRGroup\nmetadata: {name: partners}\nspec: {externalCIDRs: [${cidr}]}\n`;
+  const user = policy('a').replace('{}]', '{toCIDRSet: [{cidrGroupRef: partners}]}]');
+  const reached = async (parsed?: ParsedFiles<PolicyFile>): Promise<string> => {
+    const read = await loadPolicies([folder], parsed);
+    if (!read.ok) return read.problems.map(({ at, code }) => `${at.slice(folder.length)} ${code}`).join();
+    const rules = read.value.flatMap((each) => each.rules.flatMap(({ egress }) => egress));
+    return rules
+      .flatMap((rule) => (rule.kind === 'reach' ? rule.to : []))
+      .flatMap((to) => ('cidr' in to ? to.cidr : []))
+      .join();
+  };
+
+  test('stand in any file', async () => {
+    await write('a.yaml', user);
+    await write('z.yaml', group('192.0.2.0/24'));
+    expect(await reached()).toBe('192.0.2.0/24');
+  });
+
+  test('change, come and go, although who names them is read once', async () => {
+    const parsed = new ParsedFiles<PolicyFile>();
+    await write('a.yaml', user);
+    await write('z.yaml', group('192.0.2.0/24'));
+    expect(await reached(parsed)).toBe('192.0.2.0/24');
+    await write('z.yaml', group('198.51.100.0/24'));
+    expect(await reached(parsed)).toBe('198.51.100.0/24');
+    await rm(join(folder, 'z.yaml'));
+    expect(await reached(parsed)).toBe('/a.yaml:4:67 unknown-group');
+  });
+
+  test('are not missed where another file is broken: it may have them', async () => {
+    await write('a.yaml', user);
+    await write('z.yaml', group('192.0.2.0'));
+    expect(await reached()).toBe('/z.yaml:4:24 bad-cidr');
+  });
+
+  test('stand once', async () => {
+    await write('a.yaml', group('192.0.2.0/24'));
+    await write('b.yaml', group('198.51.100.0/24'));
+    expect(await reached()).toBe('/b.yaml:1:1 duplicate-group');
+  });
+
+  test('the policy that names them stands once, too', async () => {
+    await write('a.yaml', `${user}---\n${user}---\n${group('192.0.2.0/24')}`);
+    expect(await reached()).toBe('/a.yaml:6:1 duplicate-policy');
+  });
 });
 
 describe('problems', () => {

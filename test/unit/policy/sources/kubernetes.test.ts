@@ -83,7 +83,7 @@ test('a wrong policy does not touch the others', () => {
 });
 
 describe('a policy that was never good', () => {
-  const egress = [{ toServices: [] }];
+  const egress = [{ toGroups: [] }];
   const selector = { matchLabels: { app: 'web' } };
 
   test.each<[why: string, object: KubernetesObject, closed: string[]]>([
@@ -105,6 +105,20 @@ describe('a policy that was never good', () => {
   ])('closes %s', (_why, object, closed) => {
     expect(effect(object)).toEqual({ closed, allows: false });
     expect(judge(object).problems).not.toEqual([]);
+  });
+
+  test('closes them although its default is not to deny, and whether it audits or not', () => {
+    const object = bad('p', { endpointSelector: selector, egress, enableDefaultDeny: { egress: false } });
+    const annotations = { 'namewall.io/mode': 'audit' };
+    const [found] = judge({ ...object, metadata: { ...object.metadata, annotations } }).policies;
+    expect(found?.rules).toMatchObject([{ isolates: true, egress: [] }]);
+    expect(found).not.toHaveProperty('isAudited');
+  });
+
+  test('closes its pods also against other policies when it denies', () => {
+    const denials = [{ toGroups: [] }];
+    const object = bad('p', { endpointSelector: selector, egressDeny: denials, enableDefaultDeny: { egress: false } });
+    expect(judge(object).policies[0]?.rules).toMatchObject([{ isolates: true, isFinal: true }]);
   });
 
   function annotated(): KubernetesObject {
@@ -178,6 +192,36 @@ test('the cluster’s DNS is one of their destinations all the same', () => {
     policies: [{ rules: [{ egress: [{ kind: 'ask', overUdp: true, overTcp: true }] }] }],
     problems: [],
   });
+});
+
+test('ingress alone closes nobody', () => {
+  const { policies, problems } = judge(bad('p', { endpointSelector: {}, ingress: [{}] }));
+  expect(policies).toMatchObject([{ rules: [] }]);
+  expect(problems).toEqual([]);
+});
+
+test('a policy that does not deny by default, and one that audits', () => {
+  const egress = [{ toCIDR: ['192.0.2.0/24'] }];
+  const object = bad('p', { endpointSelector: {}, egress, enableDefaultDeny: { egress: false } });
+  const audited = { ...object, metadata: { ...object.metadata, annotations: { 'namewall.io/mode': 'audit' } } };
+  expect(judge(audited)).toMatchObject({ policies: [{ isAudited: true, rules: [{ isolates: false }] }], problems: [] });
+});
+
+test.each<[why: string, item: object]>([
+  ['Services', { toServices: [{ k8sService: { serviceName: 'db' } }] }],
+  ['nodes', { toNodes: [{}] }],
+  ['every pod and node', { toEntities: ['cluster'] }],
+  ['other nodes', { toEntities: ['remote-node'] }],
+  ['groups of CIDRs', { toCIDRSet: [{ cidrGroupRef: 'a' }] }],
+  ['named ports', { toPorts: [{ ports: [{ port: 'https' }] }] }],
+  [
+    'more of the cluster’s DNS than names',
+    { toServices: [{ k8sService: { serviceName: 'kube-dns', namespace: 'kube-system' } }] },
+  ],
+])('%s are refused as destinations, and a denial of them closes the pods for good', (_why, item) => {
+  expect(judge(bad('p', { endpointSelector: {}, egress: [item] })).policies[0]?.rules).toMatchObject([{ egress: [] }]);
+  const { rules = [] } = judge(bad('p', { endpointSelector: {}, egressDeny: [item] })).policies[0] ?? {};
+  expect(rules).toMatchObject([{ isFinal: true, egress: [] }]);
 });
 
 test('every pod of a namespace that is not known loses its open egress, and that is said', () => {

@@ -75,9 +75,13 @@ test.each([
   [
     'a mapping of nodes',
     'nodes: {n1: {}}',
-    ['c.yaml:2:8: wrong-type: Cannot use a mapping for nodes: it must be a list'],
+    ['c.yaml:2:8: wrong-type: Cannot use a mapping for nodes: it must be a list; begin each item with "- "'],
   ],
-  ['no value', 'namespaces:', ['c.yaml:2:12: wrong-type: Cannot use no value for namespaces: it must be a list']],
+  [
+    'no value',
+    'namespaces:',
+    ['c.yaml:2:12: wrong-type: Cannot use no value for namespaces: it must be a list; list its items'],
+  ],
 ])('refuses %s', (_why, text, expected) => expect(read(text)).toEqual(expected));
 
 test.each([
@@ -138,7 +142,7 @@ test.each([
   [
     'that is perhaps this one',
     '{name: a, addresses: [192.0.2.1], local: "yes"}',
-    ['3:46: wrong-type: Cannot use the text "yes" for local: it must be true or false'],
+    ['3:46: wrong-type: Cannot use the text "yes" for local: it must be true or false; write it without quotes'],
   ],
   [
     'twice',
@@ -196,7 +200,7 @@ test.each([
   [
     'with matchLabels',
     '{name: a, selector: {matchLabels: {a: b}}}',
-    ['3:39: wrong-type: Cannot use a mapping for label "matchLabels": it must be a text'],
+    ['3:39: wrong-type: Cannot use a mapping for label "matchLabels": it must be a text; write one'],
   ],
   [
     'with a bad name',

@@ -4,6 +4,7 @@ import { ProblemList } from '../../../../../src/policy/dialects/document.ts';
 import { FieldReader } from '../../../../../src/policy/dialects/fields.ts';
 import { readJson } from '../../../../../src/policy/dialects/json-document.ts';
 import { readPolicies } from '../../../../../src/policy/dialects/read-policies.ts';
+import { CLUSTERWIDE, egressOf, refusals, ruleOf } from '../cilium-documents.ts';
 
 /** As for pods of a cluster. */
 function read(matchLabels: object, namespace?: string) {
@@ -50,5 +51,76 @@ spec: {endpointSelector: {matchLabels: {io.cilium.k8s.namespace.labels.team: a}}
 `;
     const requirements = [{ subject: { kind: 'namespace-label', key: 'team' }, operator: 'In', values: ['a'] }];
     expect(readPolicies(text, 'f')).toMatchObject({ ok: true, value: [{ rules: [{ selector: { requirements } }] }] });
+  });
+});
+
+const selectorOf = (selector: string, kind?: string) =>
+  ruleOf(`{endpointSelector: ${selector}, egress: [{}]}`, kind).selector;
+
+describe('endpointSelector', () => {
+  test('a policy selects in its own namespace', () => {
+    expect(selectorOf('{}')).toEqual({ namespace: 'default', requirements: [] });
+  });
+
+  test('a clusterwide policy selects in all', () =>
+    expect(selectorOf('{}', CLUSTERWIDE)).toEqual({ requirements: [] }));
+
+  test('sources of labels are left out, and the own namespace says nothing new', () => {
+    const labels = '{matchLabels: {"k8s:app": web, "any:tier": a, "k8s:io.kubernetes.pod.namespace": default}}';
+    expect(selectorOf(labels)).toEqual({
+      namespace: 'default',
+      requirements: [
+        { subject: { kind: 'label', key: 'app' }, operator: 'In', values: ['web'] },
+        { subject: { kind: 'label', key: 'tier' }, operator: 'In', values: ['a'] },
+      ],
+    });
+  });
+
+  test('the namespace is a label of a clusterwide policy', () => {
+    const expression = '{matchExpressions: [{key: io.kubernetes.pod.namespace, operator: NotIn, values: [a, b]}]}';
+    expect(selectorOf(expression, CLUSTERWIDE)).toEqual({
+      requirements: [{ subject: { kind: 'namespace' }, operator: 'NotIn', values: ['a', 'b'] }],
+    });
+  });
+
+  test('labels and expressions must all hold', () => {
+    const all =
+      '{matchLabels: {app: web}, matchExpressions: [{key: tier, operator: Exists}, {key: old, operator: DoesNotExist}]}';
+    expect(selectorOf(all).requirements.map(({ operator }) => operator)).toEqual(['In', 'Exists', 'DoesNotExist']);
+  });
+
+  test('another namespace than the policy’s own is refused: Cilium would drop it', () => {
+    const [message] = refusals('{endpointSelector: {matchLabels: {io.kubernetes.pod.namespace: other}}, egress: [{}]}');
+    expect(message).toContain('a policy of namespace "default" selects pods of that namespace only');
+  });
+
+  test.each(['matchLabels', 'matchExpressions'])('%s without a value is refused', (field) => {
+    expect(refusals(`{endpointSelector: {${field}: }, egress: [{}]}`)).toEqual([
+      expect.stringContaining('Cannot use no value'),
+    ]);
+  });
+});
+
+describe('toEndpoints', () => {
+  const peersOf = (selector: string, kind?: string) => egressOf(`{toEndpoints: [${selector}]}`, kind);
+  const app = { subject: { kind: 'label', key: 'app' }, operator: 'In', values: ['db'] };
+
+  test.each<[why: string, selector: string, kind: string | undefined, selected: object]>([
+    [
+      'is of the policy’s namespace',
+      '{matchLabels: {app: db}}',
+      undefined,
+      { namespace: 'default', requirements: [app] },
+    ],
+    ['is of every namespace in a clusterwide policy', '{matchLabels: {app: db}}', CLUSTERWIDE, { requirements: [app] }],
+    ['without labels is all of them', '{}', undefined, { namespace: 'default', requirements: [] }],
+    [
+      'is of the namespace that it names',
+      '{matchLabels: {app: db, k8s:io.kubernetes.pod.namespace: other}}',
+      undefined,
+      { requirements: [app, { subject: { kind: 'namespace' }, operator: 'In', values: ['other'] }] },
+    ],
+  ])('%s', (_why, selector, kind, selected) => {
+    expect(peersOf(selector, kind)).toMatchObject([{ to: [{ kind: 'pods', selector: selected }] }]);
   });
 });

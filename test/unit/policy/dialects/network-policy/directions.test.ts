@@ -44,12 +44,12 @@ test.each([
   [
     'no list',
     '  policyTypes: Egress',
-    ['5:16: wrong-type: Cannot use the text "Egress" for policyTypes: it must be a list'],
+    ['5:16: wrong-type: Cannot use the text "Egress" for policyTypes: it must be a list; write [Egress]'],
   ],
   [
     'ingress that is no list',
     '  ingress: {}',
-    ['5:12: wrong-type: Cannot use a mapping for ingress: it must be a list'],
+    ['5:12: wrong-type: Cannot use a mapping for ingress: it must be a list; begin each item with "- "'],
   ],
 ])('refuses %s', (_why, fields, expected) => {
   expect(problemsOf(networkPolicy(fields))).toEqual(expected);

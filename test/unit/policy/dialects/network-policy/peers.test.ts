@@ -68,14 +68,22 @@ test.each([
     'no peer',
     '{}',
     [
-      '5:19: bad-rule: must specify a peer: podSelector, namespaceSelector or ipBlock; write namespaceSelector: {} for every pod',
+      '5:19: bad-rule: Cannot use an empty item of to: must specify a peer; write podSelector, namespaceSelector ({} is every pod) or ipBlock',
     ],
   ],
-  ['no value', 'null', ['5:19: wrong-type: Cannot use no value for an item of to: it must be a mapping']],
+  [
+    'no value',
+    'null',
+    [
+      '5:19: wrong-type: Cannot use no value for an item of to: it must be a mapping; write its fields, as in podSelector: …',
+    ],
+  ],
   [
     'a selector without a value',
     '{podSelector: null}',
-    ['5:33: wrong-type: Cannot use no value for podSelector: it must be a mapping'],
+    [
+      '5:33: wrong-type: Cannot use no value for podSelector: it must be a mapping; write its fields, as in matchLabels: …',
+    ],
   ],
   [
     'a block beside a selector',
@@ -122,22 +130,28 @@ test.each([
   [
     'an exception outside',
     '{ipBlock: {cidr: 192.0.2.0/24, except: [198.51.100.0/28]}}',
-    ['5:59: bad-cidr: Cannot except "198.51.100.0/28": must be a strict subset of cidr, which is "192.0.2.0/24"'],
+    [
+      '5:59: bad-cidr: Cannot except "198.51.100.0/28": must be a strict subset of cidr, which is "192.0.2.0/24"; write one inside, or remove it',
+    ],
   ],
   [
     'an exception that is everything',
     '{ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.0/24]}}',
-    ['5:59: bad-cidr: Cannot except "192.0.2.0/24": must be a strict subset of cidr, which is "192.0.2.0/24"'],
+    [
+      '5:59: bad-cidr: Cannot except "192.0.2.0/24": must be a strict subset of cidr, which is "192.0.2.0/24"; write one inside, or remove it',
+    ],
   ],
   [
     'an exception of the other family',
     '{ipBlock: {cidr: 192.0.2.0/24, except: ["2001:db8::/64"]}}',
-    ['5:59: bad-cidr: Cannot except "2001:db8::/64": must be a strict subset of cidr, which is "192.0.2.0/24"'],
+    [
+      '5:59: bad-cidr: Cannot except "2001:db8::/64": must be a strict subset of cidr, which is "192.0.2.0/24"; write one inside, or remove it',
+    ],
   ],
   [
     'exceptions without a value',
     '{ipBlock: {cidr: 192.0.2.0/24, except: null}}',
-    ['5:58: wrong-type: Cannot use no value for except: it must be a list'],
+    ['5:58: wrong-type: Cannot use no value for except: it must be a list; list its items'],
   ],
 ])('refuses %s', (_why, peer, expected) => {
   expect(problemsOf(to(peer))).toEqual(expected);

@@ -45,7 +45,7 @@ test.each([
   ['a leading zero', '{port: 080}', [`5:29: bad-port: Cannot use 080 as port: ${NUMBER}`]],
   ['hexadecimal', '{port: 0x50}', [`5:29: bad-port: Cannot use 0x50 as port: ${NUMBER}`]],
   ['no value', '{port: null}', [`5:29: bad-port: Cannot use no value as port: ${NUMBER}`]],
-  ['a list', '{port: [80]}', [`5:29: bad-port: Cannot use a list as port: ${NUMBER}`]],
+  ['a list', '{port: [80]}', [`5:29: bad-port: Cannot use a list as port: ${NUMBER}, and an item of ports for each`]],
   [
     'a number as text',
     '{port: "80"}',
@@ -75,7 +75,9 @@ test.each([
   [
     'endPort below port',
     '{port: 80, endPort: 79}',
-    ['5:42: bad-port: Cannot use endPort 79: must be greater than or equal to port, which is 80'],
+    [
+      '5:42: bad-port: Cannot use endPort 79: must be greater than or equal to port, which is 80; write the lower one as port',
+    ],
   ],
   [
     'endPort that is too large',
@@ -106,7 +108,9 @@ test.each([
   [
     'a number instead of an item',
     '80',
-    ['5:22: wrong-type: Cannot use number 80 for an item of ports: it must be a mapping'],
+    [
+      '5:22: wrong-type: Cannot use number 80 for an item of ports: it must be a mapping; write its fields, as in port: …',
+    ],
   ],
 ])('refuses %s', (_why, item, expected) => {
   expect(problemsOf(ports(item))).toEqual(expected);

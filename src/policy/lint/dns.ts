@@ -1,0 +1,62 @@
+// Policies that take their pods what names need: lookups.
+import type { Problem } from '../../base/errors.ts';
+import { isAboutDns } from '../dns-access.ts';
+import type { EgressRule, Policy, PolicyRule, ReachRule } from '../policy.ts';
+import { EMPTY_WORLD } from '../world.ts';
+
+export function lintDns(policy: Policy): Problem[] {
+  if (policy.kind === 'NetworkPolicy') return policy.rules.flatMap(withoutDns);
+  if (policy.tier !== undefined) return policy.rules.flatMap(({ egress }) => lockedInOrder(egress));
+  return policy.rules.flatMap(({ egress }) => {
+    const denial = egress.find((rule) => rule.kind === 'reach' && rule.verdict === 'deny' && isDns(rule));
+    return denial === undefined ? [] : locked(egress, `port 53 is denied at ${placeOf(denial)}; narrow that rule`);
+  });
+}
+
+/** It lists destinations, and nobody can look one up. */
+function withoutDns({ at, egress }: PolicyRule): Problem[] {
+  if (egress.length === 0 || egress.some((rule) => rule.kind === 'reach' && isDns(rule))) return [];
+  const message =
+    'no rule allows DNS (port 53, UDP and TCP): its pods look up no name unless another policy lets them; add a rule for pods labelled k8s-app: kube-dns of namespace kube-system';
+  return [{ at, code: 'no-dns', message }];
+}
+
+/** Policies of a lower number may accept DNS before: then the answer is a comment. */
+function lockedInOrder(egress: readonly EgressRule[]): Problem[] {
+  const first = egress.findIndex((rule) => rule.kind === 'reach' && isDns(rule));
+  const rule = egress[first];
+  if (rule?.kind !== 'reach' || rule.verdict !== 'deny') return [];
+  return locked(
+    egress,
+    `port 53 is denied at ${rule.at}, and not accepted before; accept it in a rule before that one`,
+  );
+}
+
+function locked(egress: readonly EgressRule[], why: string): Problem[] {
+  const [name] = egress.flatMap((rule) => (rule.kind === 'reach' ? [] : rule.names));
+  if (name === undefined) return [];
+  return [{ at: name.at, code: 'locks-dns-out', message: `"${name.text}" can never be looked up: ${why}` }];
+}
+
+function placeOf(rule: EgressRule): string {
+  return rule.kind === 'reach' ? rule.at : (rule.names[0]?.at ?? '');
+}
+
+/** Which addresses the DNS servers have is not known here: a range that is allowed may have them, one that is denied must have all there are. */
+function isDns(rule: ReachRule): boolean {
+  const isRange = rule.to.some(({ kind }) => kind === 'cidr');
+  if (rule.verdict === 'allow' && isRange) return takesDns({ ...rule, to: [{ kind: 'any' }] });
+  return takesDns(rule);
+}
+
+const SOMEWHERE = {
+  ...EMPTY_WORLD,
+  knowsAllPods: true,
+  nodes: [],
+  services: [],
+  dnsServers: ['198.51.100.53', '2001:db8::53'],
+};
+
+function takesDns(rule: ReachRule): boolean {
+  return isAboutDns(rule, 'udp', SOMEWHERE);
+}
