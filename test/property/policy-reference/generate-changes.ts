@@ -29,11 +29,12 @@ export interface History {
 
 const maybeAt = (place: number) => fc.option(documentAt(place), { nil: undefined });
 const podName = fc.constantFrom(...POD_NAMES);
-/** Only of a few things at once: all that rules depend on beside pods is the rarest to change. */
+/** One thing at a time. */
 const parts = worlds.chain(({ pods: _pods, ...world }) =>
   fc.constantFrom<Partial<World>[]>(
     { nodes: world.nodes },
     { services: world.services },
+    { namespaces: world.namespaces },
     { namespaces: world.namespaces },
     { dnsServers: world.dnsServers },
     { protectedRanges: world.protectedRanges },
@@ -66,7 +67,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
     weight: 2,
     arbitrary: otherPods.map(({ name: each, ports = [] }) => ({ kind: 'ports' as const, name: each, ports })),
   },
-  { weight: 1, arbitrary: parts.map((some) => ({ kind: 'surroundings' as const, some })) },
+  { weight: 4, arbitrary: parts.map((some) => ({ kind: 'surroundings' as const, some })) },
 );
 
 export const histories: fc.Arbitrary<History> = fc.record({
