@@ -149,9 +149,7 @@ spec: { podSelector: {}, policyTypes: [Egress] }
 }
 
 function compiledOf(documents: readonly string[]) {
-  const read = readPolicies(documents.join('---'), 'p.yaml');
-  if (!read.ok) throw new Error(JSON.stringify(read.problems));
-  return compile(read.value, [POD], { knowsAllPods: true, nodes: [], services: [], dnsServers: ['10.96.0.10'] });
+  return compile(read(...documents), [{ ...POD, namespaceLabels: {} }], { ...KNOWN, nodes: [], services: [] });
 }
 
 test.each<[why: string, documents: string[], name: string | undefined, unlisted: string]>([
@@ -171,7 +169,7 @@ test.each<[why: string, documents: string[], name: string | undefined, unlisted:
 });
 
 test('who tells and who isolates is part of the program, its line is not', () => {
-  const idOf = (documents: readonly string[]) => compiled(documents).programs[0]?.id;
+  const idOf = (documents: readonly string[]) => compiledOf(documents).programs[0]?.id;
   expect(idOf([isolating().replaceAll('isolating', 'other')])).not.toBe(idOf([isolating()]));
   expect(idOf([isolating(ENFORCE).replaceAll('isolating', 'other')])).not.toBe(idOf([isolating(ENFORCE)]));
   expect(idOf([`\n\n${isolating()}`])).toBe(idOf([isolating()]));
