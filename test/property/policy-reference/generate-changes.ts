@@ -19,6 +19,8 @@ export type Change =
   | { readonly kind: 'renumbered'; readonly name: string; readonly addresses: Pod['addresses'] }
   | { readonly kind: 'ports'; readonly name: string; readonly ports: NonNullable<Pod['ports']> }
   | { readonly kind: 'gone'; readonly name: string }
+  /** The same pods in another order, as after a restart. */
+  | { readonly kind: 'reordered' }
   | { readonly kind: 'surroundings'; readonly some: Partial<World> };
 
 export interface History {
@@ -58,6 +60,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
       .tuple(podName, otherPods)
       .map(([each, { labels }]) => ({ kind: 'relabelled' as const, name: each, labels })),
   },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('reordered') }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('gone'), name: podName }) },
   {
     weight: 2,
@@ -96,6 +99,8 @@ export function changedWorld(world: World, one: Change): World {
       return world;
     case 'pod':
       return { ...world, pods: [...without(world, one.pod.name), one.pod] };
+    case 'reordered':
+      return { ...world, pods: world.pods.toReversed() };
     case 'gone':
       return { ...world, pods: without(world, one.name) };
     case 'surroundings':
