@@ -2,16 +2,17 @@
 // it. Of one state; asks the kernel only for translations.
 import { formatAddress } from '../base/ip.ts';
 import type { RecalledName } from '../bridge/protocol.ts';
+import type { Flow } from '../kernel/conntrack-flow.ts';
 import type { LoggedPacket } from '../kernel/packet-log.ts';
-import { NEVER_GRANTED, protectedRanges, RangeMatcher } from '../kernel/protected.ts';
+import { protectedRanges, RangeMatcher } from '../kernel/protected.ts';
 import { readElements } from '../kernel/table-dump.ts';
 import type { TableReader } from '../kernel/table-reader.ts';
 import type { RegisteredPod } from '../pods/registry.ts';
 import type { RuleRef } from '../policy/compiled.ts';
-import { staticVerdict } from '../policy/static-match.ts';
 import type { Config } from './config.ts';
 import { extraRanges } from './inputs.ts';
-import { packetOf } from './judge-flow.ts';
+import { FlowJudge, targetOf } from './judge-flow.ts';
+import type { Target } from './judge-flow.ts';
 import type { State } from './state.ts';
 
 export interface KnownPod {
@@ -24,9 +25,9 @@ export class ConnectionFacts {
   readonly state: State;
   readonly #pods: ReadonlyMap<string, KnownPod>;
   readonly #ranges: RangeMatcher;
-  readonly #never = new RangeMatcher(NEVER_GRANTED);
+  readonly #judge: FlowJudge;
 
-  constructor(config: Config, state: State) {
+  constructor(config: Pick<Config, 'protect' | 'internalZones'>, state: State) {
     const { registry, compiled, inputs } = state;
     const pods = registry.pods.flatMap((pod, i) =>
       pod.pod.addresses.map((address): [string, KnownPod] => [
@@ -37,6 +38,7 @@ export class ConnectionFacts {
     this.state = state;
     this.#pods = new Map(pods);
     this.#ranges = new RangeMatcher(protectedRanges(extraRanges(config, inputs)));
+    this.#judge = new FlowJudge(config, state);
   }
 
   podOf(address: Uint8Array): KnownPod | undefined {
@@ -48,33 +50,44 @@ export class ConnectionFacts {
     return this.#ranges.reason(this.#ranges.indexOf(address, 0));
   }
 
-  /** The rule that denies the packet, or that would if its policy did not only audit. */
-  denyingRule(program: number, packet: LoggedPacket): RuleRef | undefined {
-    const { compiled } = this.state;
-    const asked = packetOf(packet.destination, packet.protocol, packet.icmpType ?? packet.destinationPort);
-    const { verdict, rule, told } = staticVerdict(compiled, program, asked, (each) => this.#never.includes(each, 0));
-    if (verdict === 'deny') return compiled.rules[rule];
-    const [first] = told;
-    return first === undefined ? undefined : compiled.rules[first];
+  /** The rule that denies the packet; undefined: it says so no longer. */
+  denyingRule(program: number, packet: SentPacket, names: readonly RecalledName[]): RuleRef | undefined {
+    const { verdict, rule } = this.#judge.judge(program, targetOfPacket(packet), names);
+    return verdict === 'deny' ? this.state.compiled.rules[rule] : undefined;
   }
 
-  /** The rule that lets the connection be: of a name that was looked up, else of addresses. */
-  allowingRule(program: number, flow: ReachedFlow, names: readonly RecalledName[]): RuleRef | undefined {
-    const { compiled } = this.state;
-    const granting = names.find(({ classes }) => classes.length > 0);
-    if (granting !== undefined) return compiled.rules[granting.rule];
-    const asked = packetOf(flow.replySource, flow.protocol, flow.replySourcePort);
-    const { verdict, rule } = staticVerdict(compiled, program, asked, (each) => this.#never.includes(each, 0));
-    return verdict === 'allow' ? compiled.rules[rule] : undefined;
+  /** What would deny it, if neither it nor the pod were in audit mode; undefined: no rule, or none any longer. */
+  wouldBeDenier(program: number, packet: SentPacket, names: readonly RecalledName[]): Denier | undefined {
+    const { rules, programs } = this.state.compiled;
+    const { verdict, rule, told } = this.#judge.judge(program, targetOfPacket(packet), names);
+    const [first = verdict === 'deny' ? rule : -1] = told;
+    const policy = rules[first];
+    if (policy === undefined) return undefined;
+    return { policy, isByRule: programs[program]?.auditedBy.includes(first) !== true };
   }
+
+  /** The rule that lets the connection be: of a name that was looked up, or of addresses. */
+  allowingRule(program: number, flow: ReachedFlow, names: readonly RecalledName[]): RuleRef | undefined {
+    const { verdict, rule } = this.#judge.judge(program, targetOf(flow), names);
+    return verdict === 'allow' ? this.state.compiled.rules[rule] : undefined;
+  }
+}
+
+export interface Denier {
+  readonly policy: RuleRef;
+  /** False: that no rule allows it. */
+  readonly isByRule: boolean;
+}
+
+/** What of a packet says where it goes. */
+type SentPacket = Pick<LoggedPacket, 'destination' | 'protocol' | 'icmpType' | 'destinationPort'>;
+
+function targetOfPacket({ destination, protocol, icmpType, destinationPort }: SentPacket): Target {
+  return { address: destination, protocol, port: icmpType ?? destinationPort };
 }
 
 /** What of a flow says where it goes. */
-interface ReachedFlow {
-  readonly replySource: Uint8Array;
-  readonly replySourcePort: number;
-  readonly protocol: number;
-}
+type ReachedFlow = Pick<Flow, 'replySource' | 'replySourcePort' | 'protocol'>;
 
 type Original = NonNullable<LoggedPacket['original']>;
 

@@ -8,6 +8,7 @@ import {
   readPrefix,
 } from '../audit/connection.ts';
 import type { ConnectionContext } from '../audit/connection.ts';
+import type { DenialReason } from '../audit/event.ts';
 import type { AuditDrain } from '../audit/drain.ts';
 import { formatAddress } from '../base/ip.ts';
 import type { Logger } from '../base/log.ts';
@@ -22,7 +23,7 @@ import type { RuleRef } from '../policy/compiled.ts';
 import type { Sys } from '../sys/sys.ts';
 import type { Config } from './config.ts';
 import { ConnectionFacts, readTranslations } from './connection-facts.ts';
-import type { KnownPod } from './connection-facts.ts';
+import type { Denier, KnownPod } from './connection-facts.ts';
 import type { DatapathHost } from './datapath-host.ts';
 import { DenialCounts } from './denial-counts.ts';
 import type { State } from './state.ts';
@@ -153,13 +154,17 @@ export class ConnectionLog {
     about.forEach(({ packet, known }, i) => {
       const { reason } = readPrefix(packet.prefix);
       if (DenialCounts.isCounted(reason)) this.#counts.logged(packet.source);
-      const rule = reason === 'deny-rule' && known !== undefined ? facts.denyingRule(known.program, packet) : undefined;
+      const resolved = names[i] ?? [];
+      const denier = known && denierOf(reason, facts, { program: known.program, packet, names: resolved });
       const range = reason === 'never-granted' ? facts.rangeReason(packet.destination) : undefined;
-      const context = { ...this.#about(known?.pod, names[i] ?? [], rule), classes: facts.state.compiled.classes };
+      const context = {
+        ...this.#about(known?.pod, resolved, denier?.policy),
+        classes: facts.state.compiled.classes,
+        isByRule: denier?.isByRule === true,
+        ...(range === undefined ? {} : { rangeReason: range }),
+      };
       const original = packet.original ?? translation?.(packet);
-      this.#parts?.drain.tell(
-        connectionDenied({ ...packet, original }, range === undefined ? context : { ...context, rangeReason: range }),
-      );
+      this.#parts?.drain.tell(connectionDenied({ ...packet, original }, context));
     });
   }
 
@@ -222,6 +227,23 @@ export class ConnectionLog {
     if (this.#facts?.state !== state) this.#facts = new ConnectionFacts(this.#config, state);
     return this.#facts;
   }
+}
+
+interface Denied {
+  readonly program: number;
+  readonly packet: LoggedPacket;
+  readonly names: readonly RecalledName[];
+}
+
+/** Other reasons have no rule. */
+function denierOf(
+  reason: DenialReason,
+  facts: ConnectionFacts,
+  { program, packet, names }: Denied,
+): Denier | undefined {
+  if (reason === 'would-deny') return facts.wouldBeDenier(program, packet, names);
+  const policy = reason === 'deny-rule' ? facts.denyingRule(program, packet, names) : undefined;
+  return policy && { policy, isByRule: true };
 }
 
 function keyOf({ id, source, sourcePort, protocol }: Flow): string {

@@ -71,7 +71,9 @@ export function snapshotOf(
       program,
       ...(audited.has(id) ? { isAudited: true } : {}),
     })),
-    programs: compiled.programs.map(({ id, names, unlisted, isTold }) => ({ id, names, unlisted, isTold })),
+    programs: compiled.programs.map(({ id, names, unlisted, isTold, toldBy, auditedBy }) => {
+      return { id, names, unlisted, isTold, toldBy, isAudited: auditedBy.length > 0 };
+    }),
     classIds: compiled.classes.map(({ id }) => id),
     shield: shieldText({
       addresses: pods.flatMap(({ pod, program }) => (program >= 0 ? pod.addresses : [])),
@@ -135,7 +137,9 @@ function ownersOf({ registry }: State): Map<string, number> {
 
 /** Addresses whose DNS is taken (design §3, "Which pods"). */
 export function interceptedAddresses(state: State, intercept: Config['intercept']): string[] {
-  const namespaces = new Set(state.inputs.policies.map(({ namespace }) => namespace));
+  // Without rules it says nothing of egress.
+  const aboutEgress = state.inputs.policies.filter(({ rules }) => rules.length > 0);
+  const namespaces = new Set(aboutEgress.map(({ namespace }) => namespace));
   const isEverywhere = namespaces.has(''); // a cluster-wide policy holds for every namespace
   const isIntercepted = ({ pod }: RegisteredPod, i: number): boolean => {
     const isSelected = (state.compiled.programOfPod[i] ?? -1) >= 0;

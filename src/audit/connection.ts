@@ -69,6 +69,8 @@ export interface ConnectionContext {
 export interface DenialContext extends ConnectionContext {
   /** Of the snapshot that `names` was answered from. */
   readonly classes: readonly PortClass[];
+  /** Of `would-deny`: a rule that denies would, not that none allows. */
+  readonly isByRule?: boolean;
   /** Why the range of the destination is closed (kernel/protected.ts), for `never-granted`. */
   readonly rangeReason?: string;
   /** `namespace/name` of the Service that translated. */

@@ -19,9 +19,12 @@ export interface KnownOfDenial {
   readonly names: readonly RecalledName[];
   readonly classes: readonly PortClass[];
   readonly nowWallMs: number;
+  readonly isByRule?: boolean;
   readonly rangeReason?: string;
   readonly serviceName?: string;
 }
+
+const BY_RULE = 'a rule denies this destination';
 
 export function explainDenial(denial: Denial, known: KnownOfDenial): string {
   return `${explainReason(denial, known)}${explainTranslation(denial, known)}`;
@@ -32,11 +35,11 @@ function explainReason(denial: Denial, known: KnownOfDenial): string {
     case 'no-rule':
       return explainNames(denial, known);
     case 'would-deny':
-      return `let pass, since this policy only audits: ${explainNames(denial, known)}`;
+      return `let pass in audit mode: ${known.isByRule === true ? BY_RULE : explainNames(denial, known)}`;
     case 'never-granted':
       return `in a range that no name opens${known.rangeReason === undefined ? '' : ` (${known.rangeReason})`}`;
     case 'deny-rule':
-      return 'a rule denies this destination';
+      return BY_RULE;
     case 'not-syn':
       return 'TCP packet of no known connection';
     case 'spoofed':

@@ -23,6 +23,10 @@ export interface SnapshotProgram {
   readonly unlisted?: { readonly udp: Otherwise; readonly tcp: Otherwise };
   /** What may be asked is answered and told: policies that audit would deny it. Absent: it is not. */
   readonly isTold?: { readonly udp: boolean; readonly tcp: boolean };
+  /** The rule that would deny what is told, of either; -1: none. */
+  readonly toldBy?: { readonly udp: number; readonly tcp: number };
+  /** Only policies that audit isolate its pods: an answer that cannot be granted is theirs all the same. Absent: false. */
+  readonly isAudited?: boolean;
 }
 
 export interface Snapshot {

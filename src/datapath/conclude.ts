@@ -50,7 +50,7 @@ export function conclude(plane: Plane, slot: number, answer: number): void {
   finish(plane, slot);
 }
 
-/** A pod in audit mode gets what upstream said without a grant: its packets pass the filter without one, too. */
+/** A pod in audit mode, its own or of what isolates it, gets what upstream said without a grant: its packets pass the filter without one, too. */
 export function concludeUnjudged(plane: Plane, slot: number, answer: number, reason: number): void {
   const { store } = plane;
   const detail = plane.detail.reset(AUDIT_KIND.Allowed, store.rcode(answer));
@@ -108,7 +108,10 @@ export function finish(plane: Plane, slot: number, reply?: Reply): void {
   const { detail, slots } = plane;
   if (reply !== undefined) replyWithout(plane, slot, reply);
   detail.flags |= slots.auditFlags[slot]!;
-  if ((detail.flags & AUDIT_FLAG.WouldDeny) !== 0) plane.count(COUNT.queries_would_deny);
+  if ((detail.flags & AUDIT_FLAG.WouldDeny) !== 0) {
+    plane.count(COUNT.queries_would_deny);
+    detail.rule = plane.verdicts[slot]!.toldBy ?? detail.rule;
+  }
   detail.latencyMs = plane.sys.nowMs() - slots.receivedMs[slot]!;
   audit(plane, slot, detail);
   if (slots.stream[slot]! >= 0) plane.clients.done(slots.stream[slot]!, slots.streamSerial[slot]!);
@@ -116,9 +119,10 @@ export function finish(plane: Plane, slot: number, reply?: Reply): void {
   slots.release(slot);
 }
 
-export function isAudited({ slots, pods }: Plane, slot: number): boolean {
+export function isAudited({ slots, pods, programs }: Plane, slot: number): boolean {
   const pod = slots.pod[slot]!;
-  return pod !== NO_POD && pods.isAudited[pod] !== 0 && pods.ids[pod] === slots.podId[slot];
+  if (pod === NO_POD || pods.ids[pod] !== slots.podId[slot]) return false;
+  return pods.isAudited[pod] !== 0 || programs.isAudited(pods.programs[pod]!);
 }
 
 function showAddresses({ store }: Plane, detail: AuditDetail, answer: number): void {

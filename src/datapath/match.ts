@@ -29,9 +29,9 @@ export function match(plane: Plane, slot: number): number {
   verdicts[slot] = verdict;
   const wouldDeny = !verdict.mayAsk;
   if (wouldDeny) {
-    if (verdict.wouldDeny !== true && pods.isAudited[pod] === 0) return MATCH.Denied;
+    if (verdict.toldBy === undefined && pods.isAudited[pod] === 0) return MATCH.Denied;
     // As if no policy selected the pod, but for what a name opens all the same.
-    verdicts[slot] = verdict.wouldDeny === true ? verdict : UNSELECTED;
+    verdicts[slot] = verdict.toldBy === undefined ? UNSELECTED : verdict;
   }
   // An answer of every type would be the largest that a forged source address can ask for, and could not be judged record by record.
   if (qtype === TYPE.ANY) return MATCH.Any;

@@ -30,7 +30,7 @@ const COUNTERS: readonly (readonly [name: string, comment: string])[] = [
   ['unknown_pod', 'packets of pods that nobody told us of'],
   ['judged', 'packets of selected pods that policy was asked about'],
   ['denied', 'packets that no policy allows'],
-  ['would_deny', 'packets that no policy allows, of pods in audit mode'],
+  ['would_deny', 'packets that policy would deny, if it or their pod were not in audit mode'],
   ['cut', 'packets of connections that a change of policy ended'],
 ];
 

@@ -9,7 +9,7 @@ import { KernelError } from './kernel-error.ts';
 import { addressesOf, chainText } from './nft-text.ts';
 import type { NamedText } from './nft-text.ts';
 import type { RulesetInput } from './ruleset.ts';
-import { allowRules, denyRules, portMatch } from './static-sets.ts';
+import { allowRules, denyRules, portMatch, takingLists } from './static-sets.ts';
 import type { Hook } from './static-sets.ts';
 import { unknownPodRules } from './unknown-pods.ts';
 
@@ -96,6 +96,8 @@ function trackedChains(): NamedText[] {
     ]),
     // Packets of connections that conntrack does not know: of those that policy ended both sides are told.
     chainText('stray', [...cutRules(), 'jump deny']),
+    // Of a pod that nothing isolates: what goes on in one from before our rules is judged as if it began now.
+    chainText('open_stray', cutRules()),
     // A connection that somebody opens to a pod is not ours to judge. Over UDP what goes on in one that was cut looks like that.
     chainText('stray_in', [
       'tcp flags & (fin | syn | rst | ack) == syn return',
@@ -146,11 +148,15 @@ function hookChains(program: Program, input: RulesetInput, hook: Hook): NamedTex
     return [`jump ${name}`];
   });
   const name = `${hook === 'input' ? 'node' : 'policy'}_${program.id}`;
-  const begin = ['counter name judged', ...UNUSUAL, `${NOT_NEW} jump stray`];
-  return [...own, chainText(name, [...begin, ...rules, ...END[program.otherwise]])];
+  const { stray, end } = OTHERWISE[program.otherwise];
+  const begin = ['counter name judged', ...UNUSUAL, `${NOT_NEW} jump ${stray}`];
+  return [...own, chainText(name, [...begin, ...rules, ...end])];
 }
 
-const END = { deny: ['jump deny'], allow: [] };
+const OTHERWISE = {
+  deny: { stray: 'stray', end: ['jump deny'] },
+  allow: { stray: 'open_stray', end: [] },
+};
 
 interface Place {
   readonly input: RulesetInput;
@@ -158,15 +164,13 @@ interface Place {
 }
 
 function segmentRules(program: Program, segment: Segment, s: number, { input, hook }: Place): string[] {
-  const [audited, enforced] = [true, false].map((isAudited) =>
-    segment.deny.filter((rule) => (rule.isAudited === true) === isAudited),
-  );
-  const taken = (rules: readonly StaticRule[] = [], verdict: string): string[] =>
+  const { enforced, audited, pass } = takingLists(segment);
+  const taken = (rules: readonly StaticRule[], verdict: string): string[] =>
     denyRules(rules, input, hook).matches.map((match) => `${match}${verdict}`);
   return [
     ...taken(enforced, 'jump deny_by_rule'),
     ...taken(audited, 'jump note_denial'),
-    ...taken(segment.pass, 'return'),
+    ...taken(pass, 'return'),
     ...(hook === 'forward' ? openedRules(program, segment, s) : []),
     ...allowRules(segment, input, hook).matches.map((match) => `${match}accept`),
   ];

@@ -44,12 +44,20 @@ export function programSets(
 ): StaticSet[] {
   const all = programs.flatMap(({ segments }) =>
     segments.flatMap((segment) => [
-      ...denyRules(segment.deny, ranges, 'forward').sets,
-      ...denyRules(segment.pass, ranges, 'forward').sets,
+      ...Object.values(takingLists(segment)).flatMap((rules) => denyRules(rules, ranges, 'forward').sets),
       ...allowRules(segment, ranges, 'forward').sets,
     ]),
   );
   return [...new Map(all.filter((set) => set.family === family).map((set) => [set.name, set])).values()];
+}
+
+/** What is taken before anything is opened, list by list: each has sets of its own. */
+export function takingLists({
+  deny,
+  pass,
+}: Segment): Readonly<Record<'enforced' | 'audited' | 'pass', readonly StaticRule[]>> {
+  const { audited = [], enforced = [] } = Object.groupBy(deny, (rule) => (rule.isAudited ? 'audited' : 'enforced'));
+  return { enforced, audited, pass };
 }
 
 /** `forward`: what leaves the node. `input`: what is meant for the node itself. */

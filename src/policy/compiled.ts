@@ -115,8 +115,12 @@ export interface Program {
   readonly unlisted: { readonly udp: Otherwise; readonly tcp: Otherwise };
   /** Whatever may be asked is told as `would-deny`. */
   readonly isTold: { readonly udp: boolean; readonly tcp: boolean };
+  /** Index into CompiledPolicy.rules: by which rule such a question would be denied; -1: none is told. */
+  readonly toldBy: { readonly udp: number; readonly tcp: number };
   /** Indexes into CompiledPolicy.rules: what takes the pod its open egress. Empty where it has it still. */
   readonly isolatedBy: readonly number[];
+  /** What would, if it did not only audit; empty where something else does. */
+  readonly auditedBy: readonly number[];
 }
 
 export interface CompiledPolicy {

@@ -47,9 +47,10 @@ export function link(selecting: readonly LoweredRule[], tables: Tables): Program
   const classes = ascending(segments.flatMap((segment) => segment.classes));
   const unlisted = { udp: udp.otherwise, tcp: tcp.otherwise };
   const isTold = { udp: udp.isTold, tcp: tcp.isTold };
-  const { otherwise, isolatedBy } = parts;
-  const content = { names, segments, otherwise, unlisted, isTold };
-  return { id: contentId(content, tables), names, classes, segments, otherwise, unlisted, isTold, isolatedBy };
+  const toldBy = { udp: udp.toldBy, tcp: tcp.toldBy };
+  const { otherwise, isolatedBy, auditedBy } = parts;
+  const content = { names, segments, otherwise, unlisted, isTold, toldBy, isolatedBy, auditedBy };
+  return { id: contentId(content, tables), ...content, classes };
 }
 
 /** The rules by tiers; in each the order in which they are judged. */
@@ -139,31 +140,44 @@ interface DnsAnswer {
   readonly asks: readonly number[];
   /** Whatever may be asked is told: a policy that audits would deny it. */
   readonly isTold: boolean;
+  /** The first rule that would deny what is told; -1: nothing is. */
+  readonly toldBy: number;
   readonly otherwise: Otherwise;
 }
 
 /** What the order of rules says of a packet to the DNS servers: the queries that we take never come to the kernel's rules. */
 function dnsOf({ admin, normal, baseline, otherwise, auditedBy }: Parts, transport: DnsTransport): DnsAnswer {
   const isAbout = ({ dns }: LoweredItem): boolean => dns[transport];
-  const denied = { isListed: false, asks: [], isTold: false, otherwise: 'deny' } as const;
+  const denied = { isListed: false, asks: [], ...toldOf([]), otherwise: 'deny' } as const;
   const first = firstOf(admin.filter(isAbout));
   if (first.item?.verdict === 'deny') return denied;
-  if (first.item?.verdict === 'allow') return { ...denied, asks: [first.item.ref], isTold: first.isTold };
+  if (first.item?.verdict === 'allow') return { ...denied, asks: [first.item.ref], ...toldOf(first.told) };
   const denials = normal.filter((item) => item.verdict === 'deny' && isAbout(item));
   if (denials.some((item) => !item.isAudited)) return denied;
-  const listed = { isListed: true, isTold: first.isTold || denials.length > 0 };
+  const told = [...first.told, ...denials.map(({ ref }) => ref)];
   const asks = normal.flatMap((item) => (item.verdict === 'allow' && isAbout(item) ? [item.ref] : []));
-  if (asks.length > 0 || otherwise === 'deny') return { ...listed, asks, otherwise: 'deny' };
+  if (asks.length > 0 || otherwise === 'deny') return { isListed: true, asks, ...toldOf(told), otherwise: 'deny' };
   const last = firstOf(baseline.filter(isAbout));
-  const isTold = listed.isTold || auditedBy.length > 0 || last.isTold;
+  const { isTold, toldBy } = toldOf([...told, ...auditedBy, ...last.told]);
   const rest = last.item?.verdict === 'deny' ? 'deny' : isTold ? 'would-deny' : 'allow';
-  return { ...listed, asks: [], otherwise: rest };
+  return { isListed: true, asks: [], isTold: told.length > 0, toldBy, otherwise: rest };
 }
 
-/** The one that decides in a tier with an order, and whether one that only audits stands before it. */
-function firstOf(items: readonly LoweredItem[]): { readonly item: LoweredItem | undefined; readonly isTold: boolean } {
+/** `rules`: those that would deny it, in their order. */
+function toldOf(rules: readonly number[]): Pick<DnsAnswer, 'isTold' | 'toldBy'> {
+  return { isTold: rules.length > 0, toldBy: rules[0] ?? -1 };
+}
+
+interface First {
+  readonly item: LoweredItem | undefined;
+  /** What would, if it did not only audit. */
+  readonly told: readonly number[];
+}
+
+/** The one that decides in a tier with an order. */
+function firstOf(items: readonly LoweredItem[]): First {
   const at = items.findIndex(({ isAudited }) => !isAudited);
-  return { item: items[at], isTold: (at < 0 ? items : items.slice(0, at)).length > 0 };
+  return { item: items[at], told: (at < 0 ? items : items.slice(0, at)).map(({ ref }) => ref) };
 }
 
 /** As one rule of names for each rule that lets all be asked. */
@@ -184,13 +198,7 @@ function everyName(overUdp: readonly number[], overTcp: readonly number[]): Name
  * content must not be taken for each other in the audit.
  */
 function contentId(
-  {
-    names,
-    segments,
-    otherwise,
-    unlisted,
-    isTold,
-  }: Pick<Program, 'names' | 'segments' | 'otherwise' | 'unlisted' | 'isTold'>,
+  { names, segments, otherwise, unlisted, isTold, toldBy, isolatedBy, auditedBy }: Omit<Program, 'id' | 'classes'>,
   tables: Tables,
 ): string {
   const hash = createHash('sha256');
@@ -202,9 +210,13 @@ function contentId(
     const lists = (['deny', 'pass', 'allow'] as const).map((list) =>
       segment[list].map((each) => describe(each, list, tables)),
     );
-    hash.update(JSON.stringify([segment.tier, segment.classes.map((index) => tables.classAt(index).id), lists]));
+    const opened = segment.classes.map((index) => tables.classAt(index).id).toSorted(compareText);
+    hash.update(JSON.stringify([segment.tier, opened, lists]));
   }
-  hash.update(JSON.stringify([otherwise, unlisted, isTold]));
+  const owners = [[toldBy.udp], [toldBy.tcp], isolatedBy, auditedBy].map((list) =>
+    list.map((rule) => (rule < 0 ? [] : ownerOf(rule, tables))),
+  );
+  hash.update(JSON.stringify([otherwise, unlisted, isTold, owners]));
   return hash.digest('hex').slice(0, ID_DIGITS);
 }
 

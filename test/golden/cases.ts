@@ -9,6 +9,8 @@ const ICMP = [
   { family: 6, type: 128 },
 ] as const;
 
+const HTTPS = [{ protocol: 'tcp', first: 443, last: 443 }] as const;
+
 const NOTHING: RulesetInput = {
   mark: 0x100000,
   dnsServers: ['10.96.0.10', 'fd00:96::a'],
@@ -102,6 +104,53 @@ export const GOLDEN_CASES: Readonly<Record<string, RulesetInput>> = {
           },
         ]),
       programOf('ba9876543210', [{ classes: [2] }]),
+    ],
+  },
+  tiers: {
+    ...TWO_PODS,
+    destinations: [
+      { key: 'metadata', cidrs: ['169.254.169.254/32'] },
+      { key: 'peers', cidrs: ['10.0.1.9', '2001:db8:1::9'] },
+      { key: 'world', cidrs: ['0.0.0.0/0', '::/0'] },
+      { key: 'watched', cidrs: ['198.51.100.0/24'] },
+      { key: 'partners', cidrs: ['192.0.2.0/24'] },
+      { key: 'old', cidrs: ['203.0.113.0/24'] },
+    ],
+    classes: [
+      { id: 'tcp443_aaaaaaaaaaaa', ports: HTTPS },
+      { id: 'any_bbbbbbbbbbbb', ports: 'all' },
+      { id: 'tcp443', ports: HTTPS },
+      { id: 'tcp443_cccccccccccc', ports: HTTPS },
+    ],
+    programs: [
+      // Everything in the order in which it must be asked: admin leaves to normal what it passes, baseline to the end.
+      programOf(
+        '0123456789ab',
+        [
+          { tier: 'admin', deny: [{ to: 0, traffic: 'all', rule: 0 }], classes: [0] },
+          {
+            tier: 'admin',
+            deny: [
+              { to: 3, traffic: 'all', rule: 1, isAudited: true },
+              { to: 5, traffic: 'all', rule: 2 },
+            ],
+            pass: [{ to: 1, traffic: 'all', rule: 3 }],
+            classes: [1],
+            allow: [{ to: 'host', traffic: { ports: HTTPS, icmp: [] }, rule: 4 }],
+          },
+          { tier: 'admin', deny: [{ to: 2, traffic: { ports: HTTPS, icmp: [] }, rule: 5 }] },
+          {
+            tier: 'normal',
+            deny: [{ to: 4, traffic: { ports: HTTPS, icmp: ICMP }, rule: 6 }],
+            classes: [2],
+            allow: [{ to: 4, traffic: 'all', rule: 7 }],
+          },
+          { tier: 'normal', deny: [{ to: 'any', traffic: 'all', rule: 8, isAudited: true }] },
+          { tier: 'baseline', pass: [{ to: 1, traffic: 'all', rule: 9 }], classes: [3] },
+          { tier: 'baseline', deny: [{ to: 'any', traffic: 'all', rule: 10 }] },
+        ],
+        { otherwise: 'allow' },
+      ),
     ],
   },
   'unknown-pods': { ...TWO_PODS, guardedRanges: ['10.0.1.0/24', '10.0.1.128/25', '2001:db8:1::/64'] },

@@ -16,7 +16,9 @@ export function programOf(id: string, segments: readonly Partial<Segment>[], mor
     otherwise: 'deny',
     unlisted: { udp: 'deny', tcp: 'deny' },
     isTold: { udp: false, tcp: false },
+    toldBy: { udp: -1, tcp: -1 },
     isolatedBy: [],
+    auditedBy: [],
     ...more,
   };
 }

@@ -12,8 +12,8 @@ import { NameSuffixes } from './name-suffixes.ts';
 
 export interface Verdict {
   readonly mayAsk: boolean;
-  /** It may not, by policies that only audit: it is answered, and told. */
-  readonly wouldDeny?: true;
+  /** It may not, by policies that only audit: it is answered, and told by this rule. */
+  readonly toldBy?: number;
   /** What the name's addresses open: indexes into the snapshot's classes. Empty: the name may be asked and grants nothing. */
   readonly classes: readonly number[];
   /** The first rule that gave a class, else the first that allows the question; -1: none. */
@@ -36,9 +36,12 @@ interface JudgedName {
 }
 
 interface NameProgram {
+  readonly isAudited: boolean;
   /** By TRANSPORT: what becomes of a name that no rule lets be asked. */
   readonly unlisted: readonly Otherwise[];
   readonly isTold: readonly boolean[];
+  /** By TRANSPORT: the verdict on what is told and opens nothing, the usual case. */
+  readonly told: readonly Verdict[];
   readonly table: NameTable;
   /** By rule: ASK bits. */
   readonly asks: Uint8Array;
@@ -51,8 +54,8 @@ const NO_ZONES = new NameSuffixes([]);
 /** For pods that no policy selects: they ask what they like and are granted nothing, since nothing is closed for them. */
 export const UNSELECTED: Verdict = { mayAsk: true, classes: [], rule: -1 };
 const DENIED: Verdict = { mayAsk: false, classes: [], rule: -1 };
-const WOULD_DENY: Verdict = { ...DENIED, wouldDeny: true };
 const NOT_TOLD = { udp: false, tcp: false };
+const BY_NONE = { udp: -1, tcp: -1 };
 const ALL_DENIED = { udp: 'deny', tcp: 'deny' } as const;
 
 /** To try a rule costs about 10 ns (npm run bench -- match), the memory about 40 and, for a new name, 500 and its garbage. */
@@ -78,14 +81,23 @@ export class Programs {
   constructor(programs: readonly SnapshotProgram[], clusterZones = NO_ZONES, seed = 0) {
     this.#clusterZones = clusterZones;
     const keys = hashKeys(seed);
-    this.#programs = programs.map(({ names, unlisted = ALL_DENIED, isTold = NOT_TOLD }) => ({
-      isTold: [isTold.udp, isTold.tcp, false],
-      unlisted: [unlisted.udp, unlisted.tcp, moreOpen(unlisted.udp, unlisted.tcp)],
-      table: new NameTable(names.map(compileNameRule), keys),
-      asks: Uint8Array.from(names, ({ askUdp, askTcp }) => (askUdp ? ASK.Udp : 0) | (askTcp ? ASK.Tcp : 0)),
-      verdicts: names.map(verdictOf),
-    }));
+    this.#programs = programs.map(
+      ({ names, unlisted = ALL_DENIED, isTold = NOT_TOLD, toldBy = BY_NONE, isAudited }) => ({
+        isAudited: isAudited === true,
+        isTold: [isTold.udp, isTold.tcp, false],
+        told: [toldBy.udp, toldBy.tcp, Math.max(toldBy.udp, toldBy.tcp)].map((rule) => ({ ...DENIED, toldBy: rule })),
+        unlisted: [unlisted.udp, unlisted.tcp, moreOpen(unlisted.udp, unlisted.tcp)],
+        table: new NameTable(names.map(compileNameRule), keys),
+        asks: Uint8Array.from(names, ({ askUdp, askTcp }) => (askUdp ? ASK.Udp : 0) | (askTcp ? ASK.Tcp : 0)),
+        verdicts: names.map(verdictOf),
+      }),
+    );
     this.#found = new Int32Array(programs.reduce((most, { names }) => Math.max(most, names.length), 0));
+  }
+
+  /** What isolates pods of the program only audits. */
+  isAudited(program: number): boolean {
+    return this.#programs[program]?.isAudited === true;
   }
 
   /** Verdict on a folded wire name asked over `transport` under `program`. `hash` is any int32 hash of both with a secret seed. */
@@ -126,8 +138,9 @@ export class Programs {
       else if (own.classes.length === 0) continue;
       verdict = verdict === DENIED ? own : join(verdict, own);
     }
-    if (isAsked) return rules.isTold[transport] === true ? { ...verdict, mayAsk: false, wouldDeny: true } : verdict;
-    return unlistedVerdict(verdict, rules.unlisted[transport]!);
+    const told = rules.told[transport]!;
+    if (isAsked) return rules.isTold[transport] === true ? toldOf(verdict, told) : verdict;
+    return unlistedVerdict(verdict, rules.unlisted[transport]!, told);
   }
 }
 
@@ -140,10 +153,15 @@ function moreOpen(a: Otherwise, b: Otherwise): Otherwise {
 }
 
 /** Of a name that no rule lets be asked; what opens its addresses does so where it may be asked all the same. */
-function unlistedVerdict(opening: Verdict, otherwise: Otherwise): Verdict {
+function unlistedVerdict(opening: Verdict, otherwise: Otherwise, told: Verdict): Verdict {
   if (otherwise === 'deny') return DENIED;
   if (otherwise === 'allow') return opening === DENIED ? UNSELECTED : opening;
-  return opening === DENIED ? WOULD_DENY : { ...opening, mayAsk: false, wouldDeny: true };
+  return opening === DENIED ? told : toldOf(opening, told);
+}
+
+/** What the name opens stays open. */
+function toldOf(opening: Verdict, told: Verdict): Verdict {
+  return { ...told, ...opening, mayAsk: false };
 }
 
 function verdictOf({ classes, rule, answerRanges = [] }: NameRule): Verdict {

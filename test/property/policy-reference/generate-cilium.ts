@@ -118,6 +118,19 @@ export const ciliumDocuments: fc.Arbitrary<CiliumPolicy> = fc.oneof(
   { weight: 2, arbitrary: policy('CiliumClusterwideNetworkPolicy', undefined) },
 );
 
+/** Several sets of ports in each, of which pods have some in common. */
+export const documentsOfNames: fc.Arbitrary<CiliumPolicy> = fc
+  .record({
+    endpointSelector: selector({ app: POD_LABELS.app }),
+    egress: list(fc.record({ toFQDNs: list(names, 1), toPorts: plainPorts(numericPort) }), 3),
+  })
+  .map((spec) => ({
+    apiVersion: 'cilium.io/v2',
+    kind: 'CiliumNetworkPolicy',
+    metadata: { name: 'p', namespace: 'shop' },
+    spec,
+  }));
+
 /** Seldom none, for 1; else none as often as the number says. */
 function oneIn<T>(often: number, some: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
   return fc.oneof(

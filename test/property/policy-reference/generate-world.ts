@@ -16,7 +16,8 @@ const POD_ADDRESSES = [
   ['10.1.0.2'],
   ['10.1.0.3', '2001:db8:1::3'],
   ['2001:db8:1::4'],
-  ['10.1.0.5'],
+  // One of SERVERS: a pod that is asked, although not the cluster's DNS.
+  ['10.1.0.5', '192.0.2.53'],
 ];
 const DNS_POD_ADDRESSES = ['10.1.0.53', '2001:db8:1::53'];
 export const HOST_ADDRESSES = ['10.9.0.1', '2001:db8:9::1'];
@@ -74,6 +75,23 @@ const pods: fc.Arbitrary<readonly Pod[]> = fc
     fc.option(dnsPod, { nil: undefined }),
   )
   .map((all) => all.filter((pod) => pod !== undefined));
+
+/** Where one of them lives now, with what it is now: labels, ports, and one of its addresses or another one. */
+export const otherPods: fc.Arbitrary<Pod> = fc.oneof(
+  ...POD_ADDRESSES.map((addresses, i) =>
+    fc
+      .constantFrom(
+        addresses,
+        addresses,
+        addresses.slice(0, 1),
+        [`10.1.0.${i + 65}`],
+        [`10.1.0.${i + 65}`, ...addresses],
+      )
+      .chain((some) => podAt(some, i)),
+  ),
+  dnsPod,
+);
+export const POD_NAMES: readonly string[] = [...POD_ADDRESSES.map((_, i) => `pod-${i}`), 'dns'];
 
 const service: fc.Arbitrary<Service> = fc
   .tuple(

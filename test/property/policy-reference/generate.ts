@@ -2,7 +2,7 @@
 // case that fails.
 import * as fc from 'fast-check';
 import type { PolicyDocument } from './documents.ts';
-import { ciliumDocuments } from './generate-cilium.ts';
+import { ciliumDocuments, documentsOfNames } from './generate-cilium.ts';
 import { clusterNetworkPolicies, networkPolicies } from './generate-kubernetes.ts';
 import { destinations, queries } from './generate-questions.ts';
 import { worlds } from './generate-world.ts';
@@ -20,6 +20,11 @@ const document: fc.Arbitrary<PolicyDocument> = fc.oneof(
   { weight: 3, arbitrary: networkPolicies },
   { weight: 4, arbitrary: clusterNetworkPolicies },
 );
+
+/** One that is named by its place: it comes there instead of another, or is that other when it changed. Often about names. */
+export function documentAt(place: number): fc.Arbitrary<PolicyDocument> {
+  return fc.oneof({ weight: 2, arbitrary: document }, documentsOfNames).map((each) => withName(each, `b-${place}`));
+}
 
 /** Names are given last, so that no two are equal and their order is not that of the documents. */
 const documents = fc

@@ -38,6 +38,11 @@ const CLUSTERWIDE = POLICY.replace('CiliumNetworkPolicy', 'CiliumClusterwideNetw
   ', namespace: shop',
   '',
 );
+const INGRESS_ONLY = `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: ingress, namespace: shop}
+spec: {podSelector: {}, policyTypes: [Ingress]}
+`;
 const NONE: ReadonlySet<string> = new Set();
 
 let folder = '';
@@ -123,6 +128,7 @@ test.each([
   ['all', 'policy of a namespace', POLICY, ['192.0.2.1', '2001:db8::1', '192.0.2.2', '192.0.2.3']],
   ['selected', 'policy of the cluster', CLUSTERWIDE, ['192.0.2.1', '2001:db8::1']],
   ['namespaces', 'policy of the cluster', CLUSTERWIDE, ['192.0.2.1', '2001:db8::1', '192.0.2.2', '192.0.2.3']],
+  ['namespaces', 'policy that says nothing of egress', INGRESS_ONLY, []],
 ] as const)('intercept %s, a %s', async (intercept, _why, policy, want) => {
   write('policies/shop.yaml', policy);
   expect(interceptedAddresses(await load(), intercept)).toEqual(want);

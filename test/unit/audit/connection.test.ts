@@ -158,11 +158,16 @@ describe('the explanation', () => {
     ['source-route -', 'packet asks for a route of its own'],
     [
       'would-deny 0123456789ab',
-      'let pass, since this policy only audits: never resolved by this pod: connects by address, or resolved before namewall saw it',
+      'let pass in audit mode: never resolved by this pod: connects by address, or resolved before namewall saw it',
     ],
     ['somebody else', 'logged by a rule that is not of this version'],
   ])('of "%s"', (prefix, want) => {
     expect(explain({ prefix }, { rangeReason: 'link-local' })).toBe(want);
+  });
+
+  test('of what a rule would deny, whatever was looked up', () => {
+    const about = { isByRule: true, names: [named('api.example.org', 30_000, WEB)] };
+    expect(explain({ prefix: 'would-deny' }, about)).toBe('let pass in audit mode: a rule denies this destination');
   });
 
   test('names the Service that translated, where it is known', () => {

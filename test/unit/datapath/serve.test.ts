@@ -63,14 +63,15 @@ function setUp(changes: Partial<DatapathSettings> = {}) {
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     return `${Object.entries(RCODE).find(([, code]) => code === (view.getUint16(2) & 15))?.[0]} ${view.getUint16(6)}`;
   };
-  /** Kind, reason and flag of each record since the last call. */
+  /** Kind, reason, rule (but for the first) and flag of each record since the last call. */
   const records = (): string[] => {
     const said: string[] = [];
     ring.drain((at) => {
       const byte = (field: keyof typeof AUDIT_FIELD): number => ring.view.getUint8(at + AUDIT_FIELD[field]);
       const kind = Object.entries(AUDIT_KIND).find(([, code]) => code === byte('kind'))?.[0];
       const flag = (byte('flags') & AUDIT_FLAG.WouldDeny) === 0 ? '' : ' would deny';
-      said.push(`${kind} ${AUDIT_REASON[byte('reason')]}${flag}`);
+      const rule = ring.view.getInt32(at + AUDIT_FIELD.rule, true);
+      said.push(`${kind} ${AUDIT_REASON[byte('reason')]}${rule > 0 ? ` by ${rule}` : ''}${flag}`);
     }, Infinity);
     return said;
   };
@@ -134,6 +135,27 @@ test('a protected address of a granted name is shown', () => {
   expect([reply(), records()]).toEqual(['NoError 1', ['Allowed protected-address would deny']]);
   ask(ENFORCED, GRANTED_NAME);
   expect([reply(), records()]).toEqual(['NoError 0', ['Allowed protected-address']]);
+});
+
+test('so is one of a pod that only policies that audit isolate, and they are named; who may not ask is denied all the same', () => {
+  const { loop, ask, upstream, reply, records } = setUp();
+  const plain = snapshot(2);
+  const toldBy = { udp: 7, tcp: 7 };
+  const programs = plain.programs.map((program) => ({ ...program, isAudited: true, toldBy }));
+  loop.adopt({ ...plain, programs });
+  ask(ENFORCED, GRANTED_NAME);
+  upstream(GRANTED_NAME, METADATA);
+  expect([reply(), records()]).toEqual(['NoError 1', ['Allowed protected-address would deny']]);
+  ask(ENFORCED, DENIED_NAME);
+  expect([reply(), records()]).toEqual(['NXDomain 0', ['Denied no-rule']]);
+  loop.adopt({
+    ...plain,
+    generation: 3,
+    programs: programs.map((program) => ({ ...program, unlisted: { udp: 'would-deny', tcp: 'would-deny' } })),
+  });
+  ask(ENFORCED, DENIED_NAME);
+  upstream(DENIED_NAME, PUBLIC);
+  expect([reply(), records()]).toEqual(['NoError 1', ['Allowed none by 7 would deny']]);
 });
 
 test('more addresses of a granted name than an answer may have are shown', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ruleset, staleSetsText } from '../../../src/kernel/ruleset.ts';
+import { NO_OBJECTS, ruleset, staleSetsText } from '../../../src/kernel/ruleset.ts';
 import { GOLDEN_CASES, goldenText, writeGolden } from '../../golden/cases.ts';
 import { programOf } from '../../support/program.ts';
 
@@ -10,6 +10,13 @@ test.each(Object.entries(GOLDEN_CASES))('the ruleset "%s" is the text that was r
   const text = ruleset(input).text;
   if (process.env['UPDATE_GOLDEN'] === '1') writeGolden(name, text);
   expect(text).toBe(goldenText(name));
+});
+
+test.each(Object.entries(GOLDEN_CASES))('every set that a rule of "%s" asks is declared', (_name, input) => {
+  const { text } = ruleset({ ...input, existing: NO_OBJECTS });
+  const asked = [...text.matchAll(/@(\w+) /g)].map(([, set]) => set);
+  const declared = [...text.matchAll(/^\t(?:set|map) (\w+) /gm)].map(([, set]) => set);
+  expect(new Set(asked).difference(new Set(declared))).toEqual(new Set());
 });
 
 test('only sets of grants that no class names are removed in the second phase', () => {

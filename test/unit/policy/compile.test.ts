@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Pod } from '../../../src/pods/pod.ts';
-import { compile } from '../../../src/policy/compile.ts';
+import { compile, Compiler } from '../../../src/policy/compile.ts';
 import { readPolicies } from '../../../src/policy/dialects/read-policies.ts';
 import { decide } from '../../../src/policy/match.ts';
 import type { Policy } from '../../../src/policy/policy.ts';
+import { EMPTY_WORLD } from '../../../src/policy/world.ts';
 
 function policies(...documents: readonly [name: string, selector: string, egress: string][]): readonly Policy[] {
   const text = documents.map(
@@ -55,7 +56,9 @@ test('a rule becomes a class, a program and a reference to its line', () => {
         otherwise: 'deny',
         unlisted: { udp: 'deny', tcp: 'deny' },
         isTold: { udp: false, tcp: false },
+        toldBy: { udp: -1, tcp: -1 },
         isolatedBy: [1],
+        auditedBy: [],
       },
     ],
     destinations: [],
@@ -108,6 +111,17 @@ test('policies of equal content keep their own programs: the audit names the rig
   expect(found.classes).toHaveLength(1);
 });
 
+test('policies that only isolate keep their own programs, too', () => {
+  const found = compile(policies(['a', app('a'), '[{}]'], ['b', app('b'), '[{}]']), [
+    pod('a', { app: 'a' }),
+    pod('b', { app: 'b' }),
+  ]);
+  const isolating = found.programOfPod.map((index) =>
+    found.programs[index]?.isolatedBy.map((i) => found.rules[i]?.name),
+  );
+  expect(isolating).toEqual([['a'], ['b']]);
+});
+
 describe('the same result', () => {
   const list: [string, string, string][] = [
     ['b', '{}', `[{toFQDNs: [{matchName: b.org}]}]`],
@@ -129,6 +143,17 @@ describe('the same result', () => {
       `[{toFQDNs: [{matchName: c.org}], ${https}}]`,
     ];
     expect(idsOf(compile(policies(unrelated, ...list), pods))).toEqual(before);
+  });
+
+  test('program ids stay when another policy brings classes of its own', () => {
+    const two = policies([
+      'b',
+      app('b'),
+      `[${connectItem('a.org', '{port: 80, protocol: TCP}')}, ${connectItem('a.org', '{port: 443, protocol: TCP}')}]`,
+    ]);
+    const b = pod('b', { app: 'b' });
+    const [alone] = idsOf(compile(two, [b]));
+    expect(idsOf(compile([...policies(['a', app('a'), oneName]), ...two], [pod('a', { app: 'a' }), b]))[1]).toBe(alone);
   });
 
   test('a changed port is another program', () => {
@@ -164,6 +189,37 @@ test('the table of who may ask what, over which protocol', () => {
   expect(verdict('aws.amazon.com')).toEqual({ mayAskUdp: true, mayAskTcp: false, classes: [] });
   expect(verdict('cilium.io')).toEqual({ mayAskUdp: true, mayAskTcp: true, classes: [0] });
   expect(verdict('example.com')).toEqual({ mayAskUdp: false, mayAskTcp: false, classes: [] });
+});
+
+describe('a compiler that goes on', () => {
+  const toPods = `[{toEndpoints: [{matchLabels: {app: db}}], ${https}}]`;
+  const pods = [pod('a', { app: 'a' }), { ...pod('db', { app: 'db' }), addresses: ['10.0.0.2'] }];
+  const world = { ...EMPTY_WORLD, pods, knowsAllPods: true };
+
+  test('a policy that only audits from now on denies no more', () => {
+    const [enforced = expect.fail()] = policies(['a', app('a'), toPods]);
+    const compiler = new Compiler();
+    expect(compiler.compile([enforced], world).programs[0]?.otherwise).toBe('deny');
+    expect(compiler.compile([{ ...enforced, isAudited: true }], world).programs[0]?.otherwise).toBe('allow');
+  });
+
+  test('needs no more room for policies that change often', () => {
+    const compiler = new Compiler();
+    const sizes = Array.from({ length: 20 }, () => {
+      const { destinations, rules } = compiler.compile(policies(['a', app('a'), toPods]), world);
+      return [destinations.length, rules.length];
+    });
+    expect(new Set(sizes.slice(1).map(String)).size).toBe(1);
+    expect(sizes.at(-1)).toEqual(sizes[0]);
+  });
+
+  test('gives room back when most of it is free', () => {
+    const compiler = new Compiler();
+    const items = Array.from({ length: 2_000 }, () => '{toEndpoints: [{matchLabels: {app: db}}]}').join();
+    compiler.compile(policies(['a', app('a'), `[${items}]`]), world);
+    const { destinations, rules } = compiler.compile(policies(['a', app('a'), toPods]), world);
+    expect([destinations.length, rules.length]).toEqual([1, 2]);
+  });
 });
 
 test('10,000 patterns over 250 pods compile in a second', () => {

@@ -127,7 +127,7 @@ test.each([
 test.each<[string, NameRule[], Otherwise, Verdict]>([
   ['is denied', [], 'deny', DENIED],
   ['is answered', [], 'allow', { mayAsk: true, classes: [], rule: -1 }],
-  ['is answered, and told', [], 'would-deny', { ...DENIED, wouldDeny: true }],
+  ['is answered, and told', [], 'would-deny', { ...DENIED, toldBy: 7 }],
   ['opens nothing where it is denied', [silent('a.example.org', { classes: [1] })], 'deny', DENIED],
   [
     'opens what its rule says',
@@ -139,10 +139,12 @@ test.each<[string, NameRule[], Otherwise, Verdict]>([
     'opens that also where it is told',
     [silent('a.example.org', { classes: [1] })],
     'would-deny',
-    { mayAsk: false, wouldDeny: true, classes: [1], rule: 0 },
+    { mayAsk: false, toldBy: 7, classes: [1], rule: 0 },
   ],
 ])('a name that no rule lets be asked %s', (_why, names, otherwise, want) => {
-  const programs = new Programs([{ id: 'p', names, unlisted: { udp: otherwise, tcp: 'deny' } }]);
+  const programs = new Programs([
+    { id: 'p', names, unlisted: { udp: otherwise, tcp: 'deny' }, toldBy: { udp: 7, tcp: -1 } },
+  ]);
   const asked = wire('a.example.org');
   const judged = (transport: number) => programs.judge(0, asked, 0, asked.length, 1, transport);
   expect(judged(TRANSPORT.Udp)).toEqual(want);
