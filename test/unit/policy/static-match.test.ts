@@ -115,6 +115,8 @@ describe('what is protected', () => {
       'tcp 169.254.169.254 80',
       false,
     ],
+    ['closed behind NAT64 of a site, too', '{toCIDR: ["::/0"]}', 'tcp 64:ff9b:1::a9fe:a9fe 80', false],
+    ['and for the world', '{toEntities: [world]}', 'tcp 64:ff9b:1::a9fe:a9fe 80', false],
     ['closed behind NAT64, too', '{toCIDR: ["64:ff9b::/96"]}', 'tcp 64:ff9b::a9fe:a9fe 80', false],
     ['and its neighbours there are not', '{toCIDR: ["64:ff9b::/96"]}', 'tcp 64:ff9b::c000:201 80', true],
     ['a pod of ours, for the world', '{toEntities: [world]}', 'tcp 10.0.0.2 80', false],
@@ -148,10 +150,18 @@ describe('what is denied', () => {
     ['the world', '{toEntities: [world]}', 'tcp 2001:db8::1 25', 'deny'],
     ['everything', '{toEntities: [all]}', '47 192.0.2.1', 'deny'],
     ['nobody', '{toEntities: [none]}', 'tcp 192.0.2.1 25', 'allow'],
+    ['a range behind NAT64', '{toCIDR: [192.0.2.0/24]}', 'tcp 64:ff9b::c000:201 25', 'deny'],
+    ['and behind that of a site', '{toCIDR: [192.0.2.0/24]}', 'tcp 64:ff9b:1::c000:201 25', 'deny'],
+    ['and no neighbour there', '{toCIDR: [192.0.2.0/24]}', 'tcp 64:ff9b::c000:301 25', 'allow'],
     ['ICMP', '{icmps: [{fields: [{type: 8}]}]}', 'icmp 192.0.2.1 8', 'deny'],
     ['pods', '{toEndpoints: [{matchLabels: {app: db}}]}', 'tcp 10.0.0.2 80', 'deny'],
   ])('%s', (_why, item, text, verdict) => {
     expect(verdictOf(compiled(deny(item)), text)).toBe(verdict);
+  });
+
+  test('what is allowed by an IPv4 range stays as it is written', () => {
+    const policy = compiled(allow('{toCIDR: [192.0.2.0/24]}'));
+    expect(verdictOf(policy, 'tcp 64:ff9b::c000:201 25')).toBe('none');
   });
 
   test('by one policy is denied whatever another allows', () => {
