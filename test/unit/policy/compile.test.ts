@@ -66,6 +66,14 @@ test('a rule becomes a class, a program and a reference to its line', () => {
   });
 });
 
+test('what its author says of a rule goes with it to the audit', () => {
+  const [policy = expect.fail()] = policies(['one', app('cart'), oneName]);
+  const said = { description: 'Payments', labels: ['team=a'] };
+  const rules = policy.rules.map((rule) => ({ ...rule, ...said }));
+  const found = compile([{ ...policy, rules }], [pod('y', { app: 'cart' })]);
+  expect(found.rules).toEqual([expect.objectContaining(said), expect.objectContaining(said)]);
+});
+
 test('what an annotation opens for answers is a part of the rule, and of the program', () => {
   const [plain] = policies(['one', app('cart'), oneName]);
   const annotated = policies(['one', app('cart'), oneName]).map((policy) => ({
@@ -201,6 +209,27 @@ describe('a compiler that goes on', () => {
     const compiler = new Compiler();
     expect(compiler.compile([enforced], world).programs[0]?.otherwise).toBe('deny');
     expect(compiler.compile([{ ...enforced, isAudited: true }], world).programs[0]?.otherwise).toBe('allow');
+  });
+
+  test('the pods of a Service, and those that stand for the DNS servers, are those of now', () => {
+    const db = { namespace: 'shop', name: 'db', labels: {}, selector: { app: 'db' }, addresses: [] };
+    const compiler = new Compiler();
+    const all = policies(['a', app('a'), '[{toServices: [{k8sService: {serviceName: db}}]}]']);
+    const places = ['10.0.0.2', '10.0.0.3'].map((address) => {
+      const now = pods.map((each) => (each.name === 'db' ? { ...each, addresses: [address] } : each));
+      return compiler.compile(all, { ...world, pods: now, services: [db] }).destinations.map(({ cidrs }) => cidrs);
+    });
+    expect(places).toEqual([[['10.0.0.2']], [['10.0.0.3']]]);
+  });
+
+  test('a pod that gets the address of a DNS server is taken for one', () => {
+    const all = policies(['a', app('a'), '[{toEndpoints: [{matchLabels: {app: db}}]}]']);
+    const compiler = new Compiler();
+    const asked = ['10.0.0.2', '10.0.0.53'].map((address) => {
+      const now = pods.map((each) => (each.name === 'db' ? { ...each, addresses: [address] } : each));
+      return compiler.compile(all, { ...world, pods: now, dnsServers: ['10.0.0.53'] }).programs[0]?.names.length;
+    });
+    expect(asked).toEqual([0, 1]);
   });
 
   test('needs no more room for policies that change often', () => {

@@ -62,6 +62,7 @@ describe('addresses', () => {
     ['nor behind NAT64', [cidr('64:ff9b::a9fe:0/111')], OPEN, ['64:ff9b::a9ff:0/112']],
     ['a range inside is meant', [cidr('169.254.169.254/32')], OPEN, ['169.254.169.254']],
     ['with its exceptions', [cidr('169.254.0.0/30', '169.254.0.0/31')], OPEN, ['169.254.0.2/31']],
+    ['what exceptions leave of a range is not meant', [cidr('169.254.0.0/15', '169.255.0.0/16')], OPEN, []],
     ['a denial has no gaps', [cidr('169.252.0.0/14')], 'deny', ['169.252.0.0/14']],
     ['nor has a Pass', [cidr('169.252.0.0/14')], 'pass', ['169.252.0.0/14']],
     ['of pods', [dbs], OPEN, ['10.1.0.2', '2001:db8:1::2', '10.1.0.3']],

@@ -84,7 +84,7 @@ describe('a policy that cannot be read', () => {
   );
 
   test.each([true, false])('closes its pods, whatever others allow (isolates: %s)', (isolates) => {
-    const { segments, otherwise, unlisted } = programOf([closed(isolates), ...open]);
+    const { segments, otherwise, unlisted } = programOf([closed(isolates), ...open.map(audited)]);
     expect(segments).toEqual([{ tier: 'normal', deny: [], pass: [], classes: [], allow: [] }]);
     expect([otherwise, unlisted]).toEqual(['deny', { udp: 'deny', tcp: 'deny' }]);
   });

@@ -79,6 +79,7 @@ describe('what is allowed', () => {
     ['IPv4 unless it says so', 'icmps: [{fields: [{type: 128}]}]', 'icmpv6 2001:db8::1 128', false],
     ['a name', 'icmps: [{fields: [{type: EchoRequest}]}]', 'icmp 192.0.2.1 8', true],
     ['the same name of IPv6', 'icmps: [{fields: [{family: IPv6, type: EchoRequest}]}]', 'icmpv6 2001:db8::1 128', true],
+    ['a type of IPv6 is none of IPv4', 'icmps: [{fields: [{family: IPv6, type: 8}]}]', 'icmp 192.0.2.1 8', false],
     ['is not that of IPv4', 'icmps: [{fields: [{family: IPv6, type: EchoRequest}]}]', 'icmp 192.0.2.1 8', false],
     [
       'fields and items add up',
