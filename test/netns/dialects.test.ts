@@ -254,17 +254,16 @@ describe.skipIf(!canUseKernel)('policies of several dialects', () => {
 
   /** Connects again and again; the answer ends it. */
   function connecting(pod: LabPod, address: string): () => Promise<{ count: number; refused: number }> {
-    let isOver = false;
-    const result = { count: 0, refused: 0 };
+    const result = { count: 0, refused: 0, isOver: false };
     const loop = (async () => {
-      while (!isOver) {
+      while (!result.isOver) {
         result.count++;
         if ((await reach(pod, address)) !== 'connected') result.refused++;
         await sleep(2); // each stays open, and is judged at each change
       }
     })();
     return async () => {
-      isOver = true;
+      result.isOver = true;
       await loop;
       return result;
     };
