@@ -13,7 +13,7 @@ to standard error, and a summary to standard output. Changes nothing and needs n
 
 What can be enforced, but may be meant otherwise, is a warning: warning[CODE]. The codes: no-dot-boundary, broad-pattern,
 public-suffix, duplicate-name, shadowed-name, all-ports, doh-resolver, duplicate-rule, shadowed-rule, unreachable-rule,
-locks-dns-out, no-dns; with a clients file also selects-nobody, reaches-nobody. A comment on its line, or on the one before,
+locks-dns-out, no-dns, open-dns; with a clients file also selects-nobody, reaches-nobody. A comment on its line, or on the one before,
 answers a warning: "# namewall-ignore CODE: REASON". The reason is required; a comment that answers nothing is a warning itself.
 How policies are understood where they do not say it themselves is a note, on standard output: note[CODE].
 

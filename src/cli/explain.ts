@@ -1,22 +1,21 @@
 // `namewall explain`: may this pod reach that destination, and which rule says so. From policies and clients alone; asks nobody.
 import { parseArgs } from 'node:util';
-import { readConfig } from '../agent/config.ts';
-import type { Parsed } from '../base/errors.ts';
 import { canonicalAddress, formatAddress } from '../base/ip.ts';
 import { extraRanges, NEVER_GRANTED, protectedRanges, RangeMatcher } from '../kernel/protected.ts';
 import type { Pod } from '../pods/pod.ts';
-import { loadClients, ownAddresses, type Clients } from '../pods/sources/file.ts';
+import { ownAddresses } from '../pods/sources/file.ts';
 import { compile } from '../policy/compile.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import { explain, type Destination } from '../policy/explain.ts';
-import { enforced } from '../policy/enforced.ts';
+import { DNS_PORT } from '../policy/dns-access.ts';
 import { nameLabels } from '../policy/match.ts';
-import type { Policy } from '../policy/policy.ts';
-import { loadPolicies } from '../policy/sources/files.ts';
+import type { Policy, PolicyRule } from '../policy/policy.ts';
+import { selects } from '../policy/select.ts';
 import { readDestination, type AskedDestination } from './explain/destination.ts';
-import { answerOf, renderAnswer } from './explain/answer.ts';
+import { answerOf, renderAnswer, serverAnswer } from './explain/answer.ts';
+import type { Answer, Facts } from './explain/answer.ts';
+import { readSetting, type Sources } from './explain/setting.ts';
 import type { CliIo } from './io.ts';
-import { readPolicyFiles } from './policy-files.ts';
 import { printProblems } from './render.ts';
 
 const HELP = `Usage: namewall explain --pod [NAMESPACE/]NAME --to DESTINATION PATH…
@@ -61,12 +60,9 @@ const OPTIONS = {
 
 const [ALLOWED, DENIED, UNUSABLE] = [0, 1, 2];
 
-interface Options {
+interface Options extends Sources {
   readonly pod: string;
   readonly to: AskedDestination;
-  readonly config: string | undefined;
-  readonly servers: readonly string[];
-  readonly paths: readonly string[];
   readonly output: 'text' | 'json';
 }
 
@@ -98,29 +94,51 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
     dnsServers,
     protectedRanges: ranges.map(({ cidr }) => cidr),
   });
-  const isHost = options.to.address !== undefined && ownAddresses(clients).has(formatAddress(options.to.address));
-  const answer = answerFor(compiled, index, { pod, to: options.to, isHost, ranges: new RangeMatcher(ranges) });
+  const text = options.to.address === undefined ? '' : formatAddress(options.to.address);
+  const asked = {
+    pod,
+    to: options.to,
+    isHost: ownAddresses(clients).has(text),
+    isServer: dnsServers.includes(text),
+    hasServers: dnsServers.length > 0,
+    elsewhere: ofAnotherNamespace(policies, pod),
+    ranges: new RangeMatcher(ranges),
+  };
+  const answer = answerFor(compiled, index, asked);
   io.out(options.output === 'json' ? `${JSON.stringify(answer, undefined, 2)}\n` : renderAnswer(answer));
   return answer.verdict === 'deny' ? DENIED : ALLOWED;
 }
 
-interface Asked {
-  readonly pod: Pod;
-  readonly to: AskedDestination;
-  /** An address of the node itself. */
-  readonly isHost: boolean;
+interface Asked extends Pick<Facts, 'pod' | 'to' | 'isHost' | 'elsewhere' | 'hasServers'> {
+  /** The destination is a DNS server that pods ask. */
+  readonly isServer: boolean;
   readonly ranges: RangeMatcher;
 }
 
-function answerFor(compiled: CompiledPolicy, index: number, { pod, to, isHost, ranges }: Asked) {
+function answerFor(compiled: CompiledPolicy, index: number, { isServer, ranges, ...asked }: Asked): Answer {
+  const { pod, to, isHost } = asked;
   const never = new RangeMatcher(NEVER_GRANTED);
   const program = compiled.programOfPod[index] ?? -1;
+  const { protocol, port } = to.packet;
+  if (isServer && port === DNS_PORT && (protocol === 'udp' || protocol === 'tcp') && program >= 0) {
+    return serverAnswer(compiled, program, { pod, to, transport: protocol });
+  }
   const explanation = explain(compiled, program, destinationOf(to, isHost), {
     isNeverGranted: (address) => never.includes(address, 0),
     isProtected: (address) => ranges.includes(address, 0),
   });
   const closedBecause = to.address === undefined ? undefined : ranges.reason(ranges.indexOf(to.address, 0));
-  return answerOf({ compiled, program, pod, to, explanation, closedBecause });
+  return answerOf({ ...asked, compiled, program, explanation, closedBecause });
+}
+
+/** The trap of the first day: the labels are right, and the namespace is not. */
+function ofAnotherNamespace(policies: readonly Policy[], pod: Pod): string | undefined {
+  for (const { kind, namespace, name, rules } of policies) {
+    const isMeant = ({ selector: { requirements } }: PolicyRule): boolean =>
+      requirements.length > 0 && selects({ requirements }, pod);
+    if (rules.some(isMeant)) return `${kind} ${namespace}/${name} selects such labels, but in namespace "${namespace}"`;
+  }
+  return undefined;
 }
 
 function destinationOf({ name, address, packet }: AskedDestination, isHost: boolean): Destination {
@@ -156,43 +174,6 @@ function readOptions(argv: readonly string[]): Options | string {
     paths: args.positionals,
     output,
   };
-}
-
-interface Setting {
-  readonly clients: Clients;
-  readonly policies: readonly Policy[];
-  /** As `protect:` has them. */
-  readonly protect: readonly string[];
-  readonly dnsServers: readonly string[];
-}
-
-async function readSetting({ config: file, paths, servers }: Options): Promise<Parsed<Setting>> {
-  if (file !== undefined) return readConfigured(file);
-  const { policies, clients, problems } = await readPolicyFiles(paths);
-  if (problems.length > 0 || !policies.ok) return { ok: false, problems };
-  if (clients?.ok !== true) {
-    const message = 'Cannot find the pod: none of the files is a clients file, which begins with "clients:"';
-    return { ok: false, problems: [{ code: 'no-clients', at: paths[0] ?? '', message }] };
-  }
-  return { ok: true, value: { clients: clients.value, policies: policies.value, protect: [], dnsServers: servers } };
-}
-
-async function readConfigured(file: string): Promise<Parsed<Setting>> {
-  const config = readConfig(file);
-  if (!config.ok) return config;
-  if (config.value.mode === 'node') {
-    const message =
-      'Cannot explain with "mode: node": pods come from the API server; write PATHs of policies and clients instead';
-    return { ok: false, problems: [{ code: 'wrong-mode', at: `${file}:1:1`, message }] };
-  }
-  const { clients: clientsFile, policies: policyPaths, protect, dnsServers, enforce } = config.value;
-  const [clients, policies] = await Promise.all([loadClients(clientsFile), loadPolicies(policyPaths)]);
-  if (!clients.ok || !policies.ok) {
-    return { ok: false, problems: [clients, policies].flatMap((read) => (read.ok ? [] : read.problems)) };
-  }
-  const ranges = [...protect.ranges, ...protect.cidrs];
-  const inForce = enforced(policies.value, enforce).policies;
-  return { ok: true, value: { clients: clients.value, policies: inForce, protect: ranges, dnsServers } };
 }
 
 const SHOWN = 5;

@@ -9,7 +9,8 @@ export interface Interval {
   readonly last: bigint;
 }
 
-const NAT64_PREFIX = '64:ff9b::'; // RFC 6052 §2.1
+/** The well-known prefix (RFC 6052 §2.1), and the first of 96 bits in the one for local use (RFC 8215), as in the kernel's sets. */
+const NAT64_PREFIXES = ['64:ff9b::', '64:ff9b:1::'];
 
 /** Reads `ADDRESS/LENGTH`, or an address alone; undefined for anything else. Bits behind the prefix are ignored. */
 export function parseRange(text: string): Interval | undefined {
@@ -33,11 +34,13 @@ export function addressInterval(address: Uint8Array): Interval {
   return { family, first: value, last: value };
 }
 
-/** The same IPv4 addresses as a NAT64 gateway reaches them; undefined for IPv6. */
-export function behindNat64({ family, first, last }: Interval): Interval | undefined {
-  const prefix = parseRange(NAT64_PREFIX)?.first;
-  if (family === 6 || prefix === undefined) return undefined;
-  return { family: 6, first: prefix + first, last: prefix + last };
+/** The same IPv4 addresses as NAT64 gateways reach them; none for IPv6. */
+export function behindNat64({ family, first, last }: Interval): Interval[] {
+  if (family === 6) return [];
+  return NAT64_PREFIXES.flatMap((text) => {
+    const prefix = parseRange(text)?.first;
+    return prefix === undefined ? [] : [{ family: 6, first: prefix + first, last: prefix + last }];
+  });
 }
 
 export function isWithin(inner: Interval, outer: Interval): boolean {

@@ -13,10 +13,7 @@ export interface Surroundings extends Pick<World, 'pods' | 'knowsAllPods' | 'nod
 
 /** Throws for what is neither a CIDR nor an address. */
 export function protectedIntervals(cidrs: readonly string[]): Interval[] {
-  return cidrs.map(rangeOf).flatMap((range) => {
-    const translated = behindNat64(range);
-    return translated === undefined ? [range] : [range, translated];
-  });
+  return cidrs.map(rangeOf).flatMap((range) => [range, ...behindNat64(range)]);
 }
 
 /** CIDRs and addresses of both families. Those of pods stand one by one: a pod that comes or goes is an address more or less. */

@@ -24,6 +24,7 @@ export const LINT_CODES = [
   'unreachable-rule',
   'locks-dns-out',
   'no-dns',
+  'open-dns',
   ...CLIENT_CODES,
 ] as const;
 export type LintCode = (typeof LINT_CODES)[number];
@@ -49,14 +50,21 @@ export function notes(policies: readonly Policy[]): Problem[] {
   const message =
     'Many CNIs enforce NetworkPolicy, too: then both must allow; leave networkPolicy out of "enforce" in namewall.yaml if yours does';
   const twice = first === undefined ? [] : [{ at: first.at, code: 'cni-enforces', message }];
-  return [...twice, ...policies.flatMap((policy) => [...(policy.notes ?? []), ...policy.rules.flatMap(impliedDns)])];
+  return [...twice, ...impliedDns(policies), ...policies.flatMap((policy) => policy.notes ?? [])];
 }
 
-/** The best-known trap of this format, which is none here. */
-function impliedDns({ egress }: Policy['rules'][number]): Problem[] {
-  const named = egress.flatMap((rule) => (rule.kind === 'connect' && rule.isSilent !== true ? rule.names : []));
-  const [first] = named;
-  if (first === undefined || egress.some(({ kind }) => kind === 'ask')) return [];
-  const message = 'No rule for DNS is needed: the names of toFQDNs may be asked of the configured DNS servers';
-  return [{ at: first.at, code: 'implied-dns', message }];
+/** The best-known trap of this format, which is none here: said once, at the first place. */
+function impliedDns(policies: readonly Policy[]): Problem[] {
+  const places = policies.flatMap(({ rules }) =>
+    rules.flatMap(({ egress }) => {
+      if (egress.some(({ kind }) => kind === 'ask')) return [];
+      const named = egress.flatMap((rule) => (rule.kind === 'connect' && rule.isSilent !== true ? rule.names : []));
+      return named.slice(0, 1).map(({ at }) => at);
+    }),
+  );
+  const [at, ...others] = places;
+  if (at === undefined) return [];
+  const more = others.length === 0 ? '' : `; so it is in ${others.length} more`;
+  const message = `No rule for DNS is needed: the names of toFQDNs may be asked of the configured DNS servers${more}`;
+  return [{ at, code: 'implied-dns', message }];
 }

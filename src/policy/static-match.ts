@@ -1,6 +1,6 @@
 // What static rules say of one packet, written to be read: for `namewall test`, for the audit, and for judging open connections again. Slow
 // beside the kernel, which has the same rules as sets; never on the way of a packet.
-import { addressInterval, isWithin, parseRange, union, type Interval } from './cidr.ts';
+import { addressInterval, behindNat64, isWithin, parseRange, union, type Interval } from './cidr.ts';
 import type { CompiledPolicy, Destination, PortProtocol, StaticRule, Tier, Traffic } from './compiled.ts';
 import { takesPort } from './ports.ts';
 
@@ -71,11 +71,11 @@ export function staticVerdict(
   return judgePacket(policy, program, packet, { isGranted: () => false, isNeverGranted });
 }
 
-/** Whether a deny or a pass rule takes the packet: one of a range is about the node's own address in it, too. */
+/** Whether a deny or a pass rule takes the packet: one of a range is about the node's own address in it, too, and about it behind NAT64. */
 export function means(policy: CompiledPolicy, { to, traffic }: StaticRule, packet: StaticPacket): boolean {
   if (!takes(traffic, packet)) return false;
   if (to === 'any') return true;
-  return to === 'host' ? packet.isHost : includes(policy.destinations[to], packet.address);
+  return to === 'host' ? packet.isHost : includes(taken, policy.destinations[to], packet.address);
 }
 
 /** Whether an allow rule opens it: the node itself is opened by `host` and `any` alone, never by its address. */
@@ -88,7 +88,7 @@ export function opensTo(
   if (!takes(traffic, packet)) return false;
   if (to === 'any') return !isNeverGranted(packet.address);
   if (to === 'host') return packet.isHost;
-  return !packet.isHost && includes(policy.destinations[to], packet.address);
+  return !packet.isHost && includes(opened, policy.destinations[to], packet.address);
 }
 
 export function takes(traffic: Traffic, { protocol, port }: Pick<StaticPacket, 'protocol' | 'port'>): boolean {
@@ -108,13 +108,21 @@ export function takes(traffic: Traffic, { protocol, port }: Pick<StaticPacket, '
 }
 
 /** A destination never changes, so it is read once: ten thousand open connections are judged against the same few. */
-const readDestinations = new WeakMap<Destination, readonly Interval[]>();
+type Reading = { readonly known: WeakMap<Destination, readonly Interval[]>; readonly isBehindNat64: boolean };
+/** As the kernel's sets have them (kernel/static-sets.ts): what is opened is what is written, what is taken is taken behind NAT64, too. */
+const opened: Reading = { known: new WeakMap(), isBehindNat64: false };
+const taken: Reading = { known: new WeakMap(), isBehindNat64: true };
 
-function includes(destination: Destination | undefined, address: Uint8Array): boolean {
+function includes(
+  { known, isBehindNat64 }: Reading,
+  destination: Destination | undefined,
+  address: Uint8Array,
+): boolean {
   if (destination === undefined) return false;
-  const known = readDestinations.get(destination);
-  const intervals = known ?? union(destination.cidrs.flatMap((cidr) => parseRange(cidr) ?? []));
-  if (known === undefined) readDestinations.set(destination, intervals);
+  const read = known.get(destination);
+  const written = read === undefined ? destination.cidrs.flatMap((cidr) => parseRange(cidr) ?? []) : [];
+  const intervals = read ?? union(isBehindNat64 ? written.flatMap((each) => [each, ...behindNat64(each)]) : written);
+  if (read === undefined) known.set(destination, intervals);
   const wanted = addressInterval(address);
   return intervals.some((interval) => isWithin(wanted, interval));
 }

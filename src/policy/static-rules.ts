@@ -3,6 +3,7 @@ import { addressesOf, includesHost, isIn, mayMissOne, podsOf, type Surroundings 
 import type { Destination, PortRange, StaticRule, Traffic } from './compiled.ts';
 import type { Pod } from '../pods/pod.ts';
 import type { NamedPort, Peer, ReachRule } from './policy.ts';
+import { compareText } from './ports.ts';
 import type { Slots } from './slots.ts';
 
 type NamedContainerPorts = NonNullable<Pod['ports']>;
@@ -109,5 +110,7 @@ function resolved(
       found.set(key, entry);
     }
   }
-  return [...found.values()].map(({ range, addresses }) => ({ range, addresses: [...addresses] }));
+  // In an order that is not that of pods, which is another after a restart.
+  const sorted = [...found].toSorted(([a], [b]) => compareText(a, b));
+  return sorted.map(([, { range, addresses }]) => ({ range, addresses: [...addresses] }));
 }

@@ -72,7 +72,13 @@ export class Player {
 
   constructor({ strategy, commits, denial }: PlayerOptions) {
     this.#commits = commits;
-    this.#world = new World({ settings: settings(denial), strategy, commits, observer: this.#ledger });
+    this.#world = new World({
+      settings: settings(denial),
+      strategy,
+      commits,
+      observer: this.#ledger,
+      dnsServers: SERVERS,
+    });
     const { sys } = this.#world;
     this.#ledger.kernel = {
       nowMs: () => sys.nowMs(),

@@ -55,6 +55,7 @@ test('what is compiled means what the documents say, in 100,000 cases', { timeou
     fc.property(cases, ({ documents, world, destinations, queries }) => {
       const { pods, ...surroundings } = worldOf(world);
       const compiled = compile(documents.flatMap(policiesOf), pods, surroundings);
+      expect(new Set(compiled.destinations.map(({ key }) => key)).size).toBe(compiled.destinations.length);
       world.pods.forEach((pod, i) => {
         const program = compiled.programOfPod[i] ?? -1;
         expect(program >= 0).toBe(isJudged(documents, world, pod));

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseAddress } from '../../src/base/ip.ts';
@@ -155,8 +154,6 @@ test('nor does emptying any part of a policy about addresses', () => {
     ),
   );
   const allowedBy = (document: unknown): readonly string[] | undefined => {
-    // An empty list of denials is one that is not there, as in Cilium; `namewall check` says so.
-    if (isDeepStrictEqual(document, { ...json, spec: { ...json.spec, egressDeny: [] } })) return undefined;
     const read = readPolicies(JSON.stringify(document), 'f');
     if (!read.ok || read.value[0]?.namespace !== 'shop') return undefined;
     const compiled = compile(read.value, [webPod]);

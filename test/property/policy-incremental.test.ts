@@ -73,6 +73,8 @@ function meaningOf(program: Program, { classes, destinations, rules }: CompiledP
       allow: segment.allow.map(written),
     })),
     isolatedBy: program.isolatedBy.map(ruleAt),
+    auditedBy: program.auditedBy.map(ruleAt),
+    toldBy: [program.toldBy.udp, program.toldBy.tcp].map((rule) => (rule < 0 ? undefined : ruleAt(rule))),
   };
 }
 

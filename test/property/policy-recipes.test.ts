@@ -147,7 +147,11 @@ test.each<[why: string, to: string, file: string, want: boolean]>([
 
 /** What the check warns of in them, beside the clients. */
 const WARNED: Readonly<Record<string, readonly string[]>> = {
-  '11-dns-without-protocol': ['no-dns'],
+  '11-no-egress-but-dns': ['open-dns'],
+  '14-cluster-only': ['open-dns'],
+  '11-dns-over-udp-only': ['open-dns'],
+  '11-dns-in-two-rules': ['open-dns'],
+  '11-dns-without-protocol': ['open-dns', 'no-dns'],
   '11-dns-in-own-namespace': ['reaches-nobody', 'no-dns'],
   '11-dns-by-a-label-that-is-not-there': ['reaches-nobody', 'no-dns'],
   '11-dns-in-two-peers': ['reaches-nobody'],

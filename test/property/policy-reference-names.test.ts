@@ -1,7 +1,7 @@
 // The reference's own names and addresses, by tables: what is wrong here is wrong in every comparison with it.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { isInRange, isRangeInside, isSameAddress, withNat64 } from './policy-reference/addresses.ts';
+import { isInRange, isRangeInside, isSameAddress, withNat64, withoutNat64 } from './policy-reference/addresses.ts';
 import { matchesDomainName, matchesSelector } from './policy-reference/names.ts';
 import { labelsOf } from './policy-reference/world.ts';
 
@@ -95,5 +95,8 @@ test('a range lies inside itself and wider ones', () => {
 test('an address has many texts, and IPv4 ranges hold behind NAT64', () => {
   expect(isSameAddress('2001:DB8::1', '2001:db8:0:0:0:0:0:1')).toBe(true);
   expect(isSameAddress('0.0.0.1', '::1')).toBe(false);
-  expect(withNat64(['127.0.0.0/8', 'fe80::/10'])).toEqual(['127.0.0.0/8', '64:ff9b::127.0.0.0/104', 'fe80::/10']);
+  const loopback = ['127.0.0.0/8', '64:ff9b::127.0.0.0/104', '64:ff9b:1::127.0.0.0/104'];
+  expect(withNat64(['127.0.0.0/8', 'fe80::/10'])).toEqual([...loopback, 'fe80::/10']);
+  expect(withoutNat64('64:ff9b:1::7f00:1')).toEqual(['64:ff9b:1::7f00:1', '127.0.0.1']);
+  expect(withoutNat64('64:ff9b:2::7f00:1')).toEqual(['64:ff9b:2::7f00:1']);
 });

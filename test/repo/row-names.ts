@@ -1,5 +1,5 @@
 // The rows that a test must name: what the RFCs ask of a forwarder (R), attacks on names, answers and the way upstream (A to D), on the packet
-// path (E), faults (M), and holes that others had (CVE-…, or PROGRAM#N for a change that has no number there). Numbers that are missing were
+// path (E), what policies by names come to (P), faults (M), and holes that others had (CVE-…, or PROGRAM#N for a change that has no number there). Numbers that are missing were
 // given up before the first test was written.
 
 const DNS = {
@@ -120,6 +120,38 @@ const PACKETS = {
   E17: 'foreign flush',
   E18: 'an allowed peer as a relay',
   E19: 'A and AAAA at once',
+} as const;
+
+/** What a firewall by names must do whoever made it: the scenarios that Cilium's tests come to. */
+const POLICIES = {
+  P1: 'an allowed name, its port',
+  P2: 'other ports, other names',
+  P3: 'may be asked, may not be connected to',
+  P4: 'what nobody looked up is open to nobody',
+  P5: 'rules.dns changes',
+  P6: 'two specs in one policy',
+  P7: 'ranges beside names',
+  P8: 'verdicts in the log',
+  P9: 'the proxy is stopped',
+  P10: 'restarts under load',
+  P11: 'codes of denials and failures',
+  P12: 'the protocol is kept',
+  P14: 'a dot is a dot',
+  P15: 'who asks, over what',
+  P18: 'rules that were there before a restart',
+  P19: 'many queries at once',
+  P20: 'sockets shared by queries',
+  P22: 'lifetimes that overlap',
+  P23: 'more addresses than a name may have',
+  P24: 'connections that outlive the TTL',
+  P28: 'an answer before its grant',
+  P29: 'ever new addresses',
+  P32: 'search lists',
+  P33: 'node-local DNS',
+  P34: 'IPv6 alone',
+  P35: 'DNS servers on other ports',
+  P36: 'HTTPS and SVCB',
+  P37: 'NXDOMAIN and NODATA',
 } as const;
 
 const FAULTS_OF_DNS = {
@@ -270,6 +302,7 @@ export const ROWS: Readonly<Record<string, string>> = {
   ...DNS,
   ...ATTACKS,
   ...PACKETS,
+  ...POLICIES,
   ...FAULTS_OF_DNS,
   ...FAULTS_OF_PLATFORM,
   ...HOLES,

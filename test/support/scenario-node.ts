@@ -5,6 +5,7 @@ import { readOpenedRange } from '../../src/kernel/opened-ranges.ts';
 import { extraRanges } from '../../src/kernel/protected.ts';
 import type { RefreshStrategy } from '../../src/kernel/set-writer.ts';
 import type { Pod } from '../../src/pods/pod.ts';
+import { NAMESPACE_NAME_LABEL } from '../../src/policy/dialects/kubernetes-selectors.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { loadPolicies } from '../../src/policy/sources/files.ts';
 import type { Endpoint } from '../../src/sys/sys.ts';
@@ -168,6 +169,7 @@ export class Node {
       strategy: this.#strategy,
       observer: this.#witness,
       commits: this.#commits,
+      dnsServers: listen,
     });
     this.#witness.world = world;
     return world;
@@ -266,5 +268,6 @@ function readPod(words: Words): Pod {
     const [key = '', value = ''] = word.split('=', 2);
     labels[key] = value;
   }
-  return { uid: full, namespace, name, labels, addresses };
+  const namespaceLabels = { [NAMESPACE_NAME_LABEL]: namespace };
+  return { uid: full, namespace, name, labels, namespaceLabels, addresses };
 }

@@ -48,6 +48,8 @@ export interface WorldOptions {
   readonly strategy: RefreshStrategy;
   readonly observer: SimulatedObserver;
   readonly commits: Commits;
+  /** Whom pods ask, as policies mean them. */
+  readonly dnsServers: readonly string[];
 }
 
 /** Who waits for the kernel: the loop itself, or another thread in its stead. */
@@ -63,11 +65,13 @@ export class World {
   readonly #memory = new Memory();
   readonly #committer: Committer | undefined;
   readonly #loop: Loop;
+  readonly #dnsServers: readonly string[];
   #state: State;
   #isLoopHeld = false;
 
   constructor(options: WorldOptions) {
     const { strategy } = options;
+    this.#dnsServers = options.dnsServers;
     this.sys = new SimulatedSys({ observer: options.observer, renews: strategy === 'update' });
     const settings = { ...options.settings, table: TABLE, strategy, transparent: true };
     this.#committer = options.commits === 'thread' ? new Committer(this.sys) : undefined;
@@ -112,11 +116,10 @@ export class World {
   apply(policies: readonly Policy[], pods: readonly Pod[]): void {
     const before = this.#state;
     const { registry } = updateRegistry(before.registry, pods);
-    const compiled = compile(
-      policies,
-      registry.pods.map(({ pod }) => pod),
-    );
-    const inputs = { ...NO_INPUTS, policies, pods };
+    const inputs = { ...NO_INPUTS, policies, pods, dnsServers: this.#dnsServers };
+    const { knowsAllPods, nodes, services, dnsServers } = inputs;
+    const known = registry.pods.map(({ pod }) => pod);
+    const compiled = compile(policies, known, { knowsAllPods, nodes, services, dnsServers });
     const next = { generation: before.generation + 1, inputs, registry, compiled };
     const inherited = inheritedAddresses(before, next);
     this.#memory.remember(next);

@@ -47,6 +47,12 @@ export interface Facts {
   readonly explanation: Explanation;
   /** Of an address in a range that no name opens. */
   readonly closedBecause: string | undefined;
+  /** It is the node itself. */
+  readonly isHost: boolean;
+  /** Of a pod that no policy selects: one of another namespace that is about such labels. */
+  readonly elsewhere: string | undefined;
+  /** The addresses of the DNS servers are known. */
+  readonly hasServers: boolean;
 }
 
 const MOST_ADDRESSES = 8;
@@ -71,6 +77,39 @@ export function answerOf(facts: Facts): Answer {
   };
 }
 
+/** Queries never leave for a DNS server that pods ask: namewall answers them. */
+export function serverAnswer(
+  compiled: CompiledPolicy,
+  program: number,
+  { pod, to, transport }: Pick<Facts, 'pod' | 'to'> & { readonly transport: 'udp' | 'tcp' },
+): Answer {
+  const { names = [], unlisted, isTold, isolatedBy = [] } = compiled.programs[program] ?? {};
+  const asked = names.filter((rule) => (transport === 'udp' ? rule.askUdp : rule.askTcp));
+  const rest = unlisted?.[transport] ?? 'deny';
+  const listed = asked.length === 0 ? rest : isTold?.[transport] === true ? 'would-deny' : 'allow';
+  const isEvery = rest !== 'deny' || asked.some(({ match, text }) => match === 'pattern' && /^\*+\.?$/.test(text));
+  const texts = [...new Set(asked.map(({ text }) => text))];
+  const some = texts.slice(0, MOST_ADDRESSES).join(', ');
+  const which = texts.length > MOST_ADDRESSES ? `${some} and ${texts.length - MOST_ADDRESSES} more` : some;
+  const may = isEvery
+    ? 'every name may be asked'
+    : texts.length === 0
+      ? 'no name may be asked'
+      : `${which} may be asked`;
+  return {
+    pod: { namespace: pod.namespace, name: pod.name },
+    to: to.text,
+    verdict: listed,
+    reason: `namewall answers for this DNS server: ${may}`,
+    rule: null,
+    ask: null,
+    lookUpFirst: [],
+    conditions: [],
+    lost: [],
+    isolatedBy: isolatedBy.map((rule) => ownerOf(compiled, rule)),
+  };
+}
+
 /** Of a name that is opened by being looked up, itself; of an address the names that would open it. */
 function lookupsOf({ compiled, to, explanation: { decisive, lookups } }: Facts): Answer['lookUpFirst'] {
   if (to.name === undefined) {
@@ -82,11 +121,15 @@ function lookupsOf({ compiled, to, explanation: { decisive, lookups } }: Facts):
   return [{ name: to.text.slice(0, to.text.lastIndexOf(':')), rule: showRule(compiled, decisive) }];
 }
 
-function reasonOf({ compiled, program, to, explanation, closedBecause }: Facts): string {
+function reasonOf({ compiled, program, to, explanation, closedBecause, isHost, elsewhere, hasServers }: Facts): string {
   const { decisive, ask, isProtected, lookups, otherPorts } = explanation;
-  if (program < 0) return 'no policy selects the pod: its egress is open';
+  if (program < 0)
+    return `no policy selects the pod: its egress is open${elsewhere === undefined ? '' : `; ${elsewhere}`}`;
   if (ask !== undefined && ask.udp === 'deny' && ask.tcp === 'deny' && decisive?.verdict !== 'deny') {
-    return 'the name may not be asked, so nothing it resolves to is ever known';
+    const why = 'the name may not be asked, so nothing it resolves to is ever known';
+    return hasServers
+      ? why
+      : `${why} (which addresses the DNS servers have is not said: rules of addresses for port 53 are not taken for DNS; write --server)`;
   }
   if (decisive !== undefined) return decidedBy(decisive);
   if (explanation.verdict === 'would-deny')
@@ -96,6 +139,8 @@ function reasonOf({ compiled, program, to, explanation, closedBecause }: Facts):
   const [other] = otherPorts;
   if (other !== undefined)
     return `${none}; ${other.text} opens ${portsText(other.classes.flatMap((k) => compiled.classes[k] ?? []))} only`;
+  if (isHost)
+    return `${none}: it is the node itself, which no address opens; a rule for host, for its node, or without a destination does`;
   if (isProtected && to.address !== undefined) {
     return `${none}: it lies in a range that neither names nor broad ranges open${closedBecause === undefined ? '' : ` (${closedBecause})`}`;
   }
@@ -154,7 +199,7 @@ export function renderAnswer(answer: Answer): string {
         `${each.verdict}${each.onlyFor === undefined ? '' : ` of ${rangesText(each)}`}, behind that: ${ruleText(each)}`,
     ),
   );
-  add('isolated', rule !== null && rule.verdict === 'allow' ? [] : isolatedBy.map((each) => `by ${ownerText(each)}`));
+  add('isolated', verdict === 'allow' ? [] : isolatedBy.map((each) => `by ${ownerText(each)}`));
   return `${lines.join('\n')}\n`;
 }
 
@@ -166,7 +211,8 @@ function firstTexts({ lookUpFirst, rule }: Answer): string[] {
 function askText({ udp, tcp, rules }: NonNullable<Answer['ask']>): string {
   const by = rules.length === 0 ? '' : ` by ${rules.map(ownerText).join(', ')}`;
   if (udp === tcp) return `${SAID[udp]}${by}`;
-  return `UDP ${SAID[udp]}, TCP ${SAID[tcp]}${by}`;
+  const [open, closed] = udp === 'deny' ? [`TCP ${SAID[tcp]}`, 'UDP'] : [`UDP ${SAID[udp]}`, 'TCP'];
+  return `${open}${by}; ${closed} ${SAID[closed === 'TCP' ? tcp : udp]}`;
 }
 
 const EFFECTS = { allow: 'allowed', deny: 'denied', pass: 'passed on to the next tier', 'would-deny': 'told' } as const;

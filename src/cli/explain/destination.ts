@@ -12,7 +12,15 @@ export interface AskedDestination {
   readonly packet: Pick<StaticPacket, 'protocol' | 'port'>;
 }
 
-const SCHEMES: Readonly<Record<string, number>> = { http: 80, https: 443 };
+const SCHEMES: Readonly<Record<string, number>> = {
+  ftp: 21,
+  git: 9418,
+  http: 80,
+  https: 443,
+  ldap: 389,
+  ldaps: 636,
+  ssh: 22,
+};
 const WITH_PORTS = ['tcp', 'udp', 'sctp'] as const;
 /** Echo request: what ping sends. */
 const ECHO = { icmp: 8, icmpv6: 128 } as const;
@@ -21,16 +29,16 @@ const EXAMPLE = 'for example api.example.org:443/tcp or 192.0.2.1:53/udp';
 
 /** A text says what is wrong. */
 export function readDestination(written: string): AskedDestination | string {
-  const url = /^(https?):\/\/([^/?#]+)/.exec(written);
+  const url = /^([a-z][-+.a-z0-9]*):\/\/(?:[^/?#@]*@)?([^/?#]+)/.exec(written);
   const text = url === null ? written : url[2]!;
   const [, rest = '', protocol = 'tcp'] = /^(.*?)(?:\/([a-z0-9]+))?$/.exec(text) ?? [];
   const [host, port] = splitPort(rest);
   const address = parseAddress(host);
   const name = address === undefined ? parseNameText(host) : undefined;
-  if (host === '' || (address === undefined && (name === undefined || /[:/\s]/.test(host)))) {
-    return `${JSON.stringify(written)} is neither a name nor an address: write NAME:PORT or ADDRESS:PORT, ${EXAMPLE}`;
+  if (host === '' || (address === undefined && (name === undefined || /[:/@*\s]/.test(host)))) {
+    return `${JSON.stringify(written)} is neither a name nor an address: write one NAME:PORT or ADDRESS:PORT, ${EXAMPLE}`;
   }
-  const packet = readPacket(protocol, port ?? (url === null ? undefined : `${SCHEMES[url[1]!]}`));
+  const packet = readPacket(protocol, port ?? (url === null ? undefined : SCHEMES[url[1]!]?.toString()));
   if (typeof packet === 'string') return packet;
   const shown = address !== undefined && host.includes(':') ? `[${host}]` : host;
   const meant = `${shown}:${packet.port}/${packet.protocol}`;

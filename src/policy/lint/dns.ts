@@ -1,10 +1,26 @@
 // Policies that take their pods what names need: lookups.
 import type { Problem } from '../../base/errors.ts';
-import { isAboutDns } from '../dns-access.ts';
+import { DNS_PORT, isAboutDns } from '../dns-access.ts';
 import type { EgressRule, Policy, PolicyRule, ReachRule } from '../policy.ts';
 import { EMPTY_WORLD } from '../world.ts';
 
 export function lintDns(policy: Policy): Problem[] {
+  return [...policy.rules.flatMap(({ egress }) => egress.flatMap(openToAll)), ...lockedOut(policy)];
+}
+
+/** Port 53 of everybody: answers of other servers open nothing, and queries to them carry data out. */
+function openToAll(rule: EgressRule): Problem[] {
+  if (rule.kind !== 'reach' || rule.verdict !== 'allow' || rule.traffic === 'all') return [];
+  const { ports } = rule.traffic;
+  const isOnlyDns = ports.length > 0 && ports.every(({ first, last }) => first === DNS_PORT && last === DNS_PORT);
+  const isEverybody = rule.to.some((peer) => peer.kind === 'any' || (peer.kind === 'cidr' && peer.cidr.endsWith('/0')));
+  if (!isOnlyDns || !isEverybody) return [];
+  const message =
+    'opens port 53 of every server: what others than yours answer is not seen, opens no name, and is a way out; name your DNS servers, or the pods labelled k8s-app: kube-dns of namespace kube-system';
+  return [{ at: rule.at, code: 'open-dns', message }];
+}
+
+function lockedOut(policy: Policy): Problem[] {
   if (policy.kind === 'NetworkPolicy') return policy.rules.flatMap(withoutDns);
   if (policy.tier !== undefined) return policy.rules.flatMap(({ egress }) => lockedInOrder(egress));
   return policy.rules.flatMap(({ egress }) => {

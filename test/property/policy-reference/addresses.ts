@@ -5,7 +5,7 @@ interface Address {
   readonly value: bigint;
 }
 
-const NAT64 = '64:ff9b::'; // RFC 6052 §2.1
+const NAT64 = ['64:ff9b::', '64:ff9b:1::']; // RFC 6052 §2.1, RFC 8215
 
 export function parseAddress(text: string): Address {
   if (!text.includes(':')) return { family: 4, value: BigInt(`0x${text.split('.').map(hexByte).join('')}`) };
@@ -43,8 +43,16 @@ export function isRangeInside(inner: string, outer: string): boolean {
 export function withNat64(cidrs: readonly string[]): string[] {
   return cidrs.flatMap((cidr) => {
     const [address, length] = cidr.split('/');
-    return cidr.includes(':') ? [cidr] : [cidr, `${NAT64}${address}/${96 + Number(length ?? 32)}`];
+    if (cidr.includes(':')) return [cidr];
+    return [cidr, ...NAT64.map((prefix) => `${prefix}${address}/${96 + Number(length ?? 32)}`)];
   });
+}
+
+/** The address, and the IPv4 address that a NAT64 gateway makes of it. */
+export function withoutNat64(address: string): string[] {
+  if (!NAT64.some((prefix) => isInRange(address, `${prefix}/96`))) return [address];
+  const { value } = parseAddress(address);
+  return [address, [24n, 16n, 8n, 0n].map((bits) => (value >> bits) & 0xffn).join('.')];
 }
 
 /** An address alone is a range of one. */

@@ -19,6 +19,8 @@ export type Change =
   | { readonly kind: 'renumbered'; readonly name: string; readonly addresses: Pod['addresses'] }
   | { readonly kind: 'ports'; readonly name: string; readonly ports: NonNullable<Pod['ports']> }
   | { readonly kind: 'gone'; readonly name: string }
+  /** The same pods in another order, as after a restart. */
+  | { readonly kind: 'reordered' }
   | { readonly kind: 'surroundings'; readonly some: Partial<World> };
 
 export interface History {
@@ -29,11 +31,12 @@ export interface History {
 
 const maybeAt = (place: number) => fc.option(documentAt(place), { nil: undefined });
 const podName = fc.constantFrom(...POD_NAMES);
-/** Only of a few things at once: all that rules depend on beside pods is the rarest to change. */
+/** One thing at a time. */
 const parts = worlds.chain(({ pods: _pods, ...world }) =>
   fc.constantFrom<Partial<World>[]>(
     { nodes: world.nodes },
     { services: world.services },
+    { namespaces: world.namespaces },
     { namespaces: world.namespaces },
     { dnsServers: world.dnsServers },
     { protectedRanges: world.protectedRanges },
@@ -57,6 +60,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
       .tuple(podName, otherPods)
       .map(([each, { labels }]) => ({ kind: 'relabelled' as const, name: each, labels })),
   },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('reordered') }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('gone'), name: podName }) },
   {
     weight: 2,
@@ -66,7 +70,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
     weight: 2,
     arbitrary: otherPods.map(({ name: each, ports = [] }) => ({ kind: 'ports' as const, name: each, ports })),
   },
-  { weight: 1, arbitrary: parts.map((some) => ({ kind: 'surroundings' as const, some })) },
+  { weight: 4, arbitrary: parts.map((some) => ({ kind: 'surroundings' as const, some })) },
 );
 
 export const histories: fc.Arbitrary<History> = fc.record({
@@ -95,6 +99,8 @@ export function changedWorld(world: World, one: Change): World {
       return world;
     case 'pod':
       return { ...world, pods: [...without(world, one.pod.name), one.pod] };
+    case 'reordered':
+      return { ...world, pods: world.pods.toReversed() };
     case 'gone':
       return { ...world, pods: without(world, one.name) };
     case 'surroundings':

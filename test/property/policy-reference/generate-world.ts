@@ -16,7 +16,8 @@ const POD_ADDRESSES = [
   ['10.1.0.2'],
   ['10.1.0.3', '2001:db8:1::3'],
   ['2001:db8:1::4'],
-  ['10.1.0.5'],
+  // One of SERVERS: a pod that is asked, although not the cluster's DNS.
+  ['10.1.0.5', '192.0.2.53'],
 ];
 const DNS_POD_ADDRESSES = ['10.1.0.53', '2001:db8:1::53'];
 export const HOST_ADDRESSES = ['10.9.0.1', '2001:db8:9::1'];

@@ -1,6 +1,6 @@
 // What a rule of any dialect comes to: places, what of the packets to them it takes, and names that may be asked; and whether it matches a
 // packet, or a query to the configured DNS servers.
-import { isInRange, isInSomeRange, isRangeInside, isSameAddress, withNat64 } from './addresses.ts';
+import { isInRange, isInSomeRange, isRangeInside, isSameAddress, withNat64, withoutNat64 } from './addresses.ts';
 import type { Candidate } from './select.ts';
 import { labelsOf, type Destination, type Node, type Pod, type Question, type Transport, type World } from './world.ts';
 
@@ -62,8 +62,12 @@ export function matches(rule: Rule, intent: Intent, question: Question, world: W
     const { destination } = question;
     const pods = world.pods.filter((pod) => hasAddress(pod, destination.address));
     const { protocol, port } = destination;
+    // What is closed is closed behind NAT64, too.
+    const addresses = intent === 'close' ? withoutNat64(destination.address) : [destination.address];
+    const ways = addresses.map((address) => ({ ...destination, address }));
     return (
-      rule.takes({ protocol, port, pods }) && rule.places.some((place) => reaches(place, intent, destination, world))
+      rule.takes({ protocol, port, pods }) &&
+      rule.places.some((place) => ways.some((way) => reaches(place, intent, way, world)))
     );
   }
   const { name, transport } = question;

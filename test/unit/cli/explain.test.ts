@@ -28,6 +28,8 @@ spec:
 const CLIENTS = `clients:
   - {namespace: shop, name: cart, labels: {app: cart}, addresses: [10.0.0.1]}
   - {namespace: shop, name: free, addresses: [10.0.0.2]}
+  - {namespace: other, name: cart, labels: {app: cart}, addresses: [10.0.0.3]}
+nodes: [{name: n, addresses: [203.0.113.254, 192.0.2.254], local: true}]
 `;
 
 let folder = '';
@@ -92,6 +94,28 @@ test.each<[why: string, pod: string, to: string, code: number, says: string]>([
   expect(said.code).toBe(code);
 });
 
+test('a DNS server that pods ask: which names it may ask', async () => {
+  const asked = ['--pod', 'shop/cart', '--to', '10.96.0.10:53/udp', '--server', '10.96.0.10', folder];
+  expect(await explain(...asked)).toEqual({
+    code: 0,
+    err: '',
+    out: 'shop/cart → 10.96.0.10:53/udp: allowed: namewall answers for this DNS server: api.example.org, *.cdn.example.org may be asked\n',
+  });
+});
+
+test('a pod with the labels that a policy of another namespace selects', async () => {
+  const { out } = await about('other/cart', '192.0.2.200:1');
+  expect(out).toContain('CiliumNetworkPolicy shop/cart selects such labels, but in namespace "shop"');
+});
+
+test('the node itself, and servers that nobody named', async () => {
+  const { out } = await about('shop/cart', '192.0.2.254:10250');
+  expect(out).toContain('a rule denies it');
+  const host = await about('shop/cart', '203.0.113.254:10250');
+  expect(host.out).toContain('it is the node itself, which no address opens');
+  expect((await about('shop/cart', 'evil.example.org:443')).out).toContain('write --server');
+});
+
 test('as JSON', async () => {
   const { out } = await explain('--pod', 'shop/cart', '--to', '203.0.113.1:443', '-o', 'json', folder);
   expect(JSON.parse(out)).toMatchObject({
@@ -121,7 +145,7 @@ test.each<[why: string, argv: string[], says: string]>([
 test('a pod that there is not', async () => {
   expect(await about('shop/carts', '192.0.2.1:1')).toMatchObject({
     code: 2,
-    err: 'namewall explain: no client is shop/carts; there are shop/cart, shop/free\n',
+    err: 'namewall explain: no client is shop/carts; there are shop/cart, shop/free, other/cart\n',
   });
 });
 

@@ -82,7 +82,8 @@ test('an address of 16 bytes is of the family that it is written in', () => {
   expect(isWithin(addressInterval(bytes), range('::/0'))).toBe(false);
 });
 
-test('IPv4 behind NAT64 is IPv6', () => {
-  expect(texts([behindNat64(range('169.254.0.0/16')) ?? expect.fail()])).toEqual(['64:ff9b::a9fe:0/112']);
-  expect(behindNat64(range('2001:db8::/32'))).toBeUndefined();
+test('IPv4 behind NAT64 is IPv6, under the well-known prefix and the one for local use', () => {
+  const translated = ['64:ff9b::a9fe:0/112', '64:ff9b:1::a9fe:0/112'];
+  expect(texts(behindNat64(range('169.254.0.0/16')))).toEqual(translated);
+  expect(behindNat64(range('2001:db8::/32'))).toEqual([]);
 });

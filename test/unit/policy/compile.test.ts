@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Pod } from '../../../src/pods/pod.ts';
-import { compile } from '../../../src/policy/compile.ts';
+import { compile, Compiler } from '../../../src/policy/compile.ts';
 import { readPolicies } from '../../../src/policy/dialects/read-policies.ts';
 import { decide } from '../../../src/policy/match.ts';
 import type { Policy } from '../../../src/policy/policy.ts';
+import { EMPTY_WORLD } from '../../../src/policy/world.ts';
 
 function policies(...documents: readonly [name: string, selector: string, egress: string][]): readonly Policy[] {
   const text = documents.map(
@@ -63,6 +64,14 @@ test('a rule becomes a class, a program and a reference to its line', () => {
     destinations: [],
     programOfPod: [-1, 0],
   });
+});
+
+test('what its author says of a rule goes with it to the audit', () => {
+  const [policy = expect.fail()] = policies(['one', app('cart'), oneName]);
+  const said = { description: 'Payments', labels: ['team=a'] };
+  const rules = policy.rules.map((rule) => ({ ...rule, ...said }));
+  const found = compile([{ ...policy, rules }], [pod('y', { app: 'cart' })]);
+  expect(found.rules).toEqual([expect.objectContaining(said), expect.objectContaining(said)]);
 });
 
 test('what an annotation opens for answers is a part of the rule, and of the program', () => {
@@ -188,6 +197,58 @@ test('the table of who may ask what, over which protocol', () => {
   expect(verdict('aws.amazon.com')).toEqual({ mayAskUdp: true, mayAskTcp: false, classes: [] });
   expect(verdict('cilium.io')).toEqual({ mayAskUdp: true, mayAskTcp: true, classes: [0] });
   expect(verdict('example.com')).toEqual({ mayAskUdp: false, mayAskTcp: false, classes: [] });
+});
+
+describe('a compiler that goes on', () => {
+  const toPods = `[{toEndpoints: [{matchLabels: {app: db}}], ${https}}]`;
+  const pods = [pod('a', { app: 'a' }), { ...pod('db', { app: 'db' }), addresses: ['10.0.0.2'] }];
+  const world = { ...EMPTY_WORLD, pods, knowsAllPods: true };
+
+  test('a policy that only audits from now on denies no more', () => {
+    const [enforced = expect.fail()] = policies(['a', app('a'), toPods]);
+    const compiler = new Compiler();
+    expect(compiler.compile([enforced], world).programs[0]?.otherwise).toBe('deny');
+    expect(compiler.compile([{ ...enforced, isAudited: true }], world).programs[0]?.otherwise).toBe('allow');
+  });
+
+  test('the pods of a Service, and those that stand for the DNS servers, are those of now', () => {
+    const db = { namespace: 'shop', name: 'db', labels: {}, selector: { app: 'db' }, addresses: [] };
+    const compiler = new Compiler();
+    const all = policies(['a', app('a'), '[{toServices: [{k8sService: {serviceName: db}}]}]']);
+    const places = ['10.0.0.2', '10.0.0.3'].map((address) => {
+      const now = pods.map((each) => (each.name === 'db' ? { ...each, addresses: [address] } : each));
+      return compiler.compile(all, { ...world, pods: now, services: [db] }).destinations.map(({ cidrs }) => cidrs);
+    });
+    expect(places).toEqual([[['10.0.0.2']], [['10.0.0.3']]]);
+  });
+
+  test('a pod that gets the address of a DNS server is taken for one', () => {
+    const all = policies(['a', app('a'), '[{toEndpoints: [{matchLabels: {app: db}}]}]']);
+    const compiler = new Compiler();
+    const asked = ['10.0.0.2', '10.0.0.53'].map((address) => {
+      const now = pods.map((each) => (each.name === 'db' ? { ...each, addresses: [address] } : each));
+      return compiler.compile(all, { ...world, pods: now, dnsServers: ['10.0.0.53'] }).programs[0]?.names.length;
+    });
+    expect(asked).toEqual([0, 1]);
+  });
+
+  test('needs no more room for policies that change often', () => {
+    const compiler = new Compiler();
+    const sizes = Array.from({ length: 20 }, () => {
+      const { destinations, rules } = compiler.compile(policies(['a', app('a'), toPods]), world);
+      return [destinations.length, rules.length];
+    });
+    expect(new Set(sizes.slice(1).map(String)).size).toBe(1);
+    expect(sizes.at(-1)).toEqual(sizes[0]);
+  });
+
+  test('gives room back when most of it is free', () => {
+    const compiler = new Compiler();
+    const items = Array.from({ length: 2_000 }, () => '{toEndpoints: [{matchLabels: {app: db}}]}').join();
+    compiler.compile(policies(['a', app('a'), `[${items}]`]), world);
+    const { destinations, rules } = compiler.compile(policies(['a', app('a'), toPods]), world);
+    expect([destinations.length, rules.length]).toEqual([1, 2]);
+  });
 });
 
 test('10,000 patterns over 250 pods compile in a second', () => {

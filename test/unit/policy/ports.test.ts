@@ -30,6 +30,7 @@ describe('portClass', () => {
     expect(portClass(ports).id).toMatch(/^ports_[0-9a-f]{12}$/);
     expect(portClass(ports.toReversed()).id).toBe(portClass(ports).id);
     expect(portClass(ports.slice(1)).id).not.toBe(portClass(ports).id);
+    expect(portClass(ports.slice(0, -1)).id).not.toBe(portClass(ports).id);
   });
 });
 

@@ -79,6 +79,7 @@ describe('what is allowed', () => {
     ['IPv4 unless it says so', 'icmps: [{fields: [{type: 128}]}]', 'icmpv6 2001:db8::1 128', false],
     ['a name', 'icmps: [{fields: [{type: EchoRequest}]}]', 'icmp 192.0.2.1 8', true],
     ['the same name of IPv6', 'icmps: [{fields: [{family: IPv6, type: EchoRequest}]}]', 'icmpv6 2001:db8::1 128', true],
+    ['a type of IPv6 is none of IPv4', 'icmps: [{fields: [{family: IPv6, type: 8}]}]', 'icmp 192.0.2.1 8', false],
     ['is not that of IPv4', 'icmps: [{fields: [{family: IPv6, type: EchoRequest}]}]', 'icmp 192.0.2.1 8', false],
     [
       'fields and items add up',
@@ -115,6 +116,8 @@ describe('what is protected', () => {
       'tcp 169.254.169.254 80',
       false,
     ],
+    ['closed behind NAT64 of a site, too', '{toCIDR: ["::/0"]}', 'tcp 64:ff9b:1::a9fe:a9fe 80', false],
+    ['and for the world', '{toEntities: [world]}', 'tcp 64:ff9b:1::a9fe:a9fe 80', false],
     ['closed behind NAT64, too', '{toCIDR: ["64:ff9b::/96"]}', 'tcp 64:ff9b::a9fe:a9fe 80', false],
     ['and its neighbours there are not', '{toCIDR: ["64:ff9b::/96"]}', 'tcp 64:ff9b::c000:201 80', true],
     ['a pod of ours, for the world', '{toEntities: [world]}', 'tcp 10.0.0.2 80', false],
@@ -148,10 +151,18 @@ describe('what is denied', () => {
     ['the world', '{toEntities: [world]}', 'tcp 2001:db8::1 25', 'deny'],
     ['everything', '{toEntities: [all]}', '47 192.0.2.1', 'deny'],
     ['nobody', '{toEntities: [none]}', 'tcp 192.0.2.1 25', 'allow'],
+    ['a range behind NAT64', '{toCIDR: [192.0.2.0/24]}', 'tcp 64:ff9b::c000:201 25', 'deny'],
+    ['and behind that of a site', '{toCIDR: [192.0.2.0/24]}', 'tcp 64:ff9b:1::c000:201 25', 'deny'],
+    ['and no neighbour there', '{toCIDR: [192.0.2.0/24]}', 'tcp 64:ff9b::c000:301 25', 'allow'],
     ['ICMP', '{icmps: [{fields: [{type: 8}]}]}', 'icmp 192.0.2.1 8', 'deny'],
     ['pods', '{toEndpoints: [{matchLabels: {app: db}}]}', 'tcp 10.0.0.2 80', 'deny'],
   ])('%s', (_why, item, text, verdict) => {
     expect(verdictOf(compiled(deny(item)), text)).toBe(verdict);
+  });
+
+  test('what is allowed by an IPv4 range stays as it is written', () => {
+    const policy = compiled(allow('{toCIDR: [192.0.2.0/24]}'));
+    expect(verdictOf(policy, 'tcp 64:ff9b::c000:201 25')).toBe('none');
   });
 
   test('by one policy is denied whatever another allows', () => {

@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import type { Pod } from '../../../src/pods/pod.ts';
 import { compile } from '../../../src/policy/compile.ts';
-import type { CompiledPolicy } from '../../../src/policy/compiled.ts';
+import type { CompiledPolicy, Destination } from '../../../src/policy/compiled.ts';
 import { decide } from '../../../src/policy/match.ts';
+import type { Peer, ReachRule } from '../../../src/policy/policy.ts';
+import { Slots } from '../../../src/policy/slots.ts';
+import { lowerReach } from '../../../src/policy/static-rules.ts';
 import { allow, compiled, deny, document, OPTIONS, pod, PODS, read, verdictOf } from './static-policies.ts';
 
 describe('pods as destinations', () => {
@@ -61,6 +65,67 @@ describe('pods as destinations', () => {
     expect(after.destinations).toEqual([{ key: before.destinations[0]?.key, cidrs: ['10.0.0.2', '10.0.0.9'] }]);
     expect(after.programs[0]?.id).toBe(before.programs[0]?.id);
   });
+});
+
+describe('named ports', () => {
+  const dual: Pod = {
+    ...pod('dual', '10.0.0.4', 'dual'),
+    addresses: ['10.0.0.4', '2001:db8::4'],
+    ports: [
+      { name: 'web', port: 8080, protocol: 'tcp' },
+      { name: 'web', port: 8081, protocol: 'udp' },
+      { name: 'stats', port: 9000, protocol: 'tcp' },
+    ],
+  };
+  const other: Pod = { ...pod('other', '10.0.0.5', 'x'), ports: [{ name: 'web', port: 80, protocol: 'tcp' }] };
+  const everybody: Peer = { kind: 'pods', selector: { requirements: [] } };
+  const isWeb: ReachRule = {
+    kind: 'reach',
+    verdict: 'allow',
+    to: [everybody],
+    traffic: { ports: [], icmp: [] },
+    namedPorts: [{ name: 'web', protocols: ['tcp'] }],
+    at: 'p.yaml:1:1',
+  };
+
+  /** `tcp 8080 10.0.0.4`, and `any` for whom no address stands. */
+  function lowered(more: Partial<ReachRule>, knowsAllPods = true): string[] {
+    const slots = new Slots<Destination>();
+    const surroundings = { pods: [other, dual], knowsAllPods, nodes: [], services: [], protectedRanges: [] };
+    const context = { rule: 0, key: 'k', isAudited: false };
+    const { statics, verdict } = lowerReach({ ...isWeb, ...more }, context, slots, surroundings);
+    return statics.map(({ to, traffic }) => {
+      const ports = traffic === 'all' ? [] : traffic.ports;
+      const what = traffic === 'all' ? 'all' : ports.map(({ protocol, first }) => `${protocol} ${first}`).join();
+      return [verdict, what, ...(typeof to === 'number' ? slots.get(to).cidrs : [to])].join(' ');
+    });
+  }
+
+  test.each<[why: string, more: Partial<ReachRule>, rules: string[]]>([
+    ['are the number that each pod has', {}, ['allow tcp 80 10.0.0.5', 'allow tcp 8080 10.0.0.4 2001:db8::4']],
+    ['of its protocol', { namedPorts: [{ name: 'web', protocols: ['udp'] }] }, ['allow udp 8081 10.0.0.4 2001:db8::4']],
+    ['nobody’s where nobody has one', { namedPorts: [{ name: 'http', protocols: ['tcp'] }] }, []],
+    [
+      'of addresses that a CIDR has',
+      { to: [{ kind: 'cidr', cidr: '10.0.0.4/31', except: ['10.0.0.5'] }] },
+      ['allow tcp 8080 10.0.0.4'],
+    ],
+    [
+      'beside numbers',
+      { to: [{ kind: 'any' }], traffic: { ports: [{ protocol: 'udp', first: 53, last: 53 }], icmp: [] } },
+      ['allow udp 53 any', 'allow tcp 80 10.0.0.5', 'allow tcp 8080 10.0.0.4 2001:db8::4'],
+    ],
+  ])('%s', (_why, more, rules) => expect(lowered(more)).toEqual(rules));
+
+  test.each(['deny', 'pass'] as const)(
+    'of pods that are not known: what would be a %s denies every port',
+    (verdict) => {
+      expect(lowered({ verdict }, false)).toEqual(['deny all any']);
+      expect(lowered({ verdict, to: [{ kind: 'any' }] }, false)).toEqual(['deny all any']);
+    },
+  );
+
+  test('of pods that are not known open nothing', () => expect(lowered({}, false)).toEqual([]));
 });
 
 describe('names that may be asked', () => {

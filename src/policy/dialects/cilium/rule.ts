@@ -105,17 +105,16 @@ function readLists(
   return { isEmpty: allowed?.length === 0 && denied?.length === 0, rules };
 }
 
-/** Undefined: it is no list, which has its message. */
+/** Undefined: it is no list, or an empty one, which has its message. */
 function itemsOf(map: MapNode, field: string, reader: FieldReader): readonly Node[] | undefined {
   const entry = map.entries.get(field);
   if (entry === undefined) return [];
   const items = reader.list(entry.value, field)?.items;
-  if (items?.length === 0) {
-    const instead =
-      field === 'egress' ? 'write "egress: [{}]" to deny everything' : 'list what is denied, or remove it';
-    reader.note(entry.place, 'no-effect', `${field} is empty and says nothing, as in Cilium; ${instead}`);
-  }
-  return items;
+  if (items?.length !== 0) return items;
+  // Cilium takes it for no list at all: a template that renders to nothing would open what it was to restrict.
+  const instead = field === 'egress' ? 'write "egress: [{}]" to deny everything' : 'list what is denied';
+  const message = `Cannot use an empty list for ${field}: it would restrict nothing; ${instead}, or remove it`;
+  return reader.fail(entry.value.place, 'empty-list', message);
 }
 
 /** What is said of egress; undefined: nothing. */

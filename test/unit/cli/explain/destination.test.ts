@@ -10,6 +10,7 @@ test.each<[why: string, written: string, text: string]>([
   ['a URL has the port of its scheme', 'https://api.example.org/a/b?c', 'api.example.org:443/tcp'],
   ['the other scheme', 'http://192.0.2.1', '192.0.2.1:80/tcp'],
   ['or its own', 'https://api.example.org:8443/', 'api.example.org:8443/tcp'],
+  ['who is asked, too', 'ssh://git@api.example.org/a', 'api.example.org:22/tcp'],
   ['ping', '192.0.2.1/icmp', '192.0.2.1:8/icmp'],
   ['ping over IPv6', '2001:db8::1/icmpv6', '[2001:db8::1]:128/icmpv6'],
   ['a type of ICMP', '192.0.2.1:3/icmp', '192.0.2.1:3/icmp'],
@@ -25,6 +26,9 @@ test.each<[why: string, written: string, says: string]>([
   ['port 0', 'api.example.org:0', '"0" is no port'],
   ['a protocol that is none', 'api.example.org:1/quic', '"quic" is no protocol'],
   ['a type that is none', '192.0.2.1:256/icmp', 'no type of icmp'],
+  ['a pattern', '*.example.org:443', 'neither a name nor an address'],
+  ['a mail address', 'a@example.org:25', 'neither a name nor an address'],
+  ['a scheme whose port nobody knows', 'x-y://example.org', 'write the port'],
   ['nothing', ':443', 'neither a name nor an address'],
   ['a name with a blank', 'a b:443', 'neither a name nor an address'],
 ])('%s is refused: %s', (_why, written, says) => {

@@ -31,9 +31,18 @@ test.each<[why: string, text: string, code: string | undefined]>([
   [
     'that allows port 53, too',
     networkPolicy('{to: [{ipBlock: {cidr: 192.0.2.0/24}}]}, {ports: [{port: 53, protocol: UDP}]}'),
-    undefined,
+    'open-dns',
   ],
   ['that allows a range in which a server may be', networkPolicy('{to: [{ipBlock: {cidr: 192.0.2.0/24}}]}'), undefined],
+  [
+    'port 53 of the cluster DNS',
+    networkPolicy(
+      '{to: [{namespaceSelector: {}, podSelector: {matchLabels: {k8s-app: kube-dns}}}], ports: [{port: 53, protocol: UDP}]}',
+    ),
+    undefined,
+  ],
+  ['port 53 of everybody', cilium('egress: [{toPorts: [{ports: [{port: "53"}]}]}]'), 'open-dns'],
+  ['among other ports', cilium('egress: [{toPorts: [{ports: [{port: "53"}, {port: "443"}]}]}]'), undefined],
   ['that denies everything', networkPolicy(''), undefined],
 ])('%s', (_why, text, code) => {
   expect(codes(text)).toEqual(code === undefined ? [] : [code]);

@@ -142,7 +142,7 @@ test.each([
   [
     'that is perhaps this one',
     '{name: a, addresses: [192.0.2.1], local: "yes"}',
-    ['3:46: wrong-type: Cannot use the text "yes" for local: it must be true or false; write it without quotes'],
+    ['3:46: wrong-type: Cannot use the text "yes" for local: it must be true or false; write one of them'],
   ],
   [
     'twice',
