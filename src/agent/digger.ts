@@ -10,6 +10,7 @@ import type { Denial } from '../datapath/settings.ts';
 import { protectedRanges } from '../kernel/protected.ts';
 import type { ProtectedRange } from '../kernel/protected.ts';
 import type { Pod } from '../pods/pod.ts';
+import type { Program } from '../policy/compiled.ts';
 import type { Policy } from '../policy/policy.ts';
 import { selects } from '../policy/select.ts';
 import type { AuditMode } from './audit-mode.ts';
@@ -40,6 +41,8 @@ export interface DigReport {
   readonly addresses: readonly string[];
   /** Those that select the pod. */
   readonly policies: readonly Pick<Policy, 'kind' | 'namespace' | 'name'>[];
+  /** What no rule allows is denied. */
+  readonly isIsolated: boolean;
   /** `namewall off` holds for the pod. */
   readonly isAudited: boolean;
   /** Whether the pod's own queries come to this agent at all. */
@@ -51,6 +54,8 @@ export interface DigReport {
   readonly grants: readonly GrantEvent[];
   /** The rule that allows the name, also where it was not answered; null: none. */
   readonly policy: AuditPolicy | null;
+  /** The rule that would deny it, if its policy did not only audit. */
+  readonly wouldDenyBy: AuditPolicy | null;
   /** Which ports the name opens. */
   readonly ports: readonly string[];
   readonly attempts: readonly (Omit<DigAttempt, 'address'> & { readonly address: string })[];
@@ -135,7 +140,15 @@ function hint(text: string, pods: readonly Pod[]): string {
 
 type AboutPod = Pick<
   DigReport,
-  'pod' | 'client' | 'addresses' | 'policies' | 'isAudited' | 'isIntercepted' | 'denial' | 'protectedRanges'
+  | 'pod'
+  | 'client'
+  | 'addresses'
+  | 'policies'
+  | 'isIsolated'
+  | 'isAudited'
+  | 'isIntercepted'
+  | 'denial'
+  | 'protectedRanges'
 >;
 
 function aboutPod({ pod, client }: FoundClient, state: State, { auditMode, config }: DiggerParts): AboutPod {
@@ -145,6 +158,7 @@ function aboutPod({ pod, client }: FoundClient, state: State, { auditMode, confi
     client,
     addresses: pod.addresses,
     policies: state.inputs.policies.filter(isSelecting).map(({ kind, namespace, name }) => ({ kind, namespace, name })),
+    isIsolated: programOf(pod, state)?.otherwise === 'deny',
     isAudited: auditMode.isAudited(pod),
     isIntercepted: interceptedAddresses(state, config.intercept).includes(client),
     denial: config.denial,
@@ -152,15 +166,24 @@ function aboutPod({ pod, client }: FoundClient, state: State, { auditMode, confi
   };
 }
 
+function programOf(pod: Pod, { registry, compiled }: State): Program | undefined {
+  const i = registry.pods.findIndex((each) => each.pod === pod);
+  return compiled.programs[compiled.programOfPod[i] ?? -1];
+}
+
 function aboutWay(dug: Extract<Dug, { kind: 'asked' }>, names: AuditNames): Omit<DigReport, keyof AboutPod> {
   const { records, reply, said, generation } = dug;
   const events = records.map((bytes) => decode(new DataView(bytes.buffer, bytes.byteOffset), bytes, 0, names));
-  const rule = names.rule(generation, dug.rule);
+  const policyOf = (index: number): AuditPolicy | null => {
+    const rule = names.rule(generation, index);
+    return rule === undefined ? null : { kind: rule.kind, namespace: rule.namespace, name: rule.name, rule: rule.at };
+  };
   const portsOf = (index: number): string => names.portClass(generation, index)?.id ?? '';
   return {
     answer: events.find(isAnswer) ?? null,
     grants: events.filter((event) => event.event === 'grant'),
-    policy: rule === undefined ? null : { kind: rule.kind, namespace: rule.namespace, name: rule.name, rule: rule.at },
+    policy: policyOf(dug.rule),
+    wouldDenyBy: policyOf(dug.toldBy),
     ports: dug.classes.map(portsOf),
     attempts: dug.attempts.map((attempt) => ({ ...attempt, address: formatAddress(attempt.address) })),
     said: said === undefined ? null : { ...said, message: base64(said.message) },

@@ -59,6 +59,8 @@ export type Dug =
       readonly attempts: readonly DigAttempt[];
       /** The rule that allows the name and what it opens: indexes into rules and classes of `generation`; -1: no rule. */
       readonly rule: number;
+      /** The rule that would deny the question, if its policy did not only audit; -1: none. */
+      readonly toldBy: number;
       readonly classes: readonly number[];
       readonly generation: number;
       readonly grants: readonly DigGrant[];

@@ -64,7 +64,7 @@ export class Digger {
     const { query, generation } = this.#plane;
     const room = { bytes: new Uint8Array(REFUSAL_BYTES), at: 0, limit: REFUSAL_BYTES };
     const reply = refusal && room.bytes.slice(0, buildDenial(room, query, refusal));
-    const nothing = { records: [], said: undefined, attempts: [], rule: -1, classes: [], grants: [] };
+    const nothing = { records: [], said: undefined, attempts: [], rule: -1, toldBy: -1, classes: [], grants: [] };
     return { kind: 'asked', reply, generation, ...nothing };
   }
 }

@@ -54,7 +54,7 @@ export function noteSaid({ digs, store, nowMs }: Plane, slot: number, answer: nu
 export function handOver(plane: Plane, slot: number): void {
   const dig = plane.digs.end(slot);
   if (dig === undefined) return;
-  const { rule, classes } = plane.verdicts[slot]!;
+  const { rule, toldBy = -1, classes } = plane.verdicts[slot]!;
   const { records, reply, said, attempts } = dig;
   dig.told({
     kind: 'asked',
@@ -63,6 +63,7 @@ export function handOver(plane: Plane, slot: number): void {
     said,
     attempts: attempts.map(({ attempt }) => attempt),
     rule,
+    toldBy,
     classes,
     generation: plane.generation,
     grants: livingGrants(plane, slot),

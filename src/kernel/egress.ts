@@ -1,26 +1,18 @@
 // The chains that judge packets of selected pods: in the forward hook what leaves the node, in the input hook what is meant for the node
-// itself. Grants are plain sets asked by each program's own chain, never a verdict map (V17); chains are jumped to, never gone to (V18).
+// itself. Those of a program are in program-chains.ts. Chains are jumped to, never gone to (V18).
 import type { Family } from '../base/ip.ts';
-import type { PortClass, Program, Segment, StaticRule } from '../policy/compiled.ts';
 import { LINK_LOCAL_RANGE } from './bridge-guard.ts';
 import { cutChains, cutPeerRules, cutRules, WITH_PORTS } from './cut.ts';
 import { denyChains, NOT_NEW } from './deny.ts';
-import { KernelError } from './kernel-error.ts';
 import { addressesOf, chainText } from './nft-text.ts';
 import type { NamedText } from './nft-text.ts';
+import { programChains, UNUSUAL } from './program-chains.ts';
 import type { RulesetInput } from './ruleset.ts';
-import { allowRules, denyRules, portMatch, takingLists } from './static-sets.ts';
-import type { Hook } from './static-sets.ts';
 import { unknownPodRules } from './unknown-pods.ts';
 
 const FAMILIES = [4, 6] as const;
 /** Never forwarded with this hop limit (RFC 4861 §6.1, §7.1): a pod must find its neighbours. */
 const NEIGHBOURS = 'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept';
-/** Seldom: an IPv4 header longer than it must be, an IPv6 header followed by something else than a transport. */
-const UNUSUAL = [
-  'ip hdrlength > 5 jump with_options',
-  'ip6 nexthdr != { tcp, udp, icmpv6, sctp } jump with_extensions',
-];
 const ICMP_ERRORS = [
   'icmp type { destination-unreachable, time-exceeded, parameter-problem } accept',
   'icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept',
@@ -125,80 +117,6 @@ function bypassRules(input: RulesetInput, family: Family): string[] {
     (protocol) =>
       `${ip(family)} saddr @intercepted${family} meta l4proto ${protocol} ct original ${ip(family)} daddr { ${servers.join(', ')} } ` +
       'ct original proto-dst 53 accept comment "DNS while nobody listens"',
-  );
-}
-
-function programChains(program: Program, input: RulesetInput): NamedText[] {
-  const opened = program.segments.flatMap(({ classes }, s) =>
-    classes.length === 0 ? [] : [chainText(openedName(program, s), grantRules(program, classes, input.classes))],
-  );
-  const [policy, node] = (['forward', 'input'] as const).map((hook) => hookChains(program, input, hook));
-  return [...opened, ...(policy ?? []), ...(node ?? [])];
-}
-
-/** The chain of one hook, after those of the tiers that can be left before their end. */
-function hookChains(program: Program, input: RulesetInput, hook: Hook): NamedText[] {
-  const tiers = Map.groupBy(program.segments.entries(), ([, { tier }]) => tier);
-  const own: NamedText[] = [];
-  const rules = [...tiers].flatMap(([tier, segments]) => {
-    const lines = segments.flatMap(([s, segment]) => segmentRules(program, segment, s, { input, hook }));
-    if (segments.every(([, { pass }]) => pass.length === 0)) return lines;
-    const name = `${tier}${hook === 'input' ? '_node' : ''}_${program.id}`;
-    own.push(chainText(name, lines));
-    return [`jump ${name}`];
-  });
-  const name = `${hook === 'input' ? 'node' : 'policy'}_${program.id}`;
-  const { stray, end } = OTHERWISE[program.otherwise];
-  const begin = ['counter name judged', ...UNUSUAL, `${NOT_NEW} jump ${stray}`];
-  return [...own, chainText(name, [...begin, ...rules, ...end])];
-}
-
-const OTHERWISE = {
-  deny: { stray: 'stray', end: ['jump deny'] },
-  allow: { stray: 'open_stray', end: [] },
-};
-
-interface Place {
-  readonly input: RulesetInput;
-  readonly hook: Hook;
-}
-
-function segmentRules(program: Program, segment: Segment, s: number, { input, hook }: Place): string[] {
-  const { enforced, audited, pass } = takingLists(segment);
-  const taken = (rules: readonly StaticRule[], verdict: string): string[] =>
-    denyRules(rules, input, hook).matches.map((match) => `${match}${verdict}`);
-  return [
-    ...taken(enforced, 'jump deny_by_rule'),
-    ...taken(audited, 'jump note_denial'),
-    ...taken(pass, 'return'),
-    ...(hook === 'forward' ? openedRules(program, segment, s) : []),
-    ...allowRules(segment, input, hook).matches.map((match) => `${match}accept`),
-  ];
-}
-
-/** No name opens what is protected, nor the node itself, whatever its addresses are; a static rule may, which says so (static-sets.ts). */
-function openedRules(program: Program, { classes }: Segment, s: number): string[] {
-  if (classes.length === 0) return [];
-  return FAMILIES.map((family) => `${ip(family)} daddr != @protected${family} jump ${openedName(program, s)}`);
-}
-
-function openedName({ id }: Program, s: number): string {
-  return s === 0 ? `opened_${id}` : `opened_${id}_${s}`;
-}
-
-function grantRules(program: Program, indexes: readonly number[], classes: readonly PortClass[]): string[] {
-  return indexes.flatMap((index) => {
-    const portClass = classes[index];
-    if (portClass === undefined) throw new KernelError('bad-input', `Cannot find class ${index} of ${program.id}`);
-    return FAMILIES.flatMap((family) => classRules(portClass, family));
-  });
-}
-
-function classRules({ id, ports }: PortClass, family: Family): string[] {
-  const granted = `${ip(family)} saddr . ${ip(family)} daddr @grants${family}_${id}`;
-  if (ports === 'all') return [`${granted} accept`];
-  return (['tcp', 'udp', 'sctp'] as const).flatMap((protocol) =>
-    portMatch(ports, protocol).map((match) => `${match}${granted} accept`),
   );
 }
 

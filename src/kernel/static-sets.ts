@@ -42,8 +42,8 @@ export function programSets(
   { programs, ...ranges }: Ranges & { readonly programs: readonly Program[] },
   family: Family,
 ): StaticSet[] {
-  const all = programs.flatMap(({ segments }) =>
-    segments.flatMap((segment) => [
+  const all = programs.flatMap(({ segments, former }) =>
+    [...segments, ...(former?.segments ?? [])].flatMap((segment) => [
       ...Object.values(takingLists(segment)).flatMap((rules) => denyRules(rules, ranges, 'forward').sets),
       ...allowRules(segment, ranges, 'forward').sets,
     ]),

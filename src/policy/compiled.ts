@@ -121,6 +121,8 @@ export interface Program {
   readonly isolatedBy: readonly number[];
   /** What would, if it did not only audit; empty where something else does. */
   readonly auditedBy: readonly number[];
+  /** Only while policy changes (agent/rules.ts): what was judged before. What it allows is open, too. */
+  readonly former?: Pick<Program, 'segments' | 'otherwise'>;
 }
 
 export interface CompiledPolicy {

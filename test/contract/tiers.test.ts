@@ -1,21 +1,26 @@
 // Policies of several tiers and dialects, from documents to packets: compiled, put into the kernel as differences, and tried. What the kernel does,
 // what judgePacket says, and what is written by hand (support/tier-cases.ts) must be one.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { between } from '../../src/agent/rules.ts';
+import { stateOf } from '../../src/agent/state.ts';
+import type { State } from '../../src/agent/state.ts';
 import { parseAddress } from '../../src/base/ip.ts';
 import { applyText } from '../../src/kernel/apply.ts';
 import { NEVER_GRANTED, protectedRanges, RangeMatcher } from '../../src/kernel/protected.ts';
 import { NO_OBJECTS, ruleset, staleSetsText, withoutStaleSets } from '../../src/kernel/ruleset.ts';
 import type { Node, Pod } from '../../src/pods/pod.ts';
-import { compile } from '../../src/policy/compile.ts';
-import type { CompiledPolicy, PortClass } from '../../src/policy/compiled.ts';
+import { EMPTY_REGISTRY } from '../../src/pods/registry.ts';
+import type { PortClass } from '../../src/policy/compiled.ts';
 import { readPolicies } from '../../src/policy/dialects/read-policies.ts';
 import { ruleMatches } from '../../src/policy/match.ts';
 import { judgePacket } from '../../src/policy/static-match.ts';
 import type { StaticPacket } from '../../src/policy/static-match.ts';
+import { inputs } from '../unit/agent/inputs.ts';
 import { Child } from './support/child.ts';
 import { describeKernel, eventually, link, Namespace } from './support/namespace.ts';
 import { DENY_ONE_RANGE, TIER_CASES } from './support/tier-cases.ts';
 import type { TierCase } from './support/tier-cases.ts';
+import { TIER_CHANGES } from './support/tier-changes.ts';
 import { TRAFFIC_CHILD } from './support/traffic-child.ts';
 import type { TrafficCall } from './support/traffic-child.ts';
 
@@ -104,8 +109,7 @@ describeKernel('policies of several tiers', () => {
   });
 
   /** Over what is there, as the agent does it; whatever was granted before is gone. */
-  const enforce = async (documents: readonly string[]): Promise<CompiledPolicy> => {
-    const compiled = compiledOf(documents);
+  const enforce = async ({ compiled }: State): Promise<void> => {
     const next = ruleset({
       mark: 0x100000,
       dnsServers: [],
@@ -134,7 +138,6 @@ describeKernel('policies of several tiers', () => {
     objects = withoutStaleSets(next.objects, compiled.classes);
     const grants = compiled.classes.flatMap(({ id }) => [`grants4_${id}`, `grants6_${id}`]);
     await applyText(grants.map((name) => `flush set inet namewall ${name}\n`).join(''), node.run);
-    return compiled;
   };
   const grant = async (granted: readonly Granted[]): Promise<void> => {
     const lines = granted.map(({ address, portClass: { id } }) => {
@@ -158,6 +161,12 @@ describeKernel('policies of several tiers', () => {
     return (await wouldDeny()) > before ? 'told' : 'connected';
   };
 
+  const become = async (lines: readonly string[]): Promise<string[]> => {
+    const found = new Map<string, string>();
+    for (const text of lines.map((line) => line.replace(/ → .*/, ''))) found.set(text, await sent(readSent(text)));
+    return asTold(lines, (text) => found.get(text) ?? '');
+  };
+
   describe.each([4, 6] as const)('a pod that is denied one range and not isolated keeps over IPv%i', (family) => {
     const received = async () => Number(await server.last({ do: 'bytes received' }));
     const arrives = async (): Promise<boolean> => {
@@ -167,7 +176,7 @@ describeKernel('policies of several tiers', () => {
     };
 
     test('what it answers to whoever connects to it, from a range that it may not reach, too', async () => {
-      await enforce(DENY_ONE_RANGE);
+      await enforce(stateFor(DENY_ONE_RANGE));
       for (const port of PORTS) {
         const from = { from: SERVER[family] };
         expect(await server.last({ do: 'connect', address: POD[family], port, ...from })).toMatchObject(CONNECTED);
@@ -175,7 +184,7 @@ describeKernel('policies of several tiers', () => {
     });
 
     test('its errors about what others send', async () => {
-      await enforce(DENY_ONE_RANGE);
+      await enforce(stateFor(DENY_ONE_RANGE));
       expect(await server.last({ do: 'ask', address: POD[family], port: 9 })).toBe('ECONNREFUSED');
     });
 
@@ -188,24 +197,41 @@ describeKernel('policies of several tiers', () => {
         await node.execute('nft', 'delete', 'table', 'inet', 'namewall').catch(() => ''); // conntrack is off, too
         objects = NO_OBJECTS;
         expect(await pod.last({ do: 'connect', address, port: 443 })).toMatchObject(CONNECTED);
-        await enforce(DENY_ONE_RANGE);
+        await enforce(stateFor(DENY_ONE_RANGE));
         expect(await arrives()).toBe(isOpen);
       }
     });
   });
 
-  test.each(TIER_CASES.map((each) => [each.why, each] as const))(
-    '%s',
-    async (_why, { documents, names = {}, packets }) => {
-      const compiled = await enforce(documents);
-      const granted = grantsOf(compiled, names);
-      await grant(granted);
-      const found: string[] = [];
-      for (const text of packets.map((line) => line.replace(/ → .*/, ''))) {
-        found.push(`${text} → ${await sent(readSent(text))}`);
+  test.each(TIER_CASES.map((each) => [each.why, each] as const))('%s', async (_why, { documents, names, packets }) => {
+    const state = stateFor(documents);
+    const granted = grantsOf(state, names);
+    await enforce(state);
+    await grant(granted);
+    expect(await become(packets)).toEqual(packets);
+    expect(asTold(packets, (text) => judged(state, granted, text))).toEqual(packets);
+  });
+
+  test.each(TIER_CHANGES.map((each) => [each.why, each] as const))(
+    'while policy changes: %s',
+    async (_why, { before, documents, names, packets }) => {
+      const old = stateFor(before);
+      const next = stateFor(documents, old.registry);
+      const granted = [grantsOf(old, names), grantsOf(next, names)] as const;
+      await enforce(old);
+      await enforce(between(old, next));
+      await grant(granted.flat());
+      expect(await become(packets)).toEqual(packets);
+      for (const text of packets) {
+        const isOpen = text.endsWith('connected');
+        const allowing = [judged(old, granted[0], text), judged(next, granted[1], text)].filter(
+          (verdict) => verdict !== 'refused',
+        );
+        if (allowing.length !== 1) expect([text, allowing.length === 2]).toEqual([text, isOpen]);
       }
-      expect(found).toEqual(packets);
-      expect(packets.map((line) => judged(compiled, granted, line.replace(/ → .*/, '')))).toEqual(packets);
+      await enforce(next);
+      await grant(granted[1]);
+      expect(await become(packets)).toEqual(asTold(packets, (text) => judged(next, granted[1], text)));
     },
   );
 });
@@ -223,20 +249,18 @@ interface Granted {
   readonly portClass: PortClass;
 }
 
-function compiledOf(documents: readonly string[]): CompiledPolicy {
+function stateFor(documents: readonly string[], registry = EMPTY_REGISTRY): State {
   const read = readPolicies(documents.join('---'), 'tiers.yaml');
   if (!read.ok) throw new Error(JSON.stringify(read.problems));
-  return compile(read.value, PODS, {
-    knowsAllPods: true,
-    nodes: NODES,
-    services: [],
-    dnsServers: [],
-    protectedRanges: PROTECTED.map(({ cidr }) => cidr),
-  });
+  const given = inputs({ pods: PODS, nodes: NODES, dnsServers: [], policies: read.value });
+  const state = stateOf(given, registry, { protect: { ranges: [], cidrs: [] } });
+  if (!state.ok) throw new Error(JSON.stringify(state.problems));
+  return state.value;
 }
 
 /** What the data plane would grant the pod. */
-function grantsOf({ programs, programOfPod, classes }: CompiledPolicy, names: Required<TierCase>['names']): Granted[] {
+function grantsOf({ compiled }: State, names: Required<TierCase>['names'] = {}): Granted[] {
+  const { programs, programOfPod, classes } = compiled;
   const rules = programs[programOfPod[0] ?? -1]?.names ?? [];
   return Object.entries(names).flatMap(([name, addresses]) => {
     const opened = rules.filter((rule) => ruleMatches(rule, name.split('.'))).flatMap((rule) => rule.classes);
@@ -249,7 +273,7 @@ function grantsOf({ programs, programOfPod, classes }: CompiledPolicy, names: Re
   });
 }
 
-function judged(compiled: CompiledPolicy, granted: readonly Granted[], text: string): string {
+function judged({ compiled }: State, granted: readonly Granted[], text: string): string {
   const { protocol, address, port } = readSent(text);
   const packet: StaticPacket = { protocol, port, address: parseAddress(address)!, isHost: NODE.includes(address) };
   const opens = (each: Granted) => each.address === address && covers(each.portClass, packet);
@@ -260,8 +284,13 @@ function judged(compiled: CompiledPolicy, granted: readonly Granted[], text: str
     isNeverGranted: (bytes) => NEVER.includes(bytes, 0),
   });
   const decided = verdict === 'none' ? (compiled.programs[program]?.otherwise ?? 'allow') : verdict;
-  if (decided === 'deny') return `${text} → refused`;
-  return `${text} → ${told.length > 0 ? 'told' : 'connected'}`;
+  if (decided === 'deny') return 'refused';
+  return told.length > 0 ? 'told' : 'connected';
+}
+
+/** The packets of these lines, each with what becomes of it. */
+function asTold(lines: readonly string[], verdict: (text: string) => string): string[] {
+  return lines.map((line) => line.replace(/ → .*/, '')).map((text) => `${text} → ${verdict(text)}`);
 }
 
 function covers({ ports }: PortClass, { protocol, port }: StaticPacket): boolean {

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { protectedRanges } from '../../src/kernel/protected.ts';
 import type { RulesetInput } from '../../src/kernel/ruleset.ts';
-import { programOf } from '../support/program.ts';
+import { programOf, segmentOf } from '../support/program.ts';
 
 const ICMP = [
   { family: 4, type: 8 },
@@ -150,6 +150,35 @@ export const GOLDEN_CASES: Readonly<Record<string, RulesetInput>> = {
           { tier: 'baseline', deny: [{ to: 'any', traffic: 'all', rule: 10 }] },
         ],
         { otherwise: 'allow' },
+      ),
+    ],
+  },
+  // The pod was isolated and denied a range, which a name opens now; what is denied now is another one.
+  changing: {
+    ...TWO_PODS,
+    pods: [{ addresses: ['10.0.1.7', '2001:db8:1::7'], owner: 'a7', interface: 'veth7', programId: '0123456789ab_ba9876543210' }],
+    destinations: [
+      { key: 'range', cidrs: ['192.0.2.0/24'] },
+      { key: 'range before', cidrs: ['198.51.100.0/24'] },
+    ],
+    programs: [
+      programOf(
+        '0123456789ab_ba9876543210',
+        [{ tier: 'admin', deny: [{ to: 0, traffic: 'all', rule: 0 }], classes: [2] }],
+        {
+          otherwise: 'allow',
+          former: {
+            otherwise: 'deny',
+            segments: [
+              segmentOf({
+                tier: 'admin',
+                deny: [{ to: 1, traffic: 'all', rule: 0, isAudited: true }],
+                pass: [{ to: 0, traffic: 'all', rule: 1 }],
+              }),
+              segmentOf({ deny: [{ to: 1, traffic: { ports: HTTPS, icmp: [] }, rule: 2 }], classes: [0] }),
+            ],
+          },
+        },
       ),
     ],
   },

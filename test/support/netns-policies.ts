@@ -30,6 +30,11 @@ export class LabFiles {
     this.#replace(join(this.folder, `${allowed.name ?? 'names'}.yaml`), policyText(allowed));
   }
 
+  /** A document of any dialect. */
+  put(name: string, text: string): void {
+    this.#replace(join(this.folder, `${name}.yaml`), text);
+  }
+
   remove(name = 'names'): void {
     rmSync(join(this.folder, `${name}.yaml`));
   }

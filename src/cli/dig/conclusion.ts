@@ -79,10 +79,14 @@ function explain(result: Outcome, { asked, report, reply, withheld }: Facts): st
   }
 }
 
-function explainGrants({ answer, granted, ports, policies }: DigReport): string {
+function explainGrants({ answer, wouldDenyBy, granted, ports, policies, isIsolated }: DigReport): string {
+  if (wouldDenyBy !== null) {
+    return `${wouldDenyBy.kind} ${policyName(wouldDenyBy.namespace, wouldDenyBy.name)} would have refused it, and only audits`;
+  }
   if (answer?.wouldDeny === true) return 'only since audit mode is on: policy alone would have refused it';
   if (granted.length > 0) return `its addresses may be connected to (${[...new Set(ports)].join(', ')})`;
   if (policies.length === 0) return 'no policy selects the pod: nothing has to be granted';
+  if (ports.length === 0 && !isIsolated) return 'no name has to be granted, since the pod is not isolated';
   return ports.length === 0 ? 'it may only be asked: no toFQDNs names it' : 'it has no addresses to grant';
 }
 

@@ -60,12 +60,15 @@ export interface DigPath extends Conclusion {
     readonly uid: string;
     readonly address: string;
     readonly policies: DigReport['policies'];
+    /** What no rule allows is denied. */
+    readonly isolated: boolean;
     readonly auditMode: boolean;
     readonly intercepted: boolean;
   };
   readonly matched: {
     readonly verdict: Verdict;
     readonly policy: ReportPolicy | null;
+    readonly wouldDenyBy: ReportPolicy | null;
     readonly ports: readonly string[];
     /** How denied names are answered. */
     readonly denied: string;
@@ -99,10 +102,17 @@ export function pathOf(asked: Asked, report: DigReport): DigPath {
       uid: pod.uid,
       address: report.client,
       policies: report.policies,
+      isolated: report.isIsolated,
       auditMode: report.isAudited,
       intercepted: report.isIntercepted,
     },
-    matched: { verdict, policy: report.policy, ports: report.ports, denied: report.denial },
+    matched: {
+      verdict,
+      policy: report.policy,
+      wouldDenyBy: report.wouldDenyBy,
+      ports: report.ports,
+      denied: report.denial,
+    },
     source: sourceOf(report, tookMs),
     chain: chain.map(({ name, ttl, type, data }) => ({ name, ttl, type, data })),
     withheld,
@@ -117,10 +127,11 @@ export function pathOf(asked: Asked, report: DigReport): DigPath {
   };
 }
 
-function verdictOf({ answer, policy, ports, policies }: DigReport): Verdict {
+function verdictOf({ answer, policy, wouldDenyBy, ports, policies }: DigReport): Verdict {
   if (answer === null || answer.reason === 'unknown-client') return 'none';
   if (answer.reason === 'no-rule') return 'denied';
   if (answer.reason === 'special-name') return 'local';
+  if (wouldDenyBy !== null) return 'would-deny';
   // In audit mode what no rule allows is answered as if no policy selected the pod.
   if (answer.wouldDeny === true && policy === null && ports.length === 0 && policies.length > 0) return 'would-deny';
   return 'allowed';

@@ -48,9 +48,10 @@ function identifiedText({ identified, matched }: DigPath): string {
 }
 
 function matchedText({ matched, identified }: DigPath): string {
-  const { verdict, policy, ports, denied } = matched;
+  const { verdict, policy, wouldDenyBy, ports, denied } = matched;
   const opens = ports.length === 0 ? 'may be asked, opens nothing' : `opens ${ports.join(', ')}`;
-  if (policy !== null) return `${policy.kind} ${policyName(policy.namespace, policy.name)} at ${policy.rule}: ${opens}`;
+  if (wouldDenyBy !== null) return `${ruleText(wouldDenyBy)} would deny it, and only audits: ${opens}`;
+  if (policy !== null) return `${ruleText(policy)}: ${opens}`;
   switch (verdict) {
     case 'denied':
       return `no rule: dns.denied is ${denied}`;
@@ -61,12 +62,17 @@ function matchedText({ matched, identified }: DigPath): string {
     case 'none':
       return 'nothing: refused before its name was judged';
     case 'allowed':
-      return identified.policies.length === 0
-        ? 'nothing: every name may be asked, nothing has to be granted'
-        : 'no rule that is known still: policy has changed meanwhile';
+      if (identified.policies.length === 0) return 'nothing: every name may be asked, nothing has to be granted';
+      return identified.isolated
+        ? 'no rule that is known still: policy has changed meanwhile'
+        : `no rule: the pod is not isolated, and every name that no rule denies may be asked`;
     default:
       return assertNever(verdict);
   }
+}
+
+function ruleText({ kind, namespace, name, rule }: NonNullable<DigPath['matched']['policy']>): string {
+  return `${kind} ${policyName(namespace, name)} at ${rule}`;
 }
 
 function sourceStep({ source }: DigPath): Step {

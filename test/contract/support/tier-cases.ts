@@ -1,5 +1,6 @@
 // What packets meet in policies of several tiers and dialects: documents, what names resolved to, and by hand what becomes of a packet to each
 // destination. The pod is payments/checkout; where things are is told in tiers.test.ts.
+import { admin, baseline, cilium, DENY_ALL, FIRST_NETS, HTTPS, networkPolicy, SECOND_NETS } from './tier-documents.ts';
 
 export interface TierCase {
   readonly why: string;
@@ -9,63 +10,6 @@ export interface TierCase {
   /** `PROTOCOL ADDRESS PORT → connected|told|refused`; told: it passes, and a policy that only audits would have denied it. */
   readonly packets: readonly string[];
 }
-
-interface About {
-  readonly name?: string;
-  readonly isAudited?: true;
-}
-
-const AUDIT = 'annotations: { namewall.io/mode: audit }, ';
-
-function admin(priority: number, rules: string, about: About = {}): string {
-  return clusterPolicy({ tier: 'Admin', priority, rules, ...about });
-}
-
-function baseline(rules: string, about: About = {}): string {
-  return clusterPolicy({ tier: 'Baseline', priority: 100, rules, ...about });
-}
-
-interface ClusterPolicy extends About {
-  readonly tier: string;
-  readonly priority: number;
-  readonly rules: string;
-}
-
-function clusterPolicy({ tier, priority, rules, name = `${tier}-${priority}`, isAudited }: ClusterPolicy): string {
-  return `
-apiVersion: policy.networking.k8s.io/v1alpha2
-kind: ClusterNetworkPolicy
-metadata: { ${isAudited ? AUDIT : ''}name: ${name.toLowerCase()} }
-spec:
-  tier: ${tier}
-  priority: ${priority}
-  subject: { namespaces: { matchLabels: { team: money } } }
-  egress: [${rules.replaceAll('\n', '\n    ')}]
-`;
-}
-
-function networkPolicy(rules: string, { name = 'network', isAudited }: About = {}): string {
-  return `
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: { ${isAudited ? AUDIT : ''}name: ${name}, namespace: payments }
-spec: { podSelector: {}, policyTypes: [Egress], egress: [${rules}] }
-`;
-}
-
-function cilium(lists: string, { isAudited }: About = {}): string {
-  return `
-apiVersion: cilium.io/v2
-kind: CiliumNetworkPolicy
-metadata: { ${isAudited ? AUDIT : ''}name: cilium, namespace: payments }
-spec: { endpointSelector: { matchLabels: { app: checkout } }, ${lists} }
-`;
-}
-
-const DENY_ALL = '{ action: Deny, to: [{ networks: ["0.0.0.0/0", "::/0"] }] }';
-const FIRST_NETS = '[{ networks: [192.0.2.0/24, "2001:db8:9::/64"] }]';
-const SECOND_NETS = '[{ networks: [198.51.100.0/24, "2001:db8:a::/64"] }]';
-const HTTPS = '[{ tcp: { destinationPort: { number: 443 } } }]';
 
 /** The example of the standard (NPEP-133), with other names. */
 const ALLOWLIST = `

@@ -91,6 +91,7 @@ const DUG: Dug = {
     },
   ],
   rule: 0,
+  toldBy: -1,
   classes: [0],
   generation: 1,
   grants: [{ address: parseAddress('192.0.2.80') ?? new Uint8Array(), classIndex: 0, leftMs: 90_000 }],
@@ -102,6 +103,7 @@ const NOTHING: Dug = {
   said: undefined,
   attempts: [],
   rule: -1,
+  toldBy: -1,
   classes: [],
   grants: [],
 };
@@ -145,12 +147,14 @@ test('the whole of it, with names for numbers', async () => {
       client: '10.0.1.7',
       addresses: CART.addresses,
       policies: [{ kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'one-name' }],
+      isIsolated: true,
       isAudited: false,
       isIntercepted: true,
       denial: 'refused',
       answer: expect.objectContaining({ event: 'dns.allowed', dig: true, policy }) as unknown,
       grants: [expect.objectContaining({ event: 'grant', dig: true, ports: 'tcp443', lifetimeSeconds: 90 })],
       policy,
+      wouldDenyBy: null,
       ports: ['tcp443'],
       attempts: [
         {
@@ -185,6 +189,17 @@ test('a pod by any of its addresses, however it is spelt', async () => {
   const { answer, asked } = setUp();
   expect(await answer({ ...REQUEST, pod: '2001:DB8:0::7' })).toMatchObject({ report: { client: '2001:db8::7' } });
   expect(asked).toEqual(['2001:db8::7 00000000']);
+});
+
+test('a policy that would deny it and only audits is named', async () => {
+  const policy = { name: 'one-name', rule: 'p.yaml:8:30' };
+  expect(await setUp({ dug: { ...DUG, toldBy: 0 } }).answer(REQUEST)).toMatchObject({
+    report: { wouldDenyBy: policy },
+  });
+});
+
+test('who is not isolated is said', async () => {
+  expect(await setUp().answer({ ...REQUEST, pod: 'other/cart' })).toMatchObject({ report: { isIsolated: false } });
 });
 
 test('audit mode is told', async () => {

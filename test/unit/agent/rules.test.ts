@@ -128,6 +128,82 @@ test.each<[string, Parameters<typeof change>, Record<string, string[] | undefine
   expect(asked(change(before, after).middle)).toEqual(want);
 });
 
+const OTHER_WEB = WEB.replace('443', '8443');
+const denying = (cidr: string) => `${WEB}  egressDeny:\n    - toCIDR: [${cidr}]\n`;
+const allowing = (cidr: string) => `${WEB}    - toCIDR: [${cidr}]\n`;
+const cluster = (app: string) => `apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: cluster}
+spec:
+  tier: Admin
+  priority: 1
+  subject: {pods: {podSelector: {matchLabels: {app: ${app}}}}}
+  egress: [{action: Deny, to: [{networks: [192.0.2.0/24]}]}]
+`;
+
+test.each<[why: string, before: string[], after: string[], isServed: boolean]>([
+  ['a name that comes', [WEB], [policyOf('web', { 'a.example.org': 443, 'b.example.org': 443 })], true],
+  ['a name that goes, with its port', [policyOf('web', { 'a.example.org': 443, 'b.example.org': 80 })], [WEB], true],
+  ['a port that comes', [WEB], [OTHER_WEB], false],
+  ['a denial that comes', [WEB], [denying('192.0.2.0/24')], false],
+  ['a denial that goes', [denying('192.0.2.0/24')], [WEB], false],
+  ['a denial of another range', [denying('192.0.2.0/24')], [denying('198.51.100.0/24')], false],
+  ['a range that is opened', [WEB], [allowing('192.0.2.0/24')], false],
+  ['a rule before the names', [WEB], [WEB, cluster('web')], false],
+  ['isolation that goes, of a pod that is judged all the same', [WEB, cluster('web')], [cluster('web')], false],
+  ['a pod that nothing selects any more', [WEB], [], false],
+])('whether the rules before serve meanwhile: %s', (_why, before, after, isServed) => {
+  const { old, next } = change([['web'], before], [['web'], after]);
+  expect(areServed(old, next)).toBe(isServed);
+});
+
+test('a pod whose program changes is judged by both, each pair once; one whose program stays is not', () => {
+  const { old, next, middle } = change(
+    [
+      ['web', 'api', 'aux'],
+      [WEB, policyOf('api', { 'a.example.org': 80 }), policyOf('aux', { 'c.example.org': 53 })],
+    ],
+    [
+      ['web', 'api', 'aux'],
+      [OTHER_WEB, policyOf('aux', { 'c.example.org': 53 }), cluster('api')],
+    ],
+  );
+  const idOf = ({ compiled }: State, i: number) => compiled.programs[compiled.programOfPod[i] ?? -1]?.id;
+  expect([0, 1, 2].map((i) => idOf(middle, i))).toEqual([
+    `${idOf(next, 0)}_${idOf(old, 0)}`,
+    `${idOf(next, 1)}_${idOf(old, 1)}`,
+    idOf(next, 2),
+  ]);
+  const [web, api, aux] = middle.compiled.programs;
+  expect(web?.former?.otherwise).toBe('deny');
+  expect([web?.classes, api?.classes].map((each) => each?.map((k) => middle.compiled.classes[k]?.id))).toEqual([
+    ['tcp8443', 'tcp443'],
+    ['tcp80'],
+  ]);
+  expect(aux?.former).toBeUndefined();
+});
+
+test('what a rule named before stands beside what it names now; where it is the same it stands once', () => {
+  const { next, middle } = change(
+    [['web'], [denying('192.0.2.0/24')]],
+    [['web'], [denying('198.51.100.0/24').replace('443', '80'), cluster('web')]],
+  );
+  const { destinations, programs } = middle.compiled;
+  const placeIn = (segments: State['compiled']['programs'][number]['segments'] = []) =>
+    segments.find(({ tier }) => tier === 'normal')?.deny.map(({ to }) => destinations[Number(to)]);
+  const key = 'CiliumNetworkPolicy/shop/web#1';
+  expect(placeIn(programs[0]?.former?.segments)).toEqual([{ key: `${key} before`, cidrs: ['192.0.2.0/24'] }]);
+  expect(placeIn(programs[0]?.segments)).toEqual([{ key, cidrs: ['198.51.100.0/24'] }]);
+  expect(destinations.slice(0, next.compiled.destinations.length)).toEqual(next.compiled.destinations);
+  const { middle: same } = change(
+    [['web'], [denying('192.0.2.0/24')]],
+    [['web'], [denying('192.0.2.0/24'), cluster('web')]],
+  );
+  expect(same.compiled.destinations.map((each) => each.key)).toEqual(
+    expect.not.arrayContaining([expect.stringContaining('before')]),
+  );
+});
+
 test('every class that a chain asks is declared, and those of the next state keep their numbers', () => {
   const { next, middle } = change([['web'], [WEB]], [['web'], [policyOf('web', { 'a.example.org': 80 })]]);
   const { classes, programs } = middle.compiled;

@@ -52,6 +52,18 @@ test.each<[why: string, told: DigReport, result: string, explanation: string]>([
     `${RESOLVES}only since audit mode is on: policy alone would have refused it`,
   ],
   [
+    'a policy that only audits',
+    report({ wouldDenyBy: { kind: 'K', namespace: '', name: 'watched', rule: 'w.yaml:1:1' }, policy: null, ports: [] }),
+    'answered',
+    `${RESOLVES}K watched would have refused it, and only audits`,
+  ],
+  [
+    'a pod that is not isolated',
+    report({ policy: null, ports: [], granted: [], isIsolated: false }),
+    'answered',
+    `${RESOLVES}no name has to be granted, since the pod is not isolated`,
+  ],
+  [
     'a pod whose DNS is not taken',
     report({ isIntercepted: false }),
     'answered',

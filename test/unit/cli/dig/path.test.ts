@@ -17,10 +17,11 @@ test('a fresh answer, whole', () => {
       uid: 'u-7',
       address: '10.0.1.7',
       policies: [{ kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'one-name' }],
+      isolated: true,
       auditMode: false,
       intercepted: true,
     },
-    matched: { verdict: 'allowed', policy: POLICY, ports: ['tcp443'], denied: 'nxdomain' },
+    matched: { verdict: 'allowed', policy: POLICY, wouldDenyBy: null, ports: ['tcp443'], denied: 'nxdomain' },
     source: {
       from: 'upstream',
       merged: false,
@@ -44,6 +45,7 @@ test.each([
     report({ answer: answerEvent({ wouldDeny: true }), policy: null, ports: [] }),
     'would-deny',
   ],
+  ['told by a policy that only audits', report({ wouldDenyBy: POLICY }), 'would-deny'],
   [
     'allowed, but its grant would have been refused',
     report({ answer: answerEvent({ wouldDeny: true, reason: 'kernel-refused' }) }),

@@ -96,6 +96,18 @@ test.each<[why: string, label: string, told: DigReport, lines: string[]]>([
     ['no rule: answered only since the pod is in audit mode, else nxdomain'],
   ],
   [
+    'a policy that only audits lets pass what it would deny',
+    'matched by',
+    report({ wouldDenyBy: { kind: 'K', namespace: 'shop', name: 'watched', rule: 'w.yaml:1:1' } }),
+    ['K shop/watched at w.yaml:1:1 would deny it, and only audits: opens tcp443'],
+  ],
+  [
+    'no rule is about the name, and the pod is not isolated',
+    'matched by',
+    report({ policy: null, ports: [], isIsolated: false }),
+    ['no rule: the pod is not isolated, and every name that no rule denies may be asked'],
+  ],
+  [
     'a name that may only be asked',
     'matched by',
     report({ ports: [] }),
