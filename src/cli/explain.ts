@@ -88,12 +88,8 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
     return UNUSABLE;
   }
   const ranges = protectedRanges(extraRanges(protect));
-  const compiled = compile(policies, pods, {
-    knowsAllPods: true,
-    ...world,
-    dnsServers,
-    protectedRanges: ranges.map(({ cidr }) => cidr),
-  });
+  const closed = ranges.map(({ cidr }) => cidr);
+  const compiled = compile(policies, pods, { knowsAllPods: true, ...world, dnsServers, protectedRanges: closed });
   const text = options.to.address === undefined ? '' : formatAddress(options.to.address);
   const asked = {
     pod,
@@ -103,6 +99,7 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
     hasServers: dnsServers.length > 0,
     elsewhere: ofAnotherNamespace(policies, pod),
     ranges: new RangeMatcher(ranges),
+    closed,
   };
   const answer = answerFor(compiled, index, asked);
   io.out(options.output === 'json' ? `${JSON.stringify(answer, undefined, 2)}\n` : renderAnswer(answer));
@@ -113,9 +110,11 @@ interface Asked extends Pick<Facts, 'pod' | 'to' | 'isHost' | 'elsewhere' | 'has
   /** The destination is a DNS server that pods ask. */
   readonly isServer: boolean;
   readonly ranges: RangeMatcher;
+  /** The same as CIDRs. */
+  readonly closed: readonly string[];
 }
 
-function answerFor(compiled: CompiledPolicy, index: number, { isServer, ranges, ...asked }: Asked): Answer {
+function answerFor(compiled: CompiledPolicy, index: number, { isServer, ranges, closed, ...asked }: Asked): Answer {
   const { pod, to, isHost } = asked;
   const never = new RangeMatcher(NEVER_GRANTED);
   const program = compiled.programOfPod[index] ?? -1;
@@ -126,6 +125,7 @@ function answerFor(compiled: CompiledPolicy, index: number, { isServer, ranges, 
   const explanation = explain(compiled, program, destinationOf(to, isHost), {
     isNeverGranted: (address) => never.includes(address, 0),
     isProtected: (address) => ranges.includes(address, 0),
+    closed,
   });
   const closedBecause = to.address === undefined ? undefined : ranges.reason(ranges.indexOf(to.address, 0));
   return answerOf({ ...asked, compiled, program, explanation, closedBecause });

@@ -12,6 +12,11 @@ export interface Interval {
 /** The well-known prefix (RFC 6052 §2.1), and the first of 96 bits in the one for local use (RFC 8215), as in the kernel's sets. */
 const NAT64_PREFIXES = ['64:ff9b::', '64:ff9b:1::'];
 
+const EVERYTHING: readonly Interval[] = [
+  { family: 4, first: 0n, last: (1n << 32n) - 1n },
+  { family: 6, first: 0n, last: (1n << 128n) - 1n },
+];
+
 /** Reads `ADDRESS/LENGTH`, or an address alone; undefined for anything else. Bits behind the prefix are ignored. */
 export function parseRange(text: string): Interval | undefined {
   const [address = '', length, more] = text.split('/');
@@ -75,6 +80,11 @@ export function difference(from: readonly Interval[], without: readonly Interval
     }
     return next > last ? left : [...left, { family, first: next, last }];
   });
+}
+
+/** Whether every address there is, of both families, is in one of them. */
+export function coverEverything(intervals: readonly Interval[]): boolean {
+  return difference(EVERYTHING, intervals).length === 0;
 }
 
 /** The fewest CIDRs for the interval, ascending; a single address without its length. */

@@ -3,7 +3,7 @@
 import { formatAddress } from '../base/ip.ts';
 import type { CompiledPolicy, NameRule, Otherwise, PortClass, Segment, StaticRule, Tier } from './compiled.ts';
 import { ruleMatches } from './match.ts';
-import { means, opensTo, takes } from './static-match.ts';
+import { isEverywhere, means, opensTo, takes } from './static-match.ts';
 import type { IsNeverGranted, StaticPacket } from './static-match.ts';
 
 /** A name, of which the address is not known, or an address. */
@@ -31,6 +31,8 @@ export interface Explanation {
   readonly verdict: Otherwise;
   /** What decided; undefined: no rule, and then `otherwise` of the program, or that nothing selects the pod. */
   readonly decisive: Mention | undefined;
+  /** Denials that only audit, which it passes. */
+  readonly told: readonly Mention[];
   /** Why no rule of names counts, whatever is looked up. */
   readonly isProtected: boolean;
   /** In their order: what may be decided otherwise by what the name resolves to. */
@@ -49,6 +51,8 @@ export interface Ranges {
   readonly isNeverGranted: IsNeverGranted;
   /** No name opens it. */
   readonly isProtected: (address: Uint8Array) => boolean;
+  /** The same as CIDRs: no rule opens them that does not lie inside them. */
+  readonly closed: readonly string[];
 }
 
 /** `program` -1: no policy selects the pod. */
@@ -66,42 +70,42 @@ export function explain(policy: CompiledPolicy, program: number, to: Destination
   const ask = to.kind === 'name' ? askOf(policy, program, to.labels) : undefined;
   const isReachable = ask === undefined || ask.udp !== 'deny' || ask.tcp !== 'deny';
   const verdict = walked.decisive === undefined ? found.otherwise : decided(walked.decisive);
-  const { isTold, ...reached } = walked;
   return {
-    ...reached,
-    verdict: isReachable ? told(verdict, isTold) : 'deny',
+    ...walked,
+    verdict: isReachable ? tell(verdict, walked.told) : 'deny',
     // Of a name that nobody may ask nobody knows what it resolves to.
-    conditions: isReachable ? reached.conditions : [],
+    conditions: isReachable ? walked.conditions : [],
     otherPorts: to.kind === 'name' ? otherPortsOf(policy, program, to) : [],
     isProtected,
     ask,
   };
 }
 
-const NOTHING = { decisive: undefined, conditions: [], lost: [], otherPorts: [], lookups: [] };
+const NOTHING = { decisive: undefined, told: [], conditions: [], lost: [], otherPorts: [], lookups: [] };
 
 function decided({ verdict }: Mention): Otherwise {
   return verdict === 'allow' ? 'allow' : 'deny';
 }
 
-function told(verdict: Otherwise, isTold: boolean): Otherwise {
-  return verdict === 'allow' && isTold ? 'would-deny' : verdict;
+function tell(verdict: Otherwise, told: readonly Mention[]): Otherwise {
+  return verdict === 'allow' && told.length > 0 ? 'would-deny' : verdict;
 }
 
 /** The first that is certain decides; what stands before it and depends on an address may. */
 function walk(
   mentions: readonly Mention[],
-): Pick<Explanation, 'decisive' | 'conditions' | 'lost' | 'lookups'> & { readonly isTold: boolean } {
+): Pick<Explanation, 'decisive' | 'told' | 'conditions' | 'lost' | 'lookups'> {
   let passed: Tier | undefined;
   const conditions: Mention[] = [];
   const lost: Mention[] = [];
   const lookups: Mention[] = [];
   let decisive: Mention | undefined;
-  let isTold = false;
+  const told: Mention[] = [];
   for (const mention of mentions) {
     const isOver = decisive !== undefined || mention.tier === passed;
-    if (mention.verdict === 'would-deny') isTold ||= !isOver && mention.onlyFor === undefined;
-    else if (mention.name !== undefined && mention.onlyFor !== undefined) {
+    if (mention.verdict === 'would-deny') {
+      if (!isOver) (mention.onlyFor === undefined ? told : conditions).push(mention);
+    } else if (mention.name !== undefined && mention.onlyFor !== undefined) {
       if (!isOver) lookups.push(mention);
     } else if (isOver) lost.push(mention);
     else if (mention.onlyFor !== undefined) conditions.push(mention);
@@ -109,7 +113,7 @@ function walk(
     else decisive = mention;
   }
   const isOpen = decisive?.verdict === 'allow';
-  return { decisive, conditions, lost, lookups: isOpen ? [] : lookups, isTold };
+  return { decisive, conditions, lost, lookups: isOpen ? [] : lookups, told };
 }
 
 interface Asked {
@@ -142,8 +146,8 @@ function mentionOf(
     return isMeant ? mention : undefined;
   }
   if (!takes(rule.traffic, to.packet)) return undefined;
-  if (rule.to === 'any') return mention;
-  const onlyFor = rule.to === 'host' ? ['this node itself'] : (policy.destinations[rule.to]?.cidrs ?? []);
+  if (isEverywhere(policy, rule, list === 'allow' ? ranges.closed : [])) return mention;
+  const onlyFor = typeof rule.to === 'number' ? (policy.destinations[rule.to]?.cidrs ?? []) : ['this node itself'];
   return onlyFor.length === 0 ? undefined : { ...mention, onlyFor };
 }
 

@@ -1,6 +1,6 @@
 // What static rules say of one packet, written to be read: for `namewall test`, for the audit, and for judging open connections again. Slow
 // beside the kernel, which has the same rules as sets; never on the way of a packet.
-import { addressInterval, behindNat64, isWithin, parseRange, union, type Interval } from './cidr.ts';
+import { addressInterval, behindNat64, coverEverything, isWithin, parseRange, union, type Interval } from './cidr.ts';
 import type { CompiledPolicy, Destination, PortProtocol, StaticRule, Tier, Traffic } from './compiled.ts';
 import { takesPort } from './ports.ts';
 
@@ -89,6 +89,15 @@ export function opensTo(
   if (to === 'any') return !isNeverGranted(packet.address);
   if (to === 'host') return packet.isHost;
   return !packet.isHost && includes(opened, policy.destinations[to], packet.address);
+}
+
+/** Whether it is about every destination, whatever a name resolves to. `closed`: CIDRs that do not count, which no broad range opens. */
+export function isEverywhere(policy: CompiledPolicy, { to }: StaticRule, closed: readonly string[]): boolean {
+  if (typeof to !== 'number') return to === 'any';
+  const written = policy.destinations[to]?.cidrs ?? [];
+  if (!written.some((cidr) => cidr.includes('/'))) return false;
+  const without = closed.flatMap((cidr) => parseRange(cidr) ?? []).flatMap((each) => [each, ...behindNat64(each)]);
+  return coverEverything([...written.flatMap((cidr) => parseRange(cidr) ?? []), ...without]);
 }
 
 export function takes(traffic: Traffic, { protocol, port }: Pick<StaticPacket, 'protocol' | 'port'>): boolean {

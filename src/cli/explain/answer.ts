@@ -60,7 +60,9 @@ const MOST_LINES = 12;
 
 export function answerOf(facts: Facts): Answer {
   const { compiled, program, pod, to, explanation } = facts;
-  const { decisive, conditions, lost, ask } = explanation;
+  const { conditions, lost, ask } = explanation;
+  const decisive = ruleOf(explanation);
+  const overruled = explanation.decisive === undefined ? [] : [explanation.decisive];
   const shown = (mention: Mention): ShownRule => showRule(compiled, mention);
   const found = compiled.programs[program];
   return {
@@ -72,9 +74,14 @@ export function answerOf(facts: Facts): Answer {
     ask: ask === undefined ? null : { ...ask, rules: ask.rules.map((rule) => ownerOf(compiled, rule)) },
     lookUpFirst: lookupsOf(facts),
     conditions: conditions.map(shown),
-    lost: lost.map(shown),
+    lost: [...(decisive === explanation.decisive ? [] : overruled), ...lost].map(shown),
     isolatedBy: (found?.isolatedBy ?? []).map((rule) => ownerOf(compiled, rule)),
   };
+}
+
+/** What decided, or what would have, if it did not only audit. */
+function ruleOf({ verdict, decisive, told }: Explanation): Mention | undefined {
+  return verdict === 'would-deny' ? (told[0] ?? decisive) : decisive;
 }
 
 /** Queries never leave for a DNS server that pods ask: namewall answers them. */
@@ -121,7 +128,8 @@ function lookupsOf({ compiled, to, explanation: { decisive, lookups } }: Facts):
   return [{ name: to.text.slice(0, to.text.lastIndexOf(':')), rule: showRule(compiled, decisive) }];
 }
 
-function reasonOf({ compiled, program, to, explanation, closedBecause, isHost, elsewhere, hasServers }: Facts): string {
+function reasonOf(facts: Facts): string {
+  const { compiled, program, to, explanation, closedBecause, isHost, elsewhere, hasServers } = facts;
   const { decisive, ask, isProtected, lookups, otherPorts } = explanation;
   if (program < 0)
     return `no policy selects the pod: its egress is open${elsewhere === undefined ? '' : `; ${elsewhere}`}`;
@@ -131,9 +139,8 @@ function reasonOf({ compiled, program, to, explanation, closedBecause, isHost, e
       ? why
       : `${why} (which addresses the DNS servers have is not said: rules of addresses for port 53 are not taken for DNS; write --server)`;
   }
+  if (explanation.verdict === 'would-deny') return toldBy(facts);
   if (decisive !== undefined) return decidedBy(decisive);
-  if (explanation.verdict === 'would-deny')
-    return 'no rule allows it; it passes since the policies that would deny it only audit';
   if (compiled.programs[program]?.otherwise === 'allow') return 'no rule mentions it, and nothing isolates the pod';
   const none = 'no rule allows it';
   const [other] = otherPorts;
@@ -145,6 +152,15 @@ function reasonOf({ compiled, program, to, explanation, closedBecause, isHost, e
     return `${none}: it lies in a range that neither names nor broad ranges open${closedBecause === undefined ? '' : ` (${closedBecause})`}`;
   }
   return lookups.length === 0 ? none : `${none} until one of its names is looked up and resolves to it`;
+}
+
+function toldBy({ compiled, program, explanation: { told, decisive } }: Facts): string {
+  const [first] = told;
+  const isolating = compiled.programs[program]?.auditedBy ?? [];
+  if (first !== undefined && (decisive !== undefined || !isolating.includes(first.rule))) {
+    return `${decidedBy({ ...first, verdict: 'deny' })}; it passes since that policy only audits`;
+  }
+  return 'no rule allows it; it passes since the policies that would deny it only audit';
 }
 
 function decidedBy({ verdict, name, tier }: Mention): string {
@@ -199,12 +215,12 @@ export function renderAnswer(answer: Answer): string {
         `${each.verdict}${each.onlyFor === undefined ? '' : ` of ${rangesText(each)}`}, behind that: ${ruleText(each)}`,
     ),
   );
-  add('isolated', verdict === 'allow' ? [] : isolatedBy.map((each) => `by ${ownerText(each)}`));
+  add('isolated', verdict !== 'deny' ? [] : isolatedBy.map((each) => `by ${ownerText(each)}`));
   return `${lines.join('\n')}\n`;
 }
 
-function firstTexts({ lookUpFirst, rule }: Answer): string[] {
-  if (rule?.selector !== undefined) return lookUpFirst.map(({ name }) => `${name} must be looked up by this pod`);
+function firstTexts({ lookUpFirst, ask }: Answer): string[] {
+  if (ask !== null) return lookUpFirst.map(({ name }) => `${name} must be looked up by this pod`);
   return lookUpFirst.map(({ name, rule: by }) => `a lookup of ${name}, if it resolves to it: ${ruleText(by)}`);
 }
 

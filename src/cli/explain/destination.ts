@@ -31,18 +31,26 @@ const EXAMPLE = 'for example api.example.org:443/tcp or 192.0.2.1:53/udp';
 export function readDestination(written: string): AskedDestination | string {
   const url = /^([a-z][-+.a-z0-9]*):\/\/(?:[^/?#@]*@)?([^/?#]+)/.exec(written);
   const text = url === null ? written : url[2]!;
-  const [, rest = '', protocol = 'tcp'] = /^(.*?)(?:\/([a-z0-9]+))?$/.exec(text) ?? [];
+  const [, rest = '', protocol = 'tcp'] = /^(.*?)(?:\/([a-zA-Z0-9]+))?$/.exec(text) ?? [];
   const [host, port] = splitPort(rest);
   const address = parseAddress(host);
   const name = address === undefined ? parseNameText(host) : undefined;
   if (host === '' || (address === undefined && (name === undefined || /[:/@*\s]/.test(host)))) {
     return `${JSON.stringify(written)} is neither a name nor an address: write one NAME:PORT or ADDRESS:PORT, ${EXAMPLE}`;
   }
-  const packet = readPacket(protocol, port ?? (url === null ? undefined : SCHEMES[url[1]!]?.toString()));
+  if (address === undefined && isNumber(host)) {
+    return `${JSON.stringify(written)} is no name, and programs differ in which address they take it for: write the address as four numbers, ${EXAMPLE}`;
+  }
+  const packet = readPacket(protocol.toLowerCase(), port ?? (url === null ? undefined : SCHEMES[url[1]!]?.toString()));
   if (typeof packet === 'string') return packet;
   const shown = address !== undefined && host.includes(':') ? `[${host}]` : host;
   const meant = `${shown}:${packet.port}/${packet.protocol}`;
   return address === undefined ? { text: meant, name: name!, packet } : { text: meant, address, packet };
+}
+
+/** What inet_aton(3) and browsers take for an IPv4 address: the last label is a number. */
+function isNumber(host: string): boolean {
+  return /(?:^|\.)(?:\d+|0[xX][\da-fA-F]*)\.?$/.test(host);
 }
 
 /** Host and port; an IPv6 address with a port stands in brackets. */

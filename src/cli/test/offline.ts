@@ -7,10 +7,10 @@ import { NEVER_GRANTED, RangeMatcher } from '../../kernel/protected.ts';
 import type { Pod } from '../../pods/pod.ts';
 import { ownAddresses } from '../../pods/sources/file.ts';
 import { compile } from '../../policy/compile.ts';
-import type { CompiledPolicy, PortClass, StaticRule } from '../../policy/compiled.ts';
+import type { CompiledPolicy, PortClass, StaticRule, Tier } from '../../policy/compiled.ts';
 import { decide, nameLabels, type NameVerdict } from '../../policy/match.ts';
 import { takesPort } from '../../policy/ports.ts';
-import { staticVerdict } from '../../policy/static-match.ts';
+import { isEverywhere, staticVerdict } from '../../policy/static-match.ts';
 import type { AskCheck, ConnectCheck, Prober, Seen, Source } from './case.ts';
 import { findClient } from './clients.ts';
 import type { Setting } from './setting.ts';
@@ -29,16 +29,18 @@ export class PolicyProber implements Prober {
   readonly #ownAddresses: ReadonlySet<string>;
   readonly #compiled: CompiledPolicy;
   readonly #neverGranted: RangeMatcher;
+  readonly #closed: readonly string[];
 
   constructor({ clients, nodes, services, policies, protectedRanges: ranges, dnsServers }: PolicySetting) {
     this.#clients = clients;
     this.#ownAddresses = ownAddresses({ nodes });
+    this.#closed = ranges.map(({ cidr }) => cidr);
     this.#compiled = compile(policies, clients, {
       knowsAllPods: true,
       nodes,
       services,
       dnsServers,
-      protectedRanges: ranges.map(({ cidr }) => cidr),
+      protectedRanges: this.#closed,
     });
     this.#neverGranted = new RangeMatcher(NEVER_GRANTED); // what `any` leaves out in the kernel (kernel/static-sets.ts)
   }
@@ -99,13 +101,19 @@ export class PolicyProber implements Prober {
   #connectToName(program: number, name: string, { protocol, port }: ConnectCheck): Seen {
     const { classes, mayAskUdp } = this.#decide(program, name);
     const opened = classes.filter((index) => opens(this.#compiled.classes[index], protocol, port));
-    const isForAll = ({ to, traffic }: StaticRule): boolean => to === 'any' && takesPort(traffic, protocol, port);
+    const isForAll = (rule: StaticRule, closed: readonly string[] = []): boolean =>
+      takesPort(rule.traffic, protocol, port) && isEverywhere(this.#compiled, rule, closed);
+    let passed: Tier | undefined;
     for (const segment of this.#compiled.programs[program]?.segments ?? []) {
+      if (segment.tier === passed) continue;
       const denials = segment.deny.filter(({ isAudited }) => isAudited !== true);
-      if (denials.some(isForAll)) return seen('blocked', 'a rule denies that port everywhere');
+      if (denials.some((rule) => isForAll(rule))) return seen('blocked', 'a rule denies that port everywhere');
+      if (segment.pass.some((rule) => isForAll(rule))) passed = segment.tier;
+      if (segment.tier === passed || !mayAskUdp) continue;
       const isGranted = segment.classes.some((index) => opened.includes(index));
       if (isGranted) return seen('allowed', 'a rule opens that port to what it resolves to');
-      if (mayAskUdp && segment.allow.some(isForAll)) return seen('allowed', 'a rule allows that port everywhere');
+      const isOpened = segment.allow.some((rule) => isForAll(rule, this.#closed));
+      if (isOpened) return seen('allowed', 'a rule allows that port everywhere');
     }
     if (mayAskUdp && this.#isOpen(program)) return seen('allowed', OPEN);
     return seen('blocked', mayAskUdp ? 'it may be asked, but no rule opens that port' : 'no rule names it');

@@ -1,14 +1,13 @@
 // Rules that another rule makes idle: duplicates, allows of what is denied, and rules of an order behind one that decides before them.
 import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '../../base/errors.ts';
-import { difference, isWithin, parseRange, union, type Interval } from '../cidr.ts';
+import { coverEverything, difference, isWithin, parseRange, union, type Interval } from '../cidr.ts';
 import type { PortRange, Traffic } from '../compiled.ts';
 import { readCidr } from '../destinations.ts';
 import type { LintCode } from '../lint.ts';
 import type { EgressRule, Peer, Policy, PolicyRule, ReachRule } from '../policy.ts';
 import { mergePorts } from '../ports.ts';
 
-const WORLD = [parseRange('0.0.0.0/0'), parseRange('::/0')].flatMap((range) => range ?? []);
 /** RFC 1122 §3.2.1.3, RFC 4291 §2.5: a packet to them never leaves its host, so no rule sees it. */
 const NEVER_LEAVES = ['127.0.0.0/8', '0.0.0.0/32', '::1/128', '::/128'].flatMap((cidr) => parseRange(cidr) ?? []);
 
@@ -83,7 +82,7 @@ function coversPeer(peers: readonly Peer[], peer: Peer): boolean {
   const has = (wanted: readonly Interval[]): boolean => difference(wanted, ranges).length === 0;
   if (peer.kind === 'cidr') return has(readCidr(peer).rest);
   if (peer.kind === 'host') return peers.some(({ kind }) => kind === 'host');
-  if (has(WORLD)) return true;
+  if (coverEverything(ranges)) return true;
   return peers.some((each) => isDeepStrictEqual(each, peer));
 }
 

@@ -194,3 +194,69 @@ nodes: [{name: n1, addresses: [192.0.2.7], local: true}]
   expect(await verdictOf('192.0.2.8:443')).toEqual(['allow', ':8:7']);
   expect(await verdictOf('192.0.2.7:443')).toEqual(['deny', undefined]); // the node itself is no address
 });
+
+const BASELINE = `apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: last}
+spec:
+  tier: Baseline
+  priority: 1
+  subject: {namespaces: {}}
+  egress: [{action: Deny, to: [{networks: [0.0.0.0/0, "::/0"]}]}]
+`;
+const cilium = (lists: string, annotations = '{}'): string => `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: c, namespace: shop, annotations: ${annotations}}
+spec: {endpointSelector: {}, ${lists}}
+`;
+const AUDIT = '{namewall.io/mode: audit}';
+const DNS = '{toPorts: [{ports: [{port: "53"}], rules: {dns: [{matchPattern: "*"}]}}]}';
+
+test.each<[why: string, policy: string, to: string, code: number, says: string[]]>([
+  [
+    'a name where every address is denied',
+    BASELINE,
+    'a.example.org:443',
+    1,
+    ['denied: a rule in tier Baseline', '8:12'],
+  ],
+  [
+    'a name where one family is denied',
+    BASELINE.replace(', "::/0"', ''),
+    'a.example.org:443',
+    0,
+    ['allowed: no rule mentions it', 'unless   it resolves into 0.0.0.0/0: denied by ClusterNetworkPolicy last'],
+  ],
+  [
+    'a name and the world',
+    cilium(`egress: [{toEntities: [world]}, ${DNS}]`),
+    'a.example.org:1',
+    0,
+    ['allowed: a rule'],
+  ],
+  [
+    'what a rule that only audits would deny',
+    cilium('egress: [{toEntities: [world]}], egressDeny: [{toCIDR: [192.0.2.0/24]}]', AUDIT),
+    '192.0.2.1:1',
+    0,
+    [
+      'would be denied: a rule denies it; it passes since that policy only audits\n  by       CiliumNetworkPolicy shop/c, q.yaml:4:76\n',
+      'also     allow, behind that: CiliumNetworkPolicy shop/c, q.yaml:4:39',
+    ],
+  ],
+  [
+    'what a policy that only audits isolates',
+    cilium('egress: [{toCIDR: [192.0.2.0/24]}]', AUDIT),
+    '198.51.100.1:1',
+    0,
+    ['would be denied: no rule allows it; it passes', 'by       CiliumNetworkPolicy shop/c, q.yaml:4:7\n'],
+  ],
+])('%s', async (_why, policy, to, code, says) => {
+  await mkdir(join(folder, 'one'), { recursive: true });
+  const file = join(folder, 'one', 'q.yaml');
+  await writeFile(file, policy);
+  const said = await explain('--pod', 'shop/cart', '--to', to, file, join(folder, 'clients.yaml'));
+  const out = said.out.replaceAll('one/', '');
+  for (const text of says) expect(out).toContain(text);
+  expect(said.code).toBe(code);
+});

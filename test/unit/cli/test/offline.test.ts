@@ -142,3 +142,35 @@ test('without the policy, what it blocked is allowed', async () => {
   const other = POLICY.replace('matchLabels: {app: cart}', 'matchLabels: {app: other}');
   expect(await open(other).see(pod('cart'), connect('www.example.org', 443))).toMatchObject({ actual: 'allowed' });
 });
+
+const tier = (name: string, egress: string): string => `
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: all}
+spec: {tier: ${name}, priority: 1, subject: {namespaces: {}}, egress: [${egress}]}
+`;
+const ALL = '{networks: [0.0.0.0/0, "::/0"]}';
+
+describe('of a name, what is about all addresses', () => {
+  test.each<[why: string, policy: string, actual: string]>([
+    ['is denied', tier('Baseline', `{action: Deny, to: [${ALL}]}`), 'blocked'],
+    ['one family of them is not all', tier('Baseline', '{action: Deny, to: [{networks: [0.0.0.0/0]}]}'), 'allowed'],
+    [
+      'is passed on to the next tier',
+      tier('Admin', `{action: Pass, to: [${ALL}]}, {action: Deny, to: [${ALL}]}`),
+      'allowed',
+    ],
+    [
+      'is allowed, but for what no range opens',
+      POLICY.replace(/egress:[^]*/, 'egress: [{toEntities: [world]}, {toPorts: [{ports: [{port: "53"}]}]}]'),
+      'allowed',
+    ],
+    [
+      'is of no use where the name may not be asked',
+      `${tier('Admin', '{action: Accept, to: [{domainNames: [www.example.org]}]}')}---${POLICY}`,
+      'blocked',
+    ],
+  ])('%s', async (_why, policy, actual) => {
+    expect(await open(policy).see(pod('cart'), connect('www.example.org', 443))).toMatchObject({ actual });
+  });
+});
