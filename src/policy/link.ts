@@ -118,14 +118,14 @@ function tierSegments(
   { take, tables }: { readonly take: Take; readonly tables: Tables },
 ): Segment[] {
   const segments: { tier: Tier; deny: StaticRule[]; pass: StaticRule[]; classes: number[]; allow: StaticRule[] }[] = [];
-  const before: unknown[] = []; // what is denied and passed before a name opens something
+  const before: unknown[] = []; // what is denied, or told as denied, and passed before a name opens something
   let rank = Infinity;
-  for (const { verdict, statics, names, isAudited } of items) {
+  for (const { verdict, statics, names } of items) {
     if (RANKS[verdict] < rank) segments.push({ tier, deny: [], pass: [], classes: [], allow: [] });
     rank = RANKS[verdict];
     const segment = segments.at(-1)!;
     segment[verdict].push(...statics);
-    if (verdict !== 'allow' && !isAudited) before.push(statics.map((each) => describe(each, verdict, tables)));
+    if (verdict !== 'allow') before.push(statics.map((each) => describe(each, verdict, tables)));
     if (names.length === 0) continue;
     const scope = shortHash([tier, before]);
     segment.classes = ascending([...segment.classes, ...names.flatMap((name) => take(name, scope))]);
