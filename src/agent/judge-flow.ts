@@ -1,4 +1,4 @@
-// What policy says now of a connection: the order of a program's chain (kernel/egress.ts), in user space. It may say no where the kernel would say
+// What policy says now of a connection: the order of a program's chain (kernel/program-chains.ts), in user space. It may say no where the kernel would say
 // yes, of names that were forgotten; never the other way round.
 import { networkInterfaces } from 'node:os';
 import { canonicalAddress, formatAddress } from '../base/ip.ts';

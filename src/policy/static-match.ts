@@ -35,7 +35,7 @@ export interface Granting {
   readonly isNeverGranted: IsNeverGranted;
 }
 
-/** In the order of the kernel's chains (kernel/egress.ts). */
+/** In the order of the kernel's chains (kernel/program-chains.ts). */
 export function judgePacket(
   policy: CompiledPolicy,
   program: number,
