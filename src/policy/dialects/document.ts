@@ -75,6 +75,7 @@ const CURES: readonly (readonly [begins: string, cure: string])[] = [
   ['Plain value cannot start', 'write the text in quotes'],
 ];
 const MAX_DEPTH = 32; // the deepest field of a policy is at 10
+const MAX_OPEN = 10_000; // brackets; the parser keeps each in memory before anybody counts levels, 8 million were 4 GB
 const MAX_NODES = 1_000_000; // what MAX_CHARACTERS of honest text can hold; ten nested lists of ten aliases are more
 
 /** The documents of `text` that are not empty. `file` is only used in places. What could not be read is in `problems`. */
@@ -110,15 +111,31 @@ export function readDocuments(text: string, file: string, problems: ProblemList)
   return documents.flatMap((document) => reader.read(document) ?? []);
 }
 
+/** Undefined: nested too deeply to be read at all. */
 function parseDocuments(text: string, lineCounter: LineCounter): Document.Parsed[] | undefined {
+  if (opensTooMany(text)) return undefined;
   try {
     // prettyErrors repeats the source text in the message; uniqueKeys compares each key with each other; both are done here instead.
     const options = { lineCounter, prettyErrors: false, uniqueKeys: false, stringKeys: true, resolveKnownTags: false };
     const parsed = parseAllDocuments(text, { ...options, logLevel: 'error' });
-    return Array.isArray(parsed) ? parsed : [];
+    if (!Array.isArray(parsed)) return [];
+    return parsed.some(({ errors }) => errors.some(({ message }) => message.startsWith('Maximum call stack')))
+      ? undefined
+      : parsed;
   } catch {
     return undefined; // the parser recurses: a RangeError of the stack is the one thing it throws
   }
+}
+
+/** Brackets that nothing closes, those in texts included: nobody writes that many. */
+function opensTooMany(text: string): boolean {
+  let open = 0;
+  for (let i = 0; i < text.length && open <= MAX_OPEN; i++) {
+    const character = text[i];
+    if (character === '[' || character === '{') open++;
+    else if ((character === ']' || character === '}') && open > 0) open--;
+  }
+  return open > MAX_OPEN;
 }
 
 class TreeReader {

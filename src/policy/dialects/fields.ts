@@ -120,7 +120,7 @@ export class FieldReader {
     const near = nearest(key, [...known, ...(refused?.keys() ?? [])]);
     const list = known.map((field) => `"${field}"`).join(', ');
     const plain = near === undefined ? `write one of ${list}` : `did you mean "${near}"?`;
-    const hint = foreign?.get(key) ?? plain;
+    const hint = key === '<<' ? 'merge keys are not read; write the fields out' : (foreign?.get(key) ?? plain);
     const meant = foreign?.get(key)?.match(/\w+/g) ?? [near];
     this.#meant.set(map, [...(this.#meant.get(map) ?? []), ...known.filter((field) => meant.includes(field))]);
     this.fail(place, 'unknown-field', `Cannot use field ${quote(key)} in ${what}: it is unknown; ${hint}`);

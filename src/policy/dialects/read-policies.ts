@@ -73,7 +73,7 @@ export function readPolicyDocuments(
   }
   const policies: (Policy | WaitingPolicy)[] = [];
   const groups: CidrGroup[] = [];
-  for (const document of documents) {
+  for (const document of documents.flatMap((each) => itemsOf(each, reader))) {
     const read = readDocument(document, reader);
     if (read === undefined) continue;
     if ('cidrs' in read) groups.push(read);
@@ -93,6 +93,20 @@ export function completePolicies(files: readonly PolicyFile[]): Parsed<readonly 
   return problems.length === 0
     ? { ok: true, value: read.flatMap((each) => (each.ok ? [each.value] : [])) }
     : { ok: false, problems };
+}
+
+/** What `kubectl get -o yaml` prints of several objects is one document. */
+function itemsOf(document: Node, reader: FieldReader): readonly Node[] {
+  const kind = document.kind === 'map' ? document.entries.get('kind')?.value : undefined;
+  if (document.kind !== 'map' || kind?.kind !== 'scalar' || kind.value !== 'List') return [document];
+  reader.map(document, { what: 'a List', known: ['apiVersion', 'kind', 'metadata', 'items'] });
+  const apiVersion = readHead(document, 'apiVersion', 'apiVersion: v1', reader);
+  if (apiVersion !== undefined && apiVersion.text !== 'v1') {
+    const message = `Cannot read a List of apiVersion ${JSON.stringify(apiVersion.text)}: write "v1"`;
+    reader.fail(apiVersion.node.place, 'unknown-kind', message);
+  }
+  const items = reader.required(document, 'items', 'the List', 'items: with its policies');
+  return (items && reader.fullList(items.value, 'items', 'it holds no policy; remove the document')) ?? [];
 }
 
 function readDocument(document: Node, reader: FieldReader): Policy | WaitingPolicy | CidrGroup | undefined {

@@ -7,17 +7,41 @@ import type { EgressRule, NameSelector, PolicyRule } from '../policy.ts';
 
 /** Public resolvers that speak DNS over HTTPS: who may connect to one asks it whatever policy does not let it ask here. */
 const DOH_RESOLVERS: readonly string[] = [
+  '8888.google',
+  'adblock.dns.mullvad.net',
+  'anycast.dns.nextdns.io',
   'chrome.cloudflare-dns.com',
   'cloudflare-dns.com',
   'dns.adguard-dns.com',
+  'dns.adguard.com',
+  'dns.alidns.com',
+  'dns.controld.com',
   'dns.google',
+  'dns.mullvad.net',
   'dns.nextdns.io',
   'dns.quad9.net',
+  'dns.twnic.tw',
+  'dns10.quad9.net',
+  'dns11.quad9.net',
+  'dns64.dns.google',
+  'dns9.quad9.net',
+  'doh.360.cn',
   'doh.cleanbrowsing.org',
   'doh.dns.sb',
+  'doh.familyshield.opendns.com',
+  'doh.libredns.gr',
   'doh.opendns.com',
+  'doh.pub',
+  'doh.umbrella.com',
+  'family.adguard-dns.com',
+  'family.cloudflare-dns.com',
+  'freedns.controld.com',
   'mozilla.cloudflare-dns.com',
   'one.one.one.one',
+  'ordns.he.net',
+  'public.dns.iij.jp',
+  'security.cloudflare-dns.com',
+  'unfiltered.adguard-dns.com',
 ];
 const FIELDS = { name: 'matchName', pattern: 'matchPattern', domain: 'domainNames' } as const;
 /** Suffixes under which others register count, too: `github.io`, `s3.amazonaws.com`. */
@@ -30,7 +54,11 @@ export function lintNames({ egress }: PolicyRule): Problem[] {
 }
 
 function lintConnect({ names, ports, isSilent }: ConnectRule): Problem[] {
-  const problems = names.flatMap((name, i) => [...lintName(name), ...repeated(names, i)]);
+  const listed: Listed = {
+    first: new Map(names.toReversed().map((name) => [keyOf(name), name])),
+    patterns: names.filter(({ text }) => text.includes('*')),
+  };
+  const problems = names.flatMap((name) => [...lintName(name), ...repeated(name, listed)]);
   const [first] = names;
   if (ports !== 'all' || first === undefined) return problems;
   const instead =
@@ -86,19 +114,20 @@ function boundaryText(name: NameSelector, labels: readonly string[], last: numbe
   return `${shown(name)} also matches domains of others, since a star does not end at a dot${instead}`;
 }
 
+/** All names of a rule, as they are looked for: thousands are listed where feeds are. */
+interface Listed {
+  readonly first: ReadonlyMap<string, NameSelector>;
+  readonly patterns: readonly NameSelector[];
+}
+
 /** Twice the same, or a name that a pattern of the same rule matches. */
-function repeated(names: readonly NameSelector[], i: number): Problem[] {
-  const name = names[i]!;
-  const first = names.findIndex(({ match, text }) => match === name.match && plain(text) === plain(name.text));
-  if (first !== i)
-    return [
-      problem(name, 'duplicate-name', `${shown(name)} stands in this rule already, at ${names[first]!.at}; remove one`),
-    ];
+function repeated(name: NameSelector, { first, patterns }: Listed): Problem[] {
+  const known = first.get(keyOf(name));
+  if (known !== undefined && known !== name)
+    return [problem(name, 'duplicate-name', `${shown(name)} stands in this rule already, at ${known.at}; remove one`)];
   if (name.text.includes('*')) return [];
   const labels = plain(name.text).split('.');
-  const wider = names.find(
-    (each) => each.text.includes('*') && ruleMatches({ match: each.match, text: each.text, classes: [0] }, labels),
-  );
+  const wider = patterns.find((each) => ruleMatches({ match: each.match, text: each.text, classes: [0] }, labels));
   if (wider === undefined) return [];
   return [
     problem(
@@ -107,6 +136,10 @@ function repeated(names: readonly NameSelector[], i: number): Problem[] {
       `${shown(name)} is matched by ${shown(wider)} at ${wider.at} already; remove one of them`,
     ),
   ];
+}
+
+function keyOf({ match, text }: NameSelector): string {
+  return `${match} ${plain(text)}`;
 }
 
 function plain(text: string): string {

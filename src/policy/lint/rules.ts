@@ -19,21 +19,55 @@ export function lintRules({ tier, isAudited }: Policy, rule: PolicyRule): Proble
 
 /** Order means nothing: a denial takes whatever it covers, and an allow that is covered adds nothing. */
 function idleAmong(reaches: readonly ReachRule[]): Problem[] {
-  return reaches.flatMap((rule, i) => {
-    const denial = reaches.find((other) => other !== rule && other.verdict === 'deny' && covers([other], rule));
-    if (rule.verdict === 'allow' && denial !== undefined) {
-      const message = `nothing of this rule is ever allowed: egressDeny at ${denial.at} denies all of it; remove one of them`;
+  const measured = reaches.map(measure);
+  const first = new Map(measured.toReversed().map((each) => [each.key, each]));
+  return measured.flatMap((own) => {
+    const { rule, key } = own;
+    const denial =
+      rule.verdict === 'allow'
+        ? measured.find((other) => other.rule.verdict === 'deny' && coversRule(other, own))
+        : undefined;
+    if (denial !== undefined) {
+      const message = `nothing of this rule is ever allowed: egressDeny at ${denial.rule.at} denies all of it; remove one of them`;
       return [problem(rule.at, 'shadowed-rule', message)];
     }
-    const same = reaches.findIndex((other) => other.verdict === rule.verdict && isEqual(other, rule));
-    if (same < i)
-      return [problem(rule.at, 'duplicate-rule', `this rule says what ${reaches[same]!.at} says; remove one`)];
-    const wider = reaches.find(
-      (other) => other !== rule && other.verdict === rule.verdict && !isEqual(other, rule) && covers([other], rule),
+    const same = first.get(key);
+    if (same !== undefined && same !== own)
+      return [problem(rule.at, 'duplicate-rule', `this rule says what ${same.rule.at} says; remove one`)];
+    const wider = measured.find(
+      (other) => other.rule.verdict === rule.verdict && other.key !== key && coversRule(other, own),
     );
     if (wider === undefined) return [];
-    return [problem(rule.at, 'shadowed-rule', `the rule at ${wider.at} says all of this already; remove one of them`)];
+    return [
+      problem(rule.at, 'shadowed-rule', `the rule at ${wider.rule.at} says all of this already; remove one of them`),
+    ];
   });
+}
+
+/** What tells most pairs of thousands of rules apart without reading their ranges again. */
+interface Measured {
+  readonly rule: ReachRule;
+  /** The same for rules that say the same. */
+  readonly key: string;
+  /** From the first to the last address of each family; undefined: not only ranges. */
+  readonly hull: readonly Interval[] | undefined;
+}
+
+function measure(rule: ReachRule): Measured {
+  const key = JSON.stringify({ ...rule, at: '' });
+  if (rule.to.some(({ kind }) => kind !== 'cidr')) return { rule, key, hull: undefined };
+  const ranges = rule.to.flatMap((peer) => (peer.kind === 'cidr' ? readCidr(peer).rest : []));
+  const hull = ([4, 6] as const).flatMap((family) => {
+    const [lowest, ...more] = union(ranges.filter((range) => range.family === family));
+    return lowest === undefined ? [] : [{ ...lowest, last: (more.at(-1) ?? lowest).last }];
+  });
+  return { rule, key, hull };
+}
+
+function coversRule(other: Measured, { rule, hull }: Measured): boolean {
+  const isOutside = (range: Interval): boolean => other.hull?.some((each) => isWithin(range, each)) === false;
+  if (hull?.some(isOutside) === true) return false;
+  return covers([other.rule], rule);
 }
 
 /** The first that matches decides: what stands behind rules that cover it is never asked. */
@@ -82,7 +116,7 @@ function coversPeer(peers: readonly Peer[], peer: Peer): boolean {
   const has = (wanted: readonly Interval[]): boolean => difference(wanted, ranges).length === 0;
   if (peer.kind === 'cidr') return has(readCidr(peer).rest);
   if (peer.kind === 'host') return peers.some(({ kind }) => kind === 'host');
-  if (coverEverything(ranges)) return true;
+  if (ranges.length > 0 && coverEverything(ranges)) return true;
   return peers.some((each) => isDeepStrictEqual(each, peer));
 }
 
@@ -102,10 +136,6 @@ function coversPorts(traffic: Exclude<Traffic, 'all'>, ports: readonly PortRange
   return ports.every(({ protocol, first, last }) =>
     merged.some((range) => range.protocol === protocol && range.first <= first && last <= range.last),
   );
-}
-
-function isEqual(a: ReachRule, b: ReachRule): boolean {
-  return isDeepStrictEqual({ ...a, at: '' }, { ...b, at: '' });
 }
 
 function problem(at: string, code: LintCode, message: string): Problem {

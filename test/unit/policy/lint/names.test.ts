@@ -65,6 +65,8 @@ test.each<[name: string, code: string | undefined]>([
   ['{matchName: dns.google}', 'doh-resolver'],
   ['{matchName: DNS.Google.}', 'doh-resolver'],
   ['{matchPattern: "*.cloudflare-dns.com"}', 'doh-resolver'],
+  ['{matchName: security.cloudflare-dns.com}', 'doh-resolver'],
+  ['{matchName: dns10.quad9.net}', 'doh-resolver'],
   ['{matchName: google.com}', undefined],
 ])('resolvers over HTTPS: %s', (name, code) => {
   expect(codes(named(name))).toEqual(code === undefined ? [] : [code]);

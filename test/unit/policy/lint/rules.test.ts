@@ -37,6 +37,18 @@ describe('rules whose order means nothing', () => {
     expect(codes(cilium(lists))).toEqual(code === undefined ? [] : [code]);
   });
 
+  test('a range of which an exception leaves what another rule says', () => {
+    const whole = '{toCIDRSet: [{cidr: 192.0.2.0/24, except: [192.0.2.128/25]}]}';
+    expect(codes(cilium(`egress: [${whole}, {toCIDR: [192.0.2.0/25]}]`))).toEqual(['shadowed-rule', 'shadowed-rule']);
+  });
+
+  test('thousands of rules are compared in seconds', { timeout: 10_000 }, () => {
+    const denied = Array.from({ length: 5_000 }, (_, i) => `{toCIDR: [203.${i >> 8}.${i & 255}.128/25]}`);
+    const again = '{toCIDR: [203.0.7.200/32]}';
+    const lists = `egress: [{toEntities: [world]}], egressDeny: [${denied.join(', ')}, ${again}]`;
+    expect(codes(cilium(lists))).toEqual(['shadowed-rule']);
+  });
+
   test('the message says which rule makes it idle, and what to do', () => {
     const lists = 'egress: [{toCIDR: [192.0.2.0/25]}], egressDeny: [{toCIDR: [192.0.2.0/24]}]';
     expect(warnings(cilium(lists))).toMatchObject([
