@@ -2,7 +2,7 @@
 // wrong, and nothing is refused. For `namewall check`.
 import type { Problem } from '../base/errors.ts';
 import { lintClients } from './lint/clients.ts';
-import { lintDns } from './lint/dns.ts';
+import { dnsRules, lintDns } from './lint/dns.ts';
 import { lintNames } from './lint/names.ts';
 import { lintRules } from './lint/rules.ts';
 import type { Policy } from './policy.ts';
@@ -34,13 +34,14 @@ export type LintWorld = Pick<World, 'pods' | 'nodes' | 'services'>;
 
 /** In the order of policies and rules. `world` undefined: not known, and then nothing is said of who is selected. */
 export function lint(policies: readonly Policy[], world: LintWorld | undefined): Problem[] {
+  const whoAsks = dnsRules(policies);
   return policies.flatMap((policy) => [
     ...policy.rules.flatMap((rule) => [
       ...(world === undefined ? [] : lintClients(rule, world)),
       ...lintNames(rule),
       ...lintRules(policy, rule),
     ]),
-    ...lintDns(policy),
+    ...lintDns(policy, whoAsks),
   ]);
 }
 

@@ -1,11 +1,55 @@
 // Policies that take their pods what names need: lookups.
 import type { Problem } from '../../base/errors.ts';
 import { DNS_PORT, isAboutDns } from '../dns-access.ts';
-import type { EgressRule, Policy, PolicyRule, ReachRule } from '../policy.ts';
+import type { EgressRule, LabelRequirement, PodSelector, Policy, PolicyRule, ReachRule } from '../policy.ts';
 import { EMPTY_WORLD } from '../world.ts';
 
-export function lintDns(policy: Policy): Problem[] {
-  return [...policy.rules.flatMap(({ egress }) => egress.flatMap(openToAll)), ...lockedOut(policy)];
+const NAMESPACE_NAME = 'kubernetes.io/metadata.name';
+
+/** `others`: whatever else holds; who is let ask by one of these is not warned of. */
+export function lintDns(policy: Policy, others: readonly DnsRule[]): Problem[] {
+  return [...policy.rules.flatMap(({ egress }) => egress.flatMap(openToAll)), ...lockedOut(policy, others)];
+}
+
+/** A rule by which its pods may ask some names. */
+export interface DnsRule {
+  readonly tier: Policy['tier'];
+  readonly selector: PodSelector;
+}
+
+export function dnsRules(policies: readonly Policy[]): DnsRule[] {
+  return policies.flatMap(({ tier, rules }) =>
+    rules.flatMap(({ selector, egress }) => {
+      const first = egress.find((rule) => rule.kind === 'reach' && isDns(rule));
+      const isGiven =
+        tier === undefined
+          ? egress.some((rule) => (rule.kind === 'reach' ? rule.verdict === 'allow' && isDns(rule) : true))
+          : first?.kind === 'reach' && first.verdict === 'allow';
+      return isGiven ? [{ tier, selector }] : [];
+    }),
+  );
+}
+
+const TIERS = { admin: 0, normal: 1, baseline: 2 } as const;
+
+/** In the order of tiers, and of priorities inside one. */
+function isBefore(a: Policy['tier'], b: Policy['tier']): boolean {
+  const [first, second] = [TIERS[a?.name ?? 'normal'], TIERS[b?.name ?? 'normal']];
+  if (first !== second) return first < second;
+  return a === undefined || b === undefined || a.priority < b.priority;
+}
+
+/** Whether all pods that `inner` selects are selected by `outer`, as far as their texts say so. */
+function holds(outer: PodSelector, inner: PodSelector): boolean {
+  if (outer.namespace !== undefined && outer.namespace !== inner.namespace) return false;
+  const known = new Set(inner.requirements.map((each) => JSON.stringify(each)));
+  return outer.requirements.every((each) => known.has(JSON.stringify(each)) || isItsNamespace(each, inner));
+}
+
+function isItsNamespace(requirement: LabelRequirement, { namespace }: PodSelector): boolean {
+  if (requirement.operator !== 'In' || namespace === undefined || !requirement.values.includes(namespace)) return false;
+  const { subject } = requirement;
+  return subject.kind === 'namespace' || (subject.kind === 'namespace-label' && subject.key === NAMESPACE_NAME);
 }
 
 /** Port 53 of everybody: answers of other servers open nothing, and queries to them carry data out. */
@@ -20,10 +64,12 @@ function openToAll(rule: EgressRule): Problem[] {
   return [{ at: rule.at, code: 'open-dns', message }];
 }
 
-function lockedOut(policy: Policy): Problem[] {
-  if (policy.kind === 'NetworkPolicy') return policy.rules.flatMap(withoutDns);
-  if (policy.tier !== undefined) return policy.rules.flatMap(({ egress }) => lockedInOrder(egress));
-  return policy.rules.flatMap(({ egress }) => {
+function lockedOut({ kind, tier, rules }: Policy, others: readonly DnsRule[]): Problem[] {
+  const isLetAsk = ({ selector }: PolicyRule): boolean =>
+    others.some((other) => isBefore(other.tier, tier) && holds(other.selector, selector));
+  if (kind === 'NetworkPolicy') return rules.flatMap((rule) => (isLetAsk(rule) ? [] : withoutDns(rule)));
+  if (tier !== undefined) return rules.flatMap((rule) => (isLetAsk(rule) ? [] : lockedInOrder(rule.egress)));
+  return rules.flatMap(({ egress }) => {
     const denial = egress.find((rule) => rule.kind === 'reach' && rule.verdict === 'deny' && isDns(rule));
     return denial === undefined ? [] : locked(egress, `port 53 is denied at ${placeOf(denial)}; narrow that rule`);
   });
@@ -37,7 +83,6 @@ function withoutDns({ at, egress }: PolicyRule): Problem[] {
   return [{ at, code: 'no-dns', message }];
 }
 
-/** Policies of a lower number may accept DNS before: then the answer is a comment. */
 function lockedInOrder(egress: readonly EgressRule[]): Problem[] {
   const first = egress.findIndex((rule) => rule.kind === 'reach' && isDns(rule));
   const rule = egress[first];

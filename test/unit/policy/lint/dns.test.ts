@@ -48,6 +48,30 @@ test.each<[why: string, text: string, code: string | undefined]>([
   expect(codes(text)).toEqual(code === undefined ? [] : [code]);
 });
 
+const named = (policy: string, name: string): string => policy.replace('name: p', `name: ${name}`);
+const priority = (policy: string, number: number, subject = '{namespaces: {}}'): string =>
+  policy.replace('priority: 1', `priority: ${number}`).replace('{namespaces: {}}', subject);
+const PAYMENTS = '{namespaces: {matchLabels: {kubernetes.io/metadata.name: shop}}}';
+const LISTS = networkPolicy('{to: [{ipBlock: {cidr: 192.0.2.0/24}}], ports: [{port: 443}]}');
+const ASKS = '{to: [{namespaceSelector: {}, podSelector: {matchLabels: {k8s-app: kube-dns}}}]}';
+const SOME = 'podSelector: {matchLabels: {app: cart}}';
+
+test.each<[why: string, policies: string[], code: string | undefined]>([
+  ['accepted by a lower number', [priority(ordered(DNS), 0), ordered(`${DOMAIN}, ${DENY}`)], undefined],
+  ['by a higher one', [priority(ordered(DNS), 2), ordered(`${DOMAIN}, ${DENY}`)], 'locks-dns-out'],
+  ['for some of its pods', [priority(ordered(DNS), 0, PAYMENTS), ordered(`${DOMAIN}, ${DENY}`)], 'locks-dns-out'],
+  ['for more of them', [priority(ordered(DNS), 0), priority(ordered(`${DOMAIN}, ${DENY}`), 1, PAYMENTS)], undefined],
+  ['allowed by another NetworkPolicy', [networkPolicy(ASKS), LISTS], undefined],
+  ['for all of its pods', [networkPolicy(ASKS), LISTS.replace('podSelector: {}', SOME)], undefined],
+  ['for some of its pods by a NetworkPolicy', [networkPolicy(ASKS).replace('podSelector: {}', SOME), LISTS], 'no-dns'],
+  ['in another namespace', [networkPolicy(ASKS).replace('namespace: shop', 'namespace: other'), LISTS], 'no-dns'],
+  ['by an administrator', [priority(ordered(DNS), 0, PAYMENTS), LISTS], undefined],
+  ['after it', [ordered(DNS).replace('Admin', 'Baseline'), LISTS], 'no-dns'],
+])('DNS %s', (_why, policies, code) => {
+  const text = policies.map((policy, i) => named(policy, `p${i}`)).join('---\n');
+  expect(codes(text)).toEqual(code === undefined ? [] : [code]);
+});
+
 test('the message says which rule it is', () => {
   expect(warnings(ordered(`${DOMAIN}, ${DENY}`))).toMatchObject([
     {
