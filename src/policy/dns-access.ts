@@ -1,7 +1,7 @@
 // Whether a rule about addresses is about the DNS servers that pods ask, port 53: then it says whether names may be asked at all. We answer
 // for these servers, so their packets never come to the kernel's rules; this stands for them.
 import { assertNever } from '../base/errors.ts';
-import { isWithin, parseRange } from './cidr.ts';
+import { coverEverything, isWithin, parseRange } from './cidr.ts';
 import { listedAddresses, readCidr } from './destinations.ts';
 import type { Peer, PodSelector, ReachRule } from './policy.ts';
 import { takesPort } from './ports.ts';
@@ -54,10 +54,13 @@ function meansServers(peer: Peer, world: World): boolean {
   }
 }
 
-/** By their addresses. One server is enough for an allow rule: all of them give our answers. A denial of some leaves the others. */
+/**
+ * By their addresses. One server is enough for an allow rule: all of them give our answers. A denial of some leaves the others; one of every
+ * address has them all, also where nobody said which they are.
+ */
 function holdsServers({ to, verdict }: ReachRule, world: World): boolean {
   const { dnsServers, areDnsServersInside } = world;
-  if (dnsServers.length === 0) return false;
+  if (dnsServers.length === 0 && verdict === 'allow') return false;
   const ranges = to.flatMap((peer) => {
     if (peer.kind === 'cidr') return peer.isOutside === true && areDnsServersInside ? [] : readCidr(peer).rest;
     return listedAddresses(peer, world).flatMap((address) => parseRange(address) ?? []);
@@ -66,7 +69,8 @@ function holdsServers({ to, verdict }: ReachRule, world: World): boolean {
     const range = parseRange(address);
     return range !== undefined && ranges.some((each) => isWithin(range, each));
   };
-  return verdict === 'allow' ? dnsServers.some(isHeld) : dnsServers.every(isHeld);
+  if (verdict === 'allow') return dnsServers.some(isHeld);
+  return dnsServers.length === 0 ? coverEverything(ranges) : dnsServers.every(isHeld);
 }
 
 function dnsPods(world: World) {

@@ -67,8 +67,11 @@ function openToAll(rule: EgressRule): Problem[] {
 function lockedOut({ kind, tier, rules }: Policy, others: readonly DnsRule[]): Problem[] {
   const isLetAsk = ({ selector }: PolicyRule): boolean =>
     others.some((other) => isBefore(other.tier, tier) && holds(other.selector, selector));
-  if (kind === 'NetworkPolicy') return rules.flatMap((rule) => (isLetAsk(rule) ? [] : withoutDns(rule)));
-  if (tier !== undefined) return rules.flatMap((rule) => (isLetAsk(rule) ? [] : lockedInOrder(rule.egress)));
+  // Who else lets them ask is looked for only where there is something to warn of: thousands of policies may be others.
+  const unlessLetAsk = (rule: PolicyRule, found: readonly Problem[]): readonly Problem[] =>
+    found.length > 0 && isLetAsk(rule) ? [] : found;
+  if (kind === 'NetworkPolicy') return rules.flatMap((rule) => unlessLetAsk(rule, withoutDns(rule)));
+  if (tier !== undefined) return rules.flatMap((rule) => unlessLetAsk(rule, lockedInOrder(rule.egress)));
   return rules.flatMap(({ egress }) => {
     const denial = egress.find((rule) => rule.kind === 'reach' && rule.verdict === 'deny' && isDns(rule));
     return denial === undefined ? [] : locked(egress, `port 53 is denied at ${placeOf(denial)}; narrow that rule`);

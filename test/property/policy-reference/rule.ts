@@ -1,6 +1,14 @@
 // What a rule of any dialect comes to: places, what of the packets to them it takes, and names that may be asked; and whether it matches a
 // packet, or a query to the configured DNS servers.
-import { isInRange, isInSomeRange, isRangeInside, isSameAddress, withNat64, withoutNat64 } from './addresses.ts';
+import {
+  edgesOf,
+  isInRange,
+  isInSomeRange,
+  isRangeInside,
+  isSameAddress,
+  withNat64,
+  withoutNat64,
+} from './addresses.ts';
 import type { Candidate } from './select.ts';
 import { labelsOf, type Destination, type Node, type Pod, type Question, type Transport, type World } from './world.ts';
 
@@ -119,12 +127,19 @@ function isGranted({ answerRanges }: Extract<Place, { kind: 'names' }>, address:
   return !isInSomeRange(address, withNat64(configured)) || isInSomeRange(address, withNat64(answerRanges));
 }
 
-/** To allow them, one of the servers is enough; to deny them or to pass, the rule must hold them all. */
+/** To allow them, one of the servers is enough; to deny them or to pass, the rule must hold them all: where none is known, every address there is. */
 function holdsServers(places: readonly Place[], intent: Intent, world: World): boolean {
   const { dnsServers } = world;
   if (places.some((place) => place.kind === 'any' || isClusterDnsPlace(place, world))) return true;
   const isHeld = (server: string): boolean => places.some((place) => holdsAddress(place, server, world));
-  return intent === 'open' ? dnsServers.some(isHeld) : dnsServers.length > 0 && dnsServers.every(isHeld);
+  if (intent === 'open') return dnsServers.some(isHeld);
+  return dnsServers.length === 0 ? holdsEverything(places, isHeld) : dnsServers.every(isHeld);
+}
+
+/** Nothing changes between the edges of what is written. */
+function holdsEverything(places: readonly Place[], isHeld: (address: string) => boolean): boolean {
+  const written = places.flatMap((place) => (place.kind === 'range' ? [place.cidr, ...place.except] : []));
+  return ['0.0.0.0/0', '::/0', ...written].flatMap(edgesOf).every(isHeld);
 }
 
 function isClusterDnsPlace(place: Place, world: World): boolean {

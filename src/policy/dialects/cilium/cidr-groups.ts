@@ -6,7 +6,8 @@ import type { MapNode, Node, Place } from '../document.ts';
 import type { FieldReader } from '../fields.ts';
 import { readMetadata } from '../metadata.ts';
 import { readCidr } from './cidrs.ts';
-import { plainLabels, readLabelSelector } from './label-selectors.ts';
+import { readLabelSelector } from '../label-selectors.ts';
+import { plainLabels } from './plain-labels.ts';
 
 export const CIDR_GROUP_KIND = 'CiliumCIDRGroup';
 

@@ -2,7 +2,8 @@
 import type { Peer } from '../../policy.ts';
 import type { Entry } from '../document.ts';
 import type { FieldReader } from '../fields.ts';
-import { plainLabels, readLabelSelector } from './label-selectors.ts';
+import { readLabelSelector } from '../label-selectors.ts';
+import { plainLabels } from './plain-labels.ts';
 
 const readNodeLabel = plainLabels('nodes', ['k8s:', 'any:', 'node:']);
 

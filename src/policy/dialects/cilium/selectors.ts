@@ -3,7 +3,7 @@
 import type { LabelRequirement, LabelSubject, PodSelector } from '../../policy.ts';
 import type { Node, Place } from '../document.ts';
 import type { FieldReader } from '../fields.ts';
-import { labelSubject, readLabelSelector } from './label-selectors.ts';
+import { labelSubject, readLabelSelector } from '../label-selectors.ts';
 
 const NAMESPACE_KEYS = [
   'io.kubernetes.pod.namespace',

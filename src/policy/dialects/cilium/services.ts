@@ -4,7 +4,8 @@ import { DNS_POD } from '../../world.ts';
 import type { MapNode, Node } from '../document.ts';
 import type { FieldReader } from '../fields.ts';
 import { isDnsLabel } from '../kubernetes-names.ts';
-import { plainLabels, readLabelSelector } from './label-selectors.ts';
+import { readLabelSelector } from '../label-selectors.ts';
+import { plainLabels } from './plain-labels.ts';
 
 const ITEM_FIELDS = { what: 'an item of toServices', known: ['k8sService', 'k8sServiceSelector'] };
 const NAME_FIELDS = { what: 'k8sService', known: ['serviceName', 'namespace'] };

@@ -1,8 +1,8 @@
 // matchLabels and matchExpressions, of whatever has labels: all parts must hold. What a key may be says whoever reads the selector.
-import type { LabelRequirement, LabelSubject } from '../../policy.ts';
-import type { MapNode, Node, Place } from '../document.ts';
-import { nearest, type FieldReader } from '../fields.ts';
-import { isLabelKey, isLabelValue } from '../kubernetes-names.ts';
+import type { LabelRequirement, LabelSubject } from '../policy.ts';
+import type { MapNode, Node, Place } from './document.ts';
+import { nearest, type FieldReader } from './fields.ts';
+import { isLabelKey, isLabelValue } from './kubernetes-names.ts';
 
 const OPERATORS = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const;
 const MAX_SHOWN = 60;
@@ -25,19 +25,6 @@ export function readLabelSelector(
   const map = reader.map(node, { what, known: ['matchLabels', 'matchExpressions'] });
   if (map === undefined) return undefined;
   return [...readMatchLabels(map, readSubject, reader), ...readMatchExpressions(map, readSubject, reader)];
-}
-
-/** Labels of what is no pod: the key is the label, after one of `sources`, as in `k8s:`. */
-export function plainLabels(what: string, sources: readonly string[]): ReadSubject {
-  return (written, place, reader) => {
-    const source = sources.find((each) => written.startsWith(each)) ?? '';
-    const key = written.slice(source.length);
-    if (!key.startsWith('io.cilium.') && !key.startsWith('io.kubernetes.')) {
-      return labelSubject('label', key, place, reader);
-    }
-    const message = `Cannot select ${what} by label ${JSON.stringify(key)}: it is one that Cilium gives to pods; write their own labels`;
-    return reader.fail(place, 'not-supported', message);
-  };
 }
 
 export function labelSubject(
@@ -83,7 +70,11 @@ function readExpression(node: Node, read: ReadSubject, reader: FieldReader): Loc
   if (operator === undefined) {
     const hint = nearest(written, OPERATORS);
     const instead = hint === undefined ? `write one of ${OPERATORS.join(', ')}` : `did you mean "${hint}"?`;
-    return reader.fail(operatorEntry.value.place, 'bad-selector', `Cannot use operator "${written}": ${instead}`);
+    return reader.fail(
+      operatorEntry.value.place,
+      'bad-selector',
+      `Cannot use operator ${JSON.stringify(written.slice(0, MAX_SHOWN))}: ${instead}`,
+    );
   }
   const values = map.entries.get('values');
   if (operator === 'Exists' || operator === 'DoesNotExist') {
