@@ -56,13 +56,15 @@ function meansServers(peer: Peer, world: World): boolean {
 
 /**
  * By their addresses. One server is enough for an allow rule: all of them give our answers. A denial of some leaves the others; one of every
- * address has them all, also where nobody said which they are.
+ * address has them all, also where nobody said which they are: they may be pods of the cluster then, which no CIDR of Cilium's means.
  */
 function holdsServers({ to, verdict }: ReachRule, world: World): boolean {
   const { dnsServers, areDnsServersInside } = world;
-  if (dnsServers.length === 0 && verdict === 'allow') return false;
+  const areKnown = dnsServers.length > 0;
+  if (!areKnown && verdict === 'allow') return false;
+  const mayBeInside = areDnsServersInside || !areKnown;
   const ranges = to.flatMap((peer) => {
-    if (peer.kind === 'cidr') return peer.isOutside === true && areDnsServersInside ? [] : readCidr(peer).rest;
+    if (peer.kind === 'cidr') return peer.isOutside === true && mayBeInside ? [] : readCidr(peer).rest;
     return listedAddresses(peer, world).flatMap((address) => parseRange(address) ?? []);
   });
   const isHeld = (address: string): boolean => {
@@ -70,7 +72,7 @@ function holdsServers({ to, verdict }: ReachRule, world: World): boolean {
     return range !== undefined && ranges.some((each) => isWithin(range, each));
   };
   if (verdict === 'allow') return dnsServers.some(isHeld);
-  return dnsServers.length === 0 ? coverEverything(ranges) : dnsServers.every(isHeld);
+  return areKnown ? dnsServers.every(isHeld) : coverEverything(ranges);
 }
 
 function dnsPods(world: World) {

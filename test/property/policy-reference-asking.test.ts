@@ -182,11 +182,10 @@ describe('a destination that holds the DNS servers', () => {
     ['nobody is selected', '', ASK, 'allow'],
   ]);
 
-  test('where no server is configured no range opens one, and a denial of every address has them all', () => {
+  test('where no server is configured no range of Cilium’s means one', () => {
     const world = { ...WORLD, dnsServers: [] };
     expect(verdictOf(open('toCIDR: [0.0.0.0/0]'), ASK, undefined, world)).toBe('deny');
-    expect(verdictOf(close('toEntities: [world]'), ASK, undefined, world)).toBe('deny');
-    expect(verdictOf(close('toEntities: [world-ipv4]'), ASK, undefined, world)).toBe('allow');
+    expect(verdictOf(close('toEntities: [world]'), ASK, undefined, world)).toBe('allow');
     expect(verdictOf(open('toEntities: [all]'), ASK, undefined, world)).toBe('allow');
   });
 

@@ -96,8 +96,9 @@ function placesOf(entry: CiliumEgress, { own, world }: Surroundings): Place[] {
       selects: (pod) => selectsDestination(selector, own, pod, world),
     }));
   }
-  if (toCIDR !== undefined) return toCIDR.map((cidr) => ({ kind: 'range', cidr, except: [] }));
-  if (toCIDRSet !== undefined) return toCIDRSet.map(({ cidr, except = [] }) => ({ kind: 'range', cidr, except }));
+  if (toCIDR !== undefined) return toCIDR.map((cidr) => ({ kind: 'range', cidr, except: [], isOutside: true }));
+  if (toCIDRSet !== undefined)
+    return toCIDRSet.map(({ cidr, except = [] }) => ({ kind: 'range', cidr, except, isOutside: true }));
   if (toEntities !== undefined) return toEntities.flatMap(entityPlaces);
   if (toServices !== undefined) return toServices.flatMap((each) => servicePlaces(each, world));
   if (toNodes !== undefined) {
@@ -107,8 +108,8 @@ function placesOf(entry: CiliumEgress, { own, world }: Surroundings): Place[] {
   return entry.toPorts === undefined && entry.icmps === undefined ? [] : [{ kind: 'any' }];
 }
 
-const WORLD4: Place = { kind: 'range', cidr: '0.0.0.0/0', except: [] };
-const WORLD6: Place = { kind: 'range', cidr: '::/0', except: [] };
+const WORLD4: Place = { kind: 'range', cidr: '0.0.0.0/0', except: [], isOutside: true };
+const WORLD6: Place = { kind: 'range', cidr: '::/0', except: [], isOutside: true };
 const ENTITIES: Readonly<Record<string, readonly Place[]>> = {
   all: [{ kind: 'any' }],
   world: [WORLD4, WORLD6],

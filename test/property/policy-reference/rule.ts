@@ -15,7 +15,8 @@ import { labelsOf, type Destination, type Node, type Pod, type Question, type Tr
 export type Place =
   | { readonly kind: 'any' }
   | { readonly kind: 'host' }
-  | { readonly kind: 'range'; readonly cidr: string; readonly except: readonly string[] }
+  /** `isOutside`: the cluster's own addresses are not meant; servers that nobody names may be among them. */
+  | { readonly kind: 'range'; readonly cidr: string; readonly except: readonly string[]; readonly isOutside?: true }
   | { readonly kind: 'pods'; readonly selects: (pod: Candidate) => boolean }
   | { readonly kind: 'nodes'; readonly selects: (node: Node) => boolean }
   | { readonly kind: 'addresses'; readonly addresses: readonly string[] }
@@ -133,12 +134,14 @@ function holdsServers(places: readonly Place[], intent: Intent, world: World): b
   if (places.some((place) => place.kind === 'any' || isClusterDnsPlace(place, world))) return true;
   const isHeld = (server: string): boolean => places.some((place) => holdsAddress(place, server, world));
   if (intent === 'open') return dnsServers.some(isHeld);
-  return dnsServers.length === 0 ? holdsEverything(places, isHeld) : dnsServers.every(isHeld);
+  return dnsServers.length === 0 ? holdsEverything(places, world) : dnsServers.every(isHeld);
 }
 
 /** Nothing changes between the edges of what is written. */
-function holdsEverything(places: readonly Place[], isHeld: (address: string) => boolean): boolean {
-  const written = places.flatMap((place) => (place.kind === 'range' ? [place.cidr, ...place.except] : []));
+function holdsEverything(places: readonly Place[], world: World): boolean {
+  const meant = places.filter((place) => place.kind !== 'range' || place.isOutside !== true);
+  const written = meant.flatMap((place) => (place.kind === 'range' ? [place.cidr, ...place.except] : []));
+  const isHeld = (address: string): boolean => meant.some((place) => holdsAddress(place, address, world));
   return ['0.0.0.0/0', '::/0', ...written].flatMap(edgesOf).every(isHeld);
 }
 

@@ -126,6 +126,7 @@ test.each<[why: string, verdict: ReachRule['verdict'], to: Peer[], isAbout: bool
   ['a denial of every address has them all', 'deny', [cidr('0.0.0.0/0'), cidr('::/0')], true],
   ['in halves, too', 'deny', [cidr('0.0.0.0/1'), cidr('128.0.0.0/1'), cidr('::/0')], true],
   ['so has what passes it on', 'pass', [cidr('0.0.0.0/0'), cidr('::/0')], true],
+  ['not one of what is outside the cluster', 'deny', [outside('0.0.0.0/0'), outside('::/0')], false],
   ['one of a family has not', 'deny', [cidr('0.0.0.0/0')], false],
   ['nor one with an exception', 'deny', [cidr('0.0.0.0/0', '192.0.2.0/24'), cidr('::/0')], false],
   ['an allow of every address names none of them', 'allow', [cidr('0.0.0.0/0'), cidr('::/0')], false],
